@@ -1,0 +1,1 @@
+"""HTTP servers on loopback that speak the outside world's protocols, strictly."""
