@@ -35,7 +35,7 @@ class LabextensionHook(BuildHookInterface):
         if labextension.is_built():
             return []
         node = [] if labextension.node_on_path() else [labextension.NODE_PACKAGE]
-        return ["jupyter-builder>=1.2,<2", *node]
+        return [*self.metadata.core.optional_dependencies["build"], *node]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build, and add the result to what is packed."""

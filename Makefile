@@ -1,0 +1,47 @@
+# Each target does all of its own set-up, and is quick the second time.
+#
+#   make lab                                      JupyterLab on the quickstart notebook
+#   make lab LAB_ARGS="--no-browser --port 8890"  the same, with options for JupyterLab
+#   make test                                     every check and every test
+#   make test TEST_ARGS="-k resume"               options for pytest
+#   make bench                                    the benchmarks
+#   make clean                                    back to a fresh clone
+#   make … PYTHON=python3.12                      another Python for the virtual environment
+
+PYTHON ?= python3
+LAB_ARGS ?=
+TEST_ARGS ?=
+BENCH_ARGS ?=
+BIN := .venv/bin
+# JupyterLab refuses root otherwise, and in a container there is often nobody else.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test check bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+lab:
+	@$(PYTHON) scripts/set_up.py lab
+	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) notebooks/00_quickstart.ipynb
+
+test: check
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check:
+	@$(PYTHON) scripts/set_up.py test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/labextension.py --check
+
+bench:
+	@$(PYTHON) scripts/set_up.py test
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+clean:
+	rm -rf .venv build dist labextension/dist labextension/lib labextension/node_modules \
+	       test-results .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
