@@ -1,0 +1,274 @@
+"""Plan, watch, steer and keep an agent run inside a Jupyter notebook.
+
+Every public name is here and is loaded when it is first used, so that ``import portia_nb`` and
+``%load_ext portia_nb`` cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "session.portia": ("Portia",),
+    "session.log": ("logger",),
+    "config": (
+        "Config",
+        "ExecutionAgentType",
+        "LLMProvider",
+        "LogLevel",
+        "PlanningAgentType",
+        "StorageClass",
+        "default_config",
+    ),
+    "planning.builder": ("PlanBuilderV2",),
+    "model.reference": ("Input", "StepOutput"),
+    "model.ids": ("PlanUUID", "PlanRunUUID", "ClarificationUUID"),
+    "model.plan": (
+        "FunctionStep",
+        "InvokeToolStep",
+        "LLMStep",
+        "Plan",
+        "PlanContext",
+        "PlanInput",
+        "PlanV2",
+        "SingleToolAgentStep",
+        "Step",
+        "UserInputStep",
+        "UserVerifyStep",
+        "Variable",
+    ),
+    "model.run": ("PlanRun", "PlanRunOutputs", "PlanRunState"),
+    "model.values": ("LocalDataValue", "Output"),
+    "model.language": ("LanguageModel", "Message"),
+    "model.clarification": (
+        "ActionClarification",
+        "Clarification",
+        "ClarificationCategory",
+        "ClarificationListType",
+        "ClarificationType",
+        "CustomClarification",
+        "InputClarification",
+        "MultipleChoiceClarification",
+        "UserVerificationClarification",
+        "ValueConfirmationClarification",
+    ),
+    "running.hooks": ("ClarificationHandler", "ExecutionHooks"),
+    "tools.base": ("Tool", "ToolRunContext"),
+    "tools.decorator": ("tool",),
+    "tools.registry": (
+        "DefaultToolRegistry",
+        "InMemoryToolRegistry",
+        "PortiaToolRegistry",
+        "ToolRegistry",
+    ),
+    "tools.examples": ("example_tool_registry", "open_source_tool_registry"),
+    "tools.builtin.calculator": ("CalculatorTool",),
+    "tools.builtin.files": ("FileReaderTool", "FileWriterTool"),
+    "tools.builtin.llm": ("LLMTool",),
+    "tools.builtin.search": ("SearchTool",),
+    "tools.builtin.weather": ("WeatherTool",),
+    "errors": (
+        "ApprovalRefused",
+        "ConfigNotFoundError",
+        "DuplicateToolError",
+        "FunctionsMissing",
+        "InvalidAgentError",
+        "InvalidAgentOutputError",
+        "InvalidAnswer",
+        "InvalidConfigError",
+        "InvalidPlanRunStateError",
+        "InvalidToolDescriptionError",
+        "ModelError",
+        "NoModelKey",
+        "PlanCheckError",
+        "PlanError",
+        "PlanNotFeasibleError",
+        "PlanNotFoundError",
+        "PlanRunExitError",
+        "PlanRunNotFoundError",
+        "PortiaBaseError",
+        "RunHeldElsewhere",
+        "SkipExecutionError",
+        "StepNotFoundError",
+        "StepTimeout",
+        "StorageError",
+        "ToolFailedError",
+        "ToolHardError",
+        "ToolNotFoundError",
+        "ToolRetryError",
+        "ToolSoftError",
+        "WaitingForAnswer",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [*sorted(_HOME_OF), "load_ipython_extension", "unload_ipython_extension"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public `name` from its home at first use."""
+    if (home := _HOME_OF.get(name)) is None:
+        raise AttributeError(f"module 'portia_nb' has no public name {name!r}")
+    found = getattr(import_module(f"portia_nb.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return [*__all__, "__version__"]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Turn the notebook face on: ``%load_ext portia_nb``."""
+    from portia_nb.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Turn the notebook face off and restore what it changed: ``%unload_ext portia_nb``."""
+    from portia_nb.notebook.extension import unload
+
+    unload(shell)
+
+
+if TYPE_CHECKING:
+    from portia_nb.config import (
+        Config as Config,
+        ExecutionAgentType as ExecutionAgentType,
+        LLMProvider as LLMProvider,
+        LogLevel as LogLevel,
+        PlanningAgentType as PlanningAgentType,
+        StorageClass as StorageClass,
+        default_config as default_config,
+    )
+    from portia_nb.errors import (
+        ApprovalRefused as ApprovalRefused,
+        ConfigNotFoundError as ConfigNotFoundError,
+        DuplicateToolError as DuplicateToolError,
+        FunctionsMissing as FunctionsMissing,
+        InvalidAgentError as InvalidAgentError,
+        InvalidAgentOutputError as InvalidAgentOutputError,
+        InvalidAnswer as InvalidAnswer,
+        InvalidConfigError as InvalidConfigError,
+        InvalidPlanRunStateError as InvalidPlanRunStateError,
+        InvalidToolDescriptionError as InvalidToolDescriptionError,
+        ModelError as ModelError,
+        NoModelKey as NoModelKey,
+        PlanCheckError as PlanCheckError,
+        PlanError as PlanError,
+        PlanNotFeasibleError as PlanNotFeasibleError,
+        PlanNotFoundError as PlanNotFoundError,
+        PlanRunExitError as PlanRunExitError,
+        PlanRunNotFoundError as PlanRunNotFoundError,
+        PortiaBaseError as PortiaBaseError,
+        RunHeldElsewhere as RunHeldElsewhere,
+        SkipExecutionError as SkipExecutionError,
+        StepNotFoundError as StepNotFoundError,
+        StepTimeout as StepTimeout,
+        StorageError as StorageError,
+        ToolFailedError as ToolFailedError,
+        ToolHardError as ToolHardError,
+        ToolNotFoundError as ToolNotFoundError,
+        ToolRetryError as ToolRetryError,
+        ToolSoftError as ToolSoftError,
+        WaitingForAnswer as WaitingForAnswer,
+    )
+    from portia_nb.model.clarification import (
+        ActionClarification as ActionClarification,
+        Clarification as Clarification,
+        ClarificationCategory as ClarificationCategory,
+        ClarificationListType as ClarificationListType,
+        ClarificationType as ClarificationType,
+        CustomClarification as CustomClarification,
+        InputClarification as InputClarification,
+        MultipleChoiceClarification as MultipleChoiceClarification,
+        UserVerificationClarification as UserVerificationClarification,
+        ValueConfirmationClarification as ValueConfirmationClarification,
+    )
+    from portia_nb.model.ids import (
+        ClarificationUUID as ClarificationUUID,
+        PlanRunUUID as PlanRunUUID,
+        PlanUUID as PlanUUID,
+    )
+    from portia_nb.model.language import (
+        LanguageModel as LanguageModel,
+        Message as Message,
+    )
+    from portia_nb.model.plan import (
+        FunctionStep as FunctionStep,
+        InvokeToolStep as InvokeToolStep,
+        LLMStep as LLMStep,
+        Plan as Plan,
+        PlanContext as PlanContext,
+        PlanInput as PlanInput,
+        PlanV2 as PlanV2,
+        SingleToolAgentStep as SingleToolAgentStep,
+        Step as Step,
+        UserInputStep as UserInputStep,
+        UserVerifyStep as UserVerifyStep,
+        Variable as Variable,
+    )
+    from portia_nb.model.reference import (
+        Input as Input,
+        StepOutput as StepOutput,
+    )
+    from portia_nb.model.run import (
+        PlanRun as PlanRun,
+        PlanRunOutputs as PlanRunOutputs,
+        PlanRunState as PlanRunState,
+    )
+    from portia_nb.model.values import (
+        LocalDataValue as LocalDataValue,
+        Output as Output,
+    )
+    from portia_nb.planning.builder import (
+        PlanBuilderV2 as PlanBuilderV2,
+    )
+    from portia_nb.running.hooks import (
+        ClarificationHandler as ClarificationHandler,
+        ExecutionHooks as ExecutionHooks,
+    )
+    from portia_nb.session.log import (
+        logger as logger,
+    )
+    from portia_nb.session.portia import (
+        Portia as Portia,
+    )
+    from portia_nb.tools.base import (
+        Tool as Tool,
+        ToolRunContext as ToolRunContext,
+    )
+    from portia_nb.tools.builtin.calculator import (
+        CalculatorTool as CalculatorTool,
+    )
+    from portia_nb.tools.builtin.files import (
+        FileReaderTool as FileReaderTool,
+        FileWriterTool as FileWriterTool,
+    )
+    from portia_nb.tools.builtin.llm import (
+        LLMTool as LLMTool,
+    )
+    from portia_nb.tools.builtin.search import (
+        SearchTool as SearchTool,
+    )
+    from portia_nb.tools.builtin.weather import (
+        WeatherTool as WeatherTool,
+    )
+    from portia_nb.tools.decorator import (
+        tool as tool,
+    )
+    from portia_nb.tools.examples import (
+        example_tool_registry as example_tool_registry,
+        open_source_tool_registry as open_source_tool_registry,
+    )
+    from portia_nb.tools.registry import (
+        DefaultToolRegistry as DefaultToolRegistry,
+        InMemoryToolRegistry as InMemoryToolRegistry,
+        PortiaToolRegistry as PortiaToolRegistry,
+        ToolRegistry as ToolRegistry,
+    )

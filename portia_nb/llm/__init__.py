@@ -1,0 +1,1 @@
+"""Language models behind one protocol: the `openai` client, provider presets, and the record player."""

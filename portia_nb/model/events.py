@@ -1,0 +1,316 @@
+"""What happens in a run, as small frozen events: the one thing that crosses walls.
+
+An executor emits events; `Recorded` adds which run, which place in its order, and when. A store keeps
+them, views show them, and `portia_nb.model.run.Run` adds them up to a run's state. An event that is
+`passing` (streamed text) is shown and never kept.
+
+Events are dataclasses and not pydantic models: a run makes two for each step, and a chain of steps
+that do nothing would spend more time on checking its own record than on running.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple
+
+from portia_nb.errors import StoreDamaged
+from portia_nb.model import codecs
+from portia_nb.model.clarification import Clarification, read_clarification
+from portia_nb.model.language import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """An error as a run keeps it."""
+
+    type: str
+    """The class's name, e.g. ``ToolHardError``."""
+    message: str
+    step: str | None = None
+    """Path of the step that failed."""
+    traceback: str | None = None
+    """Where in the user's or the tool's code, without any values; None for errors raised on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run."""
+
+    kind: ClassVar[str] = ""
+    passing: ClassVar[bool] = False
+    """True: shown while it happens and never kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated(Event):
+    """A run of a plan came to be; nothing has run yet."""
+
+    kind: ClassVar[str] = "run_created"
+    plan_id: str
+    inputs: dict[str, Any]
+    """Values of the plan's inputs by name, without ``$``."""
+    end_user: str | None = None
+    forked_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """Steps may start: for the first time, or again after a stop or an answer."""
+
+    kind: ClassVar[str] = "run_started"
+    by: str = ""
+    """Who runs it: host and process."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted(Event):
+    """One attempt at one step began."""
+
+    kind: ClassVar[str] = "step_started"
+    path: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled(Event):
+    """A tool or function is about to be called with these arguments."""
+
+    kind: ClassVar[str] = "tool_called"
+    path: str
+    attempt: int
+    tool_id: str
+    arguments: dict[str, Any]
+    side_effect: bool | None = None
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned(Event):
+    """The call that `ToolCalled` announced came back."""
+
+    kind: ClassVar[str] = "tool_returned"
+    path: str
+    attempt: int
+    tool_id: str
+    duration_s: float
+    error: ErrorRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReplied(Event):
+    """A language model answered."""
+
+    kind: ClassVar[str] = "model_replied"
+    path: str
+    """The step's path, or ``""`` for planning."""
+    purpose: str
+    model: str
+    duration_s: float
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class TextStreamed(Event):
+    """A piece of a model's text, while it is being written."""
+
+    kind: ClassVar[str] = "text_streamed"
+    passing: ClassVar[bool] = True
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone(Event):
+    """A step is done, once for each path; it is never executed again."""
+
+    kind: ClassVar[str] = "step_done"
+    path: str
+    attempt: int
+    value: Any = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed(Event):
+    """An attempt failed."""
+
+    kind: ClassVar[str] = "step_failed"
+    path: str
+    attempt: int
+    error: ErrorRecord
+    retry_in_s: float | None = None
+    """Seconds until the next attempt; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCancelled(Event):
+    """An attempt was stopped before it ended; the step may run again."""
+
+    kind: ClassVar[str] = "step_cancelled"
+    path: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped(Event):
+    """A step won't run: its condition is false, or a hook said so."""
+
+    kind: ClassVar[str] = "step_skipped"
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepUncertain(Event):
+    """A side-effecting call was under way when its process died; a person must say what became of it."""
+
+    kind: ClassVar[str] = "step_uncertain"
+    path: str
+    attempt: int
+    tool_id: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClarificationRaised(Event):
+    """A step waits for a person's answer."""
+
+    kind: ClassVar[str] = "clarification_raised"
+    path: str
+    clarification: Clarification
+
+
+@dataclass(frozen=True, slots=True)
+class ClarificationResolved(Event):
+    """A question was answered; the first valid answer stands."""
+
+    kind: ClassVar[str] = "clarification_resolved"
+    clarification_id: str
+    response: Any
+    by: str = ""
+    """Who or what answered, e.g. ``form``, ``input()``, ``--answer``, ``default``, ``handler``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunWaiting(Event):
+    """Nothing else can run until a question is answered."""
+
+    kind: ClassVar[str] = "run_waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class RunCompleted(Event):
+    """Every step is done or skipped."""
+
+    kind: ClassVar[str] = "run_completed"
+    path: str | None = None
+    """The step whose output is the run's; None: `value` holds it."""
+    value: Any = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed(Event):
+    """The run can't go on; what was done stays done."""
+
+    kind: ClassVar[str] = "run_failed"
+    error: ErrorRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopped(Event):
+    """The run was stopped on purpose and can be resumed."""
+
+    kind: ClassVar[str] = "run_stopped"
+    reason: str = ""
+
+
+AnyEvent = (
+    RunCreated
+    | RunStarted
+    | StepStarted
+    | ToolCalled
+    | ToolReturned
+    | ModelReplied
+    | TextStreamed
+    | StepDone
+    | StepFailed
+    | StepCancelled
+    | StepSkipped
+    | StepUncertain
+    | ClarificationRaised
+    | ClarificationResolved
+    | RunWaiting
+    | RunCompleted
+    | RunFailed
+    | RunStopped
+)
+
+
+class Recorded(NamedTuple):
+    """An event in its run."""
+
+    seq: int
+    """Place in the run's order, from 1, without gaps among kept events; a passing event has 0."""
+    at: float
+    """Seconds since the epoch, by this machine's clock; the order is `seq`'s, never the clock's."""
+    run_id: str
+    event: AnyEvent
+
+
+_KINDS: dict[str, type[Any]] = {c.kind: c for c in AnyEvent.__args__}  # type: ignore[attr-defined]
+
+
+def event_to_json(event: AnyEvent) -> dict[str, Any]:
+    """Return `event` as JSON with its `kind`, its values encoded by `codecs.encode_or_describe`."""
+    data: dict[str, Any] = {"kind": event.kind}
+    for field in fields(event):
+        data[field.name] = _to_json(getattr(event, field.name))
+    return data
+
+
+def event_from_json(data: dict[str, Any], classes: dict[str, type] | None = None) -> AnyEvent:
+    """Read what `event_to_json` wrote.
+
+    Args:
+        data: the event's JSON.
+        classes: by name, the pydantic models and dataclasses that values may come back as.
+
+    Raises:
+        StoreDamaged: it names no known event, or lacks a field.
+    """
+    event_type = _KINDS.get(str(data.get("kind")))
+    if event_type is None:
+        raise StoreDamaged(f"no event of kind {data.get('kind')!r} is known to this version")
+    given = {name: value for name, value in data.items() if name != "kind"}
+    for name, read in _READERS.items():
+        if given.get(name) is not None:
+            given[name] = read(given[name])
+    for name in ("value", "response", "arguments", "inputs"):
+        if name in given:
+            given[name] = codecs.decode(given[name], classes)
+    try:
+        return event_type(**given)
+    except TypeError as error:
+        raise StoreDamaged(f"an event of kind {data['kind']!r} can't be read: {error}") from error
+
+
+def _to_json(value: Any) -> Any:
+    match value:
+        case Clarification():
+            return value.model_dump(mode="json")
+        case ErrorRecord() | Usage():
+            return {f.name: getattr(value, f.name) for f in fields(value)}
+        case None | bool() | int() | float() | str() if value == value and not isinstance(
+            value, float
+        ):
+            return value
+        case _:
+            return codecs.encode_or_describe(value)
+
+
+_READERS: dict[str, Any] = {
+    "error": lambda data: ErrorRecord(**data),
+    "usage": lambda data: Usage(**data),
+    "clarification": read_clarification,
+}

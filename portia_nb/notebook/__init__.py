@@ -1,0 +1,1 @@
+"""The notebook face: magics, display, the live widget and its forms."""

@@ -1,0 +1,1 @@
+"""From a query or builder calls to a checked plan."""

@@ -1,0 +1,1 @@
+"""Where events stay: the SQLite journal, and memory."""
