@@ -62,19 +62,22 @@ _BROAD = frozenset("mwMW@%&")
 
 
 def width_of(text: str, font_px: float) -> float:
-    """Estimate how wide `text` is drawn in a common sans-serif, in pixels; rather too wide."""
+    """Estimate how wide `text` is drawn in pixels; rather too wide.
+
+    Measured on DejaVu Sans Bold, the widest face that Linux falls back to.
+    """
     total = 0.0
     for char in text:
         if unicodedata.combining(char):
             continue
         if char in _NARROW:
-            total += 0.38
+            total += 0.42
         elif char in _BROAD:
-            total += 0.95
+            total += 1.05
         elif unicodedata.east_asian_width(char) in "WF" or ord(char) > 0x1F000:
             total += 1.05
         else:
-            total += 0.7 if char.isupper() else 0.6
+            total += 0.76 if char.isupper() else 0.68
     return total * font_px
 
 

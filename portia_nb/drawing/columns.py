@@ -13,6 +13,7 @@ ROUNDS = 10
 
 # A bend in a long line disturbs more than a box that stands a little off its neighbours.
 LANE_TO_LANE = 8.0
+LANE_TO_BOX = 0.5
 BOX_TO_LANE = 2.0
 BOX_TO_BOX = 1.0
 
@@ -63,7 +64,7 @@ def _weighted(neighbours: list[list[int]], box_count: int) -> list[list[tuple[in
             if other >= box_count:
                 pairs.append((other, LANE_TO_LANE if lane else BOX_TO_LANE))
             else:
-                pairs.append((other, BOX_TO_LANE if lane else BOX_TO_BOX))
+                pairs.append((other, LANE_TO_BOX if lane else BOX_TO_BOX))
         weighted.append(pairs)
     return weighted
 

@@ -41,7 +41,8 @@ def lay_levels(sizes: Sequence[Size], arcs: Sequence[Arc]) -> Flat:
     x = place_columns(levels, [width for width, _ in sizes])
     bands, height = _bands(levels, sizes, x)
     rank = ranking.rank
-    centres = [(x[box], sum(bands[rank[box]]) / 2) for box in range(len(sizes))]
+    # At the top of its level: beside a tall frame a card stands where its level starts.
+    centres = [(x[box], bands[rank[box]][0] + sizes[box][1] / 2) for box in range(len(sizes))]
     routes: list[Route] = []
     for tail, head in arcs:
         if tail == head:
@@ -103,7 +104,7 @@ def _route(
     """Return the curve of one arc: straight beside boxes, bent between levels."""
     upper, lower = arc
     level = ranking.rank[upper]
-    here: Point = (x[upper], sum(bands[level]) / 2 + sizes[upper][1] / 2)
+    here: Point = (x[upper], bands[level][0] + sizes[upper][1])
     points: list[Point] = [here]
     stops = (*levels.lanes[arc], lower)
     for stop in stops:
@@ -115,9 +116,7 @@ def _route(
             middle = (bottom + top) / 2
             points += [(here[0], middle), (x[stop], middle), (x[stop], top)]
             here = (x[stop], top)
-        if stop == lower:
-            _straight(points, here, (top + end) / 2 - sizes[lower][1] / 2)
-        else:
+        if stop != lower:
             here = _straight(points, here, end)
     return tuple(points)
 

@@ -74,7 +74,7 @@ def _nest(graph: Graph) -> _Nest:
         queue += [inner for inner in inside[item] if inner in clusters]
     if len(nest.inwards) < len(clusters):
         raise ValueError("clusters of a graph contain each other in a circle")
-    # Boxes before frames was only the order of the table; lay them out as they were given.
+    # A frame stands among its neighbours where its first box stands in the plan.
     given = {box.id: index for index, box in enumerate(graph.boxes)}
     first = _first_inside(nest, given)
     for items in inside.values():
