@@ -45,7 +45,5 @@ class LabextensionHook(BuildHookInterface):
         labextension.build()
         if self.target_name == "wheel":
             place = labextension.INSTALLED.as_posix()
-            for name in ("static", "package.json"):
+            for name in ("install.json", "package.json", "static"):
                 build_data["shared_data"][str(labextension.BUILT / name)] = f"{place}/{name}"
-            install_note = str(labextension.EXTENSION / "install.json")
-            build_data["shared_data"][install_note] = f"{place}/install.json"

