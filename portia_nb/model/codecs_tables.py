@@ -170,10 +170,10 @@ def _object_array(items: list[Any]) -> Any:
     return array
 
 
-def _unit(unit: Any) -> str:
+def _unit(unit: Any) -> Any:
     if unit not in ("s", "ms", "us", "ns"):
         raise ValueError(f"kept data has an unknown unit {unit!r:.40}")
-    return str(unit)
+    return unit
 
 
 def _as_index(values: Any, name: Any = None) -> Any:
