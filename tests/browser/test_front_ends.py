@@ -1,0 +1,42 @@
+"""The harness itself: both front ends start, run a cell, and have our extension."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenNotebook
+from tests.browser.lab import App
+
+BOTH = pytest.mark.parametrize("app", ["lab", "notebook"])
+
+
+@BOTH
+async def test_a_cell_runs_and_shows_its_value(open_notebook: OpenNotebook, app: App):
+    nb = await open_notebook(["1 + 1", "_ * 21"], app)
+    await nb.run_all()
+    await nb.wait_until_done(1)
+    assert await nb.text(0) == "2"
+    assert await nb.text(1) == "42"
+    assert nb.problems == []
+
+
+@BOTH
+async def test_the_kernel_sees_no_keys_and_works_in_the_tests_own_folder(
+    open_notebook: OpenNotebook, app: App
+):
+    sources = ["import os", "[n for n in os.environ if 'API_KEY' in n]", "print(os.getcwd())"]
+    nb = await open_notebook(sources, app)
+    await nb.run_all()
+    await nb.wait_until_done(2)
+    assert await nb.text(1) == "[]"
+    assert (await nb.text(2)).strip() == str(nb.path.parent)
+
+
+async def test_our_extension_draws_outputs_of_its_types(open_notebook: OpenNotebook):
+    source = (
+        "from IPython.display import display\n"
+        "display({'application/vnd.portia.run+json': 7, 'text/plain': 'plain'}, raw=True)"
+    )
+    nb = await open_notebook([source])
+    await nb.run_all()
+    shown = nb.output(0).get_by_role("alert")
+    await expect(shown).to_contain_text("expected a JSON object, found a number")
