@@ -1,1 +1,1 @@
-"""Language models behind one protocol: the `openai` client, provider presets, and the record player."""
+"""Language models behind one protocol: the `openai` client, presets, and the record player."""

@@ -91,6 +91,8 @@ class ModelRequest:
     max_tokens: int | None = None
     timeout_s: float | None = None
     """Seconds for the whole call, retries included; None leaves it to the client."""
+    repairs: int = 1
+    """How often a reply that doesn't fit `answer` goes back to the model with what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class LanguageModel(Protocol):
         Args:
             request: what is asked.
             on_text: called on the loop's thread with each new piece of text, in order, where the
-                provider streams; the pieces of a reply that fails are worth nothing.
+                provider streams; the pieces of a reply that fails are worth nothing. Where a
+                stream broke and is tried again no further pieces come: the reply is whole.
 
         Raises:
             ModelError: of the kind that says what went wrong.

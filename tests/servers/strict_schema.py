@@ -79,7 +79,7 @@ def _check(
         return
     types = schema.get("type", [])
     types = types if isinstance(types, list) else [types]
-    if not types and not {"anyOf", "enum", "const"} & schema.keys():
+    if not types and "anyOf" not in schema:
         yield f"({where}) schema must have a 'type' key"
     for unknown in [name for name in types if name not in TYPES]:
         yield f"({where}) {unknown!r} is not a type"
