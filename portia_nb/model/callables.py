@@ -1,17 +1,18 @@
 """Functions and classes inside a plan: callable here, kept as a name and a hash of their source.
 
-A stored plan never leads to an import: a store that someone else wrote would then run code. In a new
-process the caller brings the plan, or one with the same content hash, and with it the functions.
+A stored plan never leads to an import: a store that someone else wrote would then run code. In a
+new process the caller brings the plan, or one with the same content hash, and so its functions.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_origin
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, TypeAdapter
+from pydantic import BaseModel, ConfigDict, PrivateAttr, PydanticUserError, TypeAdapter
 
 
 class FunctionRef(BaseModel):
@@ -38,7 +39,7 @@ class FunctionRef(BaseModel):
 
 
 class SchemaRef(BaseModel):
-    """The shape that a step's or a plan's output must have: a class here, its JSON schema in a store."""
+    """The shape that an output must have: a class in this process, its JSON schema in a store."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,12 +49,26 @@ class SchemaRef(BaseModel):
 
     @classmethod
     def of(cls, given: Any) -> SchemaRef:
-        """Refer to `given`: a pydantic model, a dataclass, any type that pydantic can check, or a JSON schema."""
+        """Refer to `given`: a type that pydantic can check, such as a model, or a JSON schema.
+
+        Raises:
+            ValueError: pydantic can't check it, or can't say it in JSON schema.
+        """
         if isinstance(given, SchemaRef):
             return given
         if isinstance(given, dict):
             return cls(name=str(given.get("title", "Output")), json_schema=given)
-        made = cls(name=_name(given), json_schema=TypeAdapter(given).json_schema())
+        if inspect.isroutine(given):
+            raise ValueError(f"the function {_name(given)} is no shape of an output: give a type")
+        try:
+            schema = TypeAdapter(given).json_schema()
+        except PydanticUserError as error:
+            raise ValueError(
+                f"{_name(given)} can't be the shape of an output: give a pydantic model, a "
+                "dataclass, a type such as list[str], or a JSON schema "
+                f"({error.message.splitlines()[0]})"
+            ) from error
+        made = cls(name=_name(given), json_schema=schema)
         made._type = given
         return made
 
@@ -64,12 +79,21 @@ class SchemaRef(BaseModel):
 
 
 def _name(thing: Any) -> str:
-    return str(getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or thing)
+    if isinstance(thing, functools.partial):
+        return _name(thing.func)
+    if get_origin(thing) is not None:  # list[str] and the like
+        return str(thing)
+    own = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    # The repr of an object holds its address, and names are part of a plan's content hash.
+    return str(own or type(thing).__qualname__)
 
 
 def _source_hash(function: Callable[..., Any]) -> str:
     plain = inspect.unwrap(function)
-    plain = getattr(plain, "func", plain)  # functools.partial
+    if isinstance(plain, functools.partial):
+        plain = plain.func
+    if not inspect.isroutine(plain) and not isinstance(plain, type):
+        plain = type(plain).__call__
     try:
         source = inspect.getsource(plain).encode("utf-8", "surrogatepass")
     except (OSError, TypeError):

@@ -9,8 +9,8 @@ An argument is one of six frozen nouns, and its JSON says which by its one key:
     {"list": [argument, …]}             ListOf       a list that holds references
     {"dict": {key: argument}}           DictOf       a dict that holds references
 
-References are looked up once, by `portia_nb.running.scope`, as data: what they bring is never read again
-for further references.
+References are looked up once, by `portia_nb.running.scope`, as data: what they bring is never read
+again for further references.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from __future__ import annotations
 import ast
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
 from portia_nb.model import codecs
+from portia_nb.model.plain import describe
 
 # A reference inside an f-string becomes text that only this process can have made: data that merely
 # looks like one has another nonce, or none, and stays text.
@@ -125,6 +126,10 @@ def to_argument(given: Any) -> Argument:
     ListOf(items=(Value(value='a'), Input('b')))
     >>> to_argument(f"in {Input('currency')}")
     Parts(parts=('in ', Input('currency')))
+
+    Raises:
+        ValueError: a reference stands where it would never be looked up: in a set, in a dict's key,
+            or in a dict whose keys are not all text.
     """
     if isinstance(given, _KINDS):
         return given
@@ -133,13 +138,31 @@ def to_argument(given: Any) -> Argument:
         return Value(given) if all(isinstance(p, str) for p in parts) else Parts(parts)
     if type(given) in (list, tuple):
         items = tuple(to_argument(item) for item in given)
-        return Value(given) if all(isinstance(i, Value) for i in items) else ListOf(items)
-    if type(given) is dict and all(isinstance(key, str) for key in given):
+        # A literal that holds no reference stays the very object that was given.
+        return Value(given) if all(map(_is_literal, given, items)) else ListOf(items)
+    if type(given) is dict:
+        _refuse_references(given.keys(), "as a key of a dict")
+        if not all(isinstance(key, str) for key in given):
+            _refuse_references(given.values(), "in a dict whose keys are not all text")
+            return Value(given)
         entries = {key: to_argument(value) for key, value in given.items()}
-        if all(isinstance(entry, Value) for entry in entries.values()):
+        if all(_is_literal(value, entries[key]) for key, value in given.items()):
             return Value(given)
         return DictOf(entries)
+    if type(given) in (set, frozenset):
+        _refuse_references(given, "in a set: use a list")
     return Value(given)
+
+
+def _is_literal(given: Any, argument: Argument) -> bool:
+    return isinstance(argument, Value) and argument is not given
+
+
+def _refuse_references(items: Iterable[Any], where: str) -> None:
+    for item in items:
+        found = next(references(to_argument(item)), None)
+        if found is not None:
+            raise ValueError(f"{found!r} can't be looked up {where}")
 
 
 def split_text(text: str) -> tuple[str | StepOutput | Input, ...]:
@@ -207,7 +230,7 @@ def show(argument: Argument) -> str:
         case DictOf(entries):
             return "{" + ", ".join(f"{key}: {show(value)}" for key, value in entries.items()) + "}"
         case Value(value):
-            return value if isinstance(value, str) else repr(value)
+            return value if isinstance(value, str) else describe(value)
 
 
 def read_argument(data: Any) -> Argument:
@@ -223,7 +246,7 @@ def read_argument(data: Any) -> Argument:
     match sorted(data):
         case ["value"]:
             return Value(data["value"])
-        case ["codec", "value"]:
+        case ["codec", "value"] if data["codec"] is True:
             return Value(codecs.decode(data["value"]))
         case ["step"] | ["path", "step"] | ["full", "path", "step"] | ["full", "step"]:
             return StepOutput(
@@ -232,14 +255,17 @@ def read_argument(data: Any) -> Argument:
         case ["input"] | ["input", "path"]:
             return Input(_text(data["input"]), _path(data.get("path")))
         case ["parts"]:
-            return Parts(tuple(p if isinstance(p, str) else _reference(p) for p in data["parts"]))
+            return Parts(
+                tuple(p if isinstance(p, str) else _reference(p) for p in _list(data["parts"]))
+            )
         case ["list"]:
-            return ListOf(tuple(read_argument(item) for item in data["list"]))
+            return ListOf(tuple(read_argument(item) for item in _list(data["list"])))
         case ["dict"]:
-            return DictOf({_text(k): read_argument(v) for k, v in data["dict"].items()})
+            return DictOf({_text(k): read_argument(v) for k, v in _dict(data["dict"]).items()})
         case found:
             raise ValueError(
-                f"an argument has exactly one of value, step, input, parts, list, dict; found {found}"
+                "an argument has exactly one of value, step, input, parts, list, dict; "
+                f"found {', '.join(map(repr, found)) or 'none'}"
             )
 
 
@@ -248,12 +274,11 @@ def write_argument(argument: Argument) -> dict[str, Any]:
     match argument:
         case Value(value):
             encoded = codecs.encode_or_describe(value)
-            return {"value": value} if encoded is value or encoded == value else {
-                "value": encoded,
-                "codec": True,
-            }
+            # Plain JSON comes back as itself. `==` would ask the value: arrays answer item by item.
+            return {"value": value} if encoded is value else {"value": encoded, "codec": True}
         case StepOutput(step, path, full):
-            return {"step": step, **({"path": path} if path else {}), **({"full": True} if full else {})}
+            more = {"path": path} if path else {}
+            return {"step": step, **more, **({"full": True} if full else {})}
         case Input(name, path):
             return {"input": name, **({"path": path} if path else {})}
         case Parts(parts):
@@ -274,6 +299,18 @@ def _reference(data: Any) -> Reference:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"a name is text, not {value!r:.80}")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"a list is needed here, not {value!r:.80}")
+    return list(value)
+
+
+def _dict(value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"a dict is needed here, not {value!r:.80}")
     return value
 
 
