@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import Literal
 
 import nbformat
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    Error,
+    Locator,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
 
 from scripts.chromium import REMEDY, find_chromium
 from tests.environment import public_environment
@@ -208,8 +216,25 @@ class NotebookPage:
     server: Server
     path: Path
     """The notebook's file; its folder is the kernel's working folder."""
-    problems: list[str] = field(default_factory=list)
-    """What went wrong in the page itself: uncaught errors, and scripts from other places."""
+    errors: list[str] = field(default_factory=list)
+    """Uncaught JavaScript errors that passed through our own code; the front ends have theirs."""
+    outside_requests: list[str] = field(default_factory=list)
+    """Addresses, other than the server's, that the page asked for."""
+
+    def watch(self) -> None:
+        """Begin to note errors and requests."""
+        self.page.on("pageerror", self._note_error)
+        self.page.on("request", self._note_request)
+
+    def _note_error(self, error: Error) -> None:
+        stack = error.stack or error.message
+        # The extension is served from a folder of its name, the widget's module from a blob.
+        if "portia-nb" in stack or "blob:" in stack:
+            self.errors.append(stack)
+
+    def _note_request(self, request: Request) -> None:
+        if not request.url.startswith((self.server.url, "data:", "blob:")):
+            self.outside_requests.append(request.url)
 
     async def wait_until_ready(self) -> None:
         """Wait until the kernel has said, to this page, that it is there."""
@@ -291,15 +316,7 @@ async def open_page(
     page = await context.new_page()
     page.set_default_timeout(20_000)
     opened = NotebookPage(page, server, path)
-    page.on("pageerror", lambda error: opened.problems.append(f"uncaught: {error}"))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((server.url, "data:", "blob:"))
-            else opened.problems.append(f"asked for {request.url}")
-        ),
-    )
+    opened.watch()
     try:
         await page.goto(server.address(path))
         await page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=READY_S * 1000)

@@ -16,7 +16,8 @@ async def test_a_cell_runs_and_shows_its_value(open_notebook: OpenNotebook, app:
     await nb.wait_until_done(1)
     assert await nb.text(0) == "2"
     assert await nb.text(1) == "42"
-    assert nb.problems == []
+    assert nb.errors == []
+    assert nb.outside_requests == []
 
 
 @BOTH
