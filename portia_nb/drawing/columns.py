@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from .levels import Levels
@@ -10,6 +11,8 @@ BOX_GAP = 28.0
 LANE_GAP = 16.0
 LANE_WIDTH = 2.0
 ROUNDS = 10
+SNAP = 14.0
+"""A line that is off the vertical by no more is made straight where there is room."""
 
 # A bend in a long line disturbs more than a box that stands a little off its neighbours.
 LANE_TO_LANE = 8.0
@@ -38,18 +41,38 @@ def place_columns(levels: Levels, box_widths: Sequence[float]) -> list[float]:
     last = len(levels.rows) - 1
     for turn in range(ROUNDS):
         downwards = turn % 2 == 0
-        near = both if turn >= ROUNDS - 2 else above if downwards else below
+        near = both if turn >= ROUNDS - 3 else above if downwards else below
         order = range(last + 1) if downwards else range(last, -1, -1)
         for index in order:
             _settle(levels.rows[index], offsets[index], near, x)
+    _snap(levels, offsets, x)
     left = min(x[item] - widths[item] / 2 for item in range(len(widths)))
     return [place - left for place in x]
+
+
+def _snap(levels: Levels, offsets: list[list[float]], x: list[float]) -> None:
+    """Move items that stand almost under the end of a line from above to stand right under it."""
+    for row, offset in zip(levels.rows, offsets, strict=True):
+        last = len(row) - 1
+        for index, item in enumerate(row):
+            if not levels.above[item]:
+                continue
+            here = x[item]
+            target = min([x[other] for other in levels.above[item]], key=lambda p: abs(p - here))
+            if here == target or abs(here - target) > SNAP:
+                continue
+            gap_left = offset[index] - offset[index - 1] if index else 0.0
+            gap_right = offset[index + 1] - offset[index] if index < last else 0.0
+            if (index == 0 or target - x[row[index - 1]] >= gap_left) and (
+                index == last or x[row[index + 1]] - target >= gap_right
+            ):
+                x[item] = target
 
 
 def _offsets(row: list[int], widths: list[float], box_count: int) -> list[float]:
     """Return how far right of the row's first centre each centre must at least be."""
     offsets = [0.0]
-    for left, right in zip(row, row[1:], strict=False):
+    for left, right in itertools.pairwise(row):
         gap = BOX_GAP if left < box_count and right < box_count else LANE_GAP
         offsets.append(offsets[-1] + (widths[left] + widths[right]) / 2 + gap)
     return offsets

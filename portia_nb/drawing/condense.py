@@ -1,4 +1,4 @@
-"""Making large pictures readable: steps that stand alike in one panel, finished levels in a card."""
+"""Large pictures made readable: a panel for steps that stand alike, a card for finished levels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .picture import Card, Frame, Line, Picture, ShownState
 from .ranks import rank_boxes
 
 MIN_PANEL = 6
-"""So many steps that wait for the same and feed the same stand in a panel with one line each way."""
+"""So many steps that wait for the same and feed the same stand in a panel."""
 MAX_CARDS = 150
 MAX_OPEN_END = 8
 FINISHED: frozenset[ShownState] = frozenset(("done", "skipped"))

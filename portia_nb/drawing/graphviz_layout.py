@@ -79,21 +79,23 @@ def _parse(text: str, sizes: Sequence[Size], arcs: Sequence[Arc]) -> Flat:
     centres = {}
     routes: dict[Arc, Route] = {}
     for line in text.splitlines():
-        words = line.split()
-        match words[:1]:
-            case ["graph"]:
-                width, height = (float(word) * POINTS_PER_INCH for word in words[2:4])
-            case ["node"]:
-                x, y = (float(word) * POINTS_PER_INCH for word in words[2:4])
-                centres[int(words[1][1:])] = (x, height - y)
-            case ["edge"]:
-                count = int(words[3])
-                values = [float(word) * POINTS_PER_INCH for word in words[4 : 4 + 2 * count]]
+        kind, *words = line.split()
+        match kind:
+            case "graph":
+                width, height = (float(word) * POINTS_PER_INCH for word in words[1:3])
+            case "node":
+                x, y = (float(word) * POINTS_PER_INCH for word in words[1:3])
+                centres[int(words[0][1:])] = (x, height - y)
+            case "edge":
+                count = int(words[2])
+                values = [float(word) * POINTS_PER_INCH for word in words[3 : 3 + 2 * count]]
                 pairs = zip(values[::2], values[1::2], strict=True)
                 points = [(x, height - y) for x, y in pairs]
                 if len(points) != count or count % 3 != 1:
                     raise ValueError(f"an edge of {len(points)} points")
-                routes[int(words[1][1:]), int(words[2][1:])] = tuple(points)
+                routes[int(words[0][1:]), int(words[1][1:])] = tuple(points)
+            case _:
+                pass  # "stop"
     return Flat(
         [centres[index] for index in range(len(sizes))],
         [() if tail == head else routes[tail, head] for tail, head in arcs],

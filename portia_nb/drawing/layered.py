@@ -87,7 +87,9 @@ def _bands(
     for row in levels.rows:
         bottom = top + max([sizes[item][1] for item in row if item < levels.box_count], default=0)
         bands.append((top, bottom))
-        reach = max([abs(x[item] - x[end]) for item in row for end in levels.below[item]], default=0)
+        reach = max(
+            [abs(x[item] - x[end]) for item in row for end in levels.below[item]], default=0
+        )
         # A wide fan needs more room than a chain, or its curves lie almost flat.
         top = bottom + min(MAX_LEVEL_GAP, MIN_LEVEL_GAP + reach / 16)
     return bands, bottom
@@ -116,6 +118,8 @@ def _route(
             middle = (bottom + top) / 2
             points += [(here[0], middle), (x[stop], middle), (x[stop], top)]
             here = (x[stop], top)
+        else:
+            here = _straight(points, here, top)
         if stop != lower:
             here = _straight(points, here, end)
     return tuple(points)

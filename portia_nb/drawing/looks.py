@@ -25,7 +25,7 @@ class Look:
     ink: str
     """The card's border, the icon and the word."""
     icon: str
-    """SVG inside a group centred on (0, 0), about 20 pixels wide; `{ink}` and `{fill}` are filled in."""
+    """SVG around (0, 0), about 20 pixels wide; `{ink}` stands for the ink."""
     dashes: str = ""
     """The border's dash pattern; empty for a full line."""
 
@@ -44,7 +44,8 @@ LOOKS: Mapping[ShownState, Look] = MappingProxyType(
             symbol="○",
             fill="#f6f8fa",
             ink="#6b7480",
-            icon='<circle r="8" fill="#fff" stroke="{ink}" stroke-width="1.8" stroke-dasharray="3.4 2.9"/>',
+            icon='<circle r="8" fill="#fff" stroke="{ink}" stroke-width="1.8"'
+            ' stroke-dasharray="3.4 2.9"/>',
         ),
         "running": Look(
             word="running",
@@ -59,8 +60,7 @@ LOOKS: Mapping[ShownState, Look] = MappingProxyType(
             symbol="✓",
             fill="#ecf9ef",
             ink="#19753a",
-            icon='<circle r="9.6" fill="{ink}"/>'
-            f'<path d="M-4.4 .3L-1.3 3.4L4.5 -3" {_MARK}/>',
+            icon=f'<circle r="9.6" fill="{{ink}}"/><path d="M-4.4 .3L-1.3 3.4L4.5 -3" {_MARK}/>',
         ),
         "failed": Look(
             word="failed",

@@ -85,7 +85,9 @@ def place(picture: Picture) -> Placed:
     """Lay a picture out; the engine sees ids and sizes, never a word of the plan."""
     return layout(
         Graph(
-            boxes=tuple(Box(card.id, CARD_WIDTH, CARD_HEIGHT, card.frame) for card in picture.cards),
+            boxes=tuple(
+                Box(card.id, CARD_WIDTH, CARD_HEIGHT, card.frame) for card in picture.cards
+            ),
             links=tuple((line.tail, line.head) for line in picture.lines),
             clusters=tuple(
                 Cluster(

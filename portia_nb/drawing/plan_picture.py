@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from portia_nb.errors import StepNotFoundError
+from portia_nb.model.order import (
+    Waits,
+    effective_side_effect,
+    find_step,
+    named_by,
+    step_index,
+    waits,
+)
 from portia_nb.model.plan import AnyStep, Plan
 from portia_nb.model.reference import StepOutput
 from portia_nb.model.run import Run
 
-from .picture import Card, Line, LineKind, Picture, ShownState
+from .picture import Card, Line, Picture, ShownState
 
 KIND_NOTES = {
     "llm": "model",
     "tool": "tool",
     "agent": "agent",
     "function": "function",
-    "user_verify": "asks you to confirm",
+    "user_verify": "asks yes or no",
     "user_input": "asks you",
 }
 
@@ -25,15 +33,15 @@ def plan_picture(
     plan: Plan,
     states: Mapping[str, ShownState] | None = None,
     *,
-    places: Collection[str] | None = None,
+    order: Mapping[str, Waits] | None = None,
 ) -> Picture:
     """Return the picture of a plan: one card a step, in plan order, and why each waits.
 
     Args:
         plan: any plan, also one that no check has passed; references to nowhere draw no line.
         states: how steps stand, by name; a step without a state is waiting.
-        places: names of steps that keep their place, as the executor orders them; None means
-            those of which the plan itself says so: `side_effect=True`, or a question.
+        order: what each step waits for, from `portia_nb.model.order.waits`; None means as far as
+            the plan itself says it (`plain_waits`).
     """
     states = states or {}
     ids = {step.name: f"n{index}" for index, step in enumerate(plan.steps)}
@@ -47,7 +55,7 @@ def plan_picture(
         )
         for index, step in enumerate(plan.steps)
     )
-    return Picture(cards, _lines(plan, places), ids=ids)
+    return Picture(cards, _lines(plan, plain_waits(plan) if order is None else order, ids), ids=ids)
 
 
 def shown_states(run: Run) -> dict[str, ShownState]:
@@ -69,69 +77,41 @@ def note_of(step: AnyStep) -> str:
     return KIND_NOTES.get(step.kind, step.kind)
 
 
-def keeps_place(step: AnyStep) -> bool:
-    """Tell whether the plan itself says that a step keeps its place among the others."""
-    return step.side_effect is True or step.kind in ("user_verify", "user_input")
+def plain_waits(plan: Plan) -> dict[str, Waits]:
+    """Return what each step waits for as far as the plan itself says it.
 
-
-def waits_for(plan: Plan) -> list[dict[int, LineKind]]:
-    """Return for each step the indexes of the steps that it names, and whether it reads them."""
-    table: list[dict[int, LineKind]] = []
-    for index, step in enumerate(plan.steps):
-        named: list[tuple[str | int, LineKind]] = [(name, "after") for name in step.after]
-        named += [(r.step, "data") for r in step.references() if isinstance(r, StepOutput)]
-        waits: dict[int, LineKind] = {}
-        for name, kind in named:
-            try:
-                other = plan.index_of(name)
-            except StepNotFoundError:
-                # A plan input, or a fault that the plan's check reports: nothing to draw.
-                continue
-            if other != index:
-                waits[other] = kind
-        table.append(dict(sorted(waits.items())))
-    return table
-
-
-def _lines(plan: Plan, places: Collection[str] | None) -> tuple[Line, ...]:
-    waits = waits_for(plan)
-    lines = [
-        Line(f"n{other}", f"n{index}", kind)
-        for index, named in enumerate(waits)
-        for other, kind in named.items()
-    ]
-    kept = {
-        index
-        for index, step in enumerate(plan.steps)
-        if (keeps_place(step) if places is None else step.name in places)
-    }
-    for other, index in _place_pairs(waits, kept):
-        lines.append(Line(f"n{other}", f"n{index}", "place"))
-    return tuple(lines)
-
-
-def _place_pairs(waits: list[dict[int, LineKind]], kept: set[int]) -> list[tuple[int, int]]:
-    """Return which earlier steps each step waits for by place alone, without what follows anyway.
-
-    A kept step waits for all before it, and all after it wait for it; drawn is only what no other
-    line already says. `before[i]` is the set of all steps that come before i, as the bits of an int.
+    Tools and functions that declare nothing in the plan are taken to keep no place, and names of
+    no step are passed over: a plan that no check has passed can be drawn too.
     """
-    pairs: list[tuple[int, int]] = []
-    before: list[int] = []
-    last_kept: int | None = None
-    for index, named in enumerate(waits):
-        seen = 0
-        for other in named:
-            # A line from a later step closes a cycle; the plan's check reports it.
-            if other < index:
-                seen |= before[other] | 1 << other
-        first = 0 if last_kept is None else last_kept
-        wanted = range(index - 1, first - 1, -1) if index in kept else [last_kept]
-        for other in wanted:
-            if other is not None and other >= 0 and not seen >> other & 1:
-                pairs.append((other, index))
-                seen |= before[other] | 1 << other
-        before.append(seen)
-        if index in kept:
-            last_kept = index
-    return pairs
+    try:
+        return waits(
+            plan, lambda step: effective_side_effect(step, None), assume_side_effects=False
+        )
+    except StepNotFoundError:
+        index, names = step_index(plan.steps), [step.name for step in plan.steps]
+        table: dict[str, Waits] = {}
+        for step in plan.steps:
+            found = {find_step(name, index, len(names)) for name in named_by(step)}
+            data = tuple(names[place] for place in sorted(found - {None}))  # type: ignore[type-var]
+            table[step.name] = Waits(data, ())
+        return table
+
+
+def _lines(plan: Plan, order: Mapping[str, Waits], ids: Mapping[str, str]) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for step in plan.steps:
+        here = ids[step.name]
+        read = {
+            str(reference.step).removeprefix("$")
+            for reference in step.references()
+            if isinstance(reference, StepOutput)
+        }
+        after = {name.removeprefix("$") for name in step.after} - read
+        needed = order.get(step.name, Waits((), ()))
+        lines += [
+            Line(ids[name], here, "after" if name in after else "data")
+            for name in needed.data
+            if name in ids
+        ]
+        lines += [Line(ids[name], here, "place") for name in needed.place if name in ids]
+    return tuple(lines)

@@ -6,28 +6,37 @@ and `check_svg` makes sure of that on the finished text.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from .clean import clean, cut_to_width, esc
+from .clean import clean, cut_to_width, esc, width_of
 from .graph import Area, Placed, Point, Route
 from .looks import LINE_INK, LOOKS, NAME_INK, NOTE_INK
-from .picture import CARD_HEIGHT, CARD_WIDTH, FRAME_HEADER, Card, Frame, Line, Picture, ShownState
+from .picture import CARD_HEIGHT, CARD_WIDTH, Card, Frame, Line, Picture, ShownState
 from .picture import place as place_picture
 from .svg_check import check_svg
 
 FONT = "-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 MARGIN = 8
-NAME_X = 42
+NAME_X, NAME_Y = 42, 24
 NAME_PX, NOTE_PX = 13, 11
 NAME_ROOM = CARD_WIDTH - NAME_X - 10
 # The widest word, "needs you", stands to the right of the note on the same line.
 NOTE_ROOM = CARD_WIDTH - NAME_X - 12 - 62
+COMMON_FACE = 0.87
+"""How wide Arial's bold is, where `width_of` is the widest; `textLength` holds others to it."""
+MIN_SHARED = 3
+"""A note on so many cards is written once."""
 MAX_CARDS_WITH_TASKS = 150
 """Above that, a title holds only what was cut from a name: 500 cards stay under 115 kB."""
 MAX_TITLE_CHARS = 2_000
 
 _DASHES = {"data": "", "after": ' stroke-dasharray="7 4"', "place": ' stroke-dasharray="2 5"'}
+_TOLD: tuple[ShownState, ...] = (
+    *("done", "skipped", "running", "asking", "uncertain", "failed", "stopped", "waiting"),
+)
+LEGEND_WIDTH = 330
 _LEGEND = "dotted: keeps its place, as it may have side effects"
 
 
@@ -42,8 +51,8 @@ def draw_svg(
         prefix: letters and digits put before every id, so that pictures can share a page.
         live: hold the looks of all states, not only of those that occur.
 
-    Each card and titled frame is `<g id="{prefix}{id}" class="{state}">` whose one `<use>` shows
-    the state; a live view changes its state by setting `class` and `href="#{prefix}-{state}"`
+    Each card and titled frame is `<g id="{prefix}{id}" class="{state}">` whose first `<use>`
+    shows the state; a live view changes it by setting `class` and `href="#{prefix}-{state}"`
     (`"#{prefix}-f-{state}"` for a frame).
 
     Guarantees: well-formed XML for any text whatever; the page behind stays transparent.
@@ -55,16 +64,18 @@ def draw_svg(
         raise ValueError(f"prefix {prefix!r}: it must be ASCII letters and digits, a letter first")
     placed = placed or place_picture(picture)
     legend = any(line.kind == "place" for line in picture.lines)
-    width = max(placed.width, 330 if legend else 0) + 2 * MARGIN
+    width = max(placed.width, LEGEND_WIDTH if legend else 0) + 2 * MARGIN
     height = placed.height + 2 * MARGIN + (34 if legend else 0)
     states = dict.fromkeys(LOOKS) if live else _states_of(picture)
+    notes = _shared_notes(picture.cards, prefix)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}" '
         f'viewBox="{-MARGIN} {-MARGIN} {_n(width)} {_n(height)}" role="img" '
         f'aria-label="{esc(describe(picture))}" font-family="{FONT}" '
-        f'font-size="{NAME_PX}" fill="{NAME_INK}">',
+        f'font-size="{NAME_PX}" font-weight="600" fill="{NAME_INK}">',
         "<defs>",
         *_symbols(prefix, states, bool(picture.frames)),
+        *(_note(text, f' id="{name}"') for text, name in notes.items()),
         f'<marker id="{prefix}-tip" viewBox="0 0 8 8" refX="7.4" refY="4" markerWidth="8" '
         f'markerHeight="8" orient="auto" markerUnits="userSpaceOnUse">'
         f'<path d="M0 .4L8 4L0 7.6L1.8 4Z" fill="{LINE_INK}"/></marker>',
@@ -76,7 +87,9 @@ def draw_svg(
         parts.append(_frame(frame, placed.areas[frame.id], prefix, depth[frame.id]))
     parts += _lines(picture.lines, placed.routes, prefix)
     with_task = len(picture.cards) <= MAX_CARDS_WITH_TASKS
-    parts += [_card(card, placed.centres[card.id], prefix, with_task) for card in picture.cards]
+    parts += [
+        _card(card, placed.centres[card.id], prefix, notes, with_task) for card in picture.cards
+    ]
     if legend:
         parts.append(_legend(placed.height + 12))
     parts.append("</svg>")
@@ -93,7 +106,7 @@ def describe(picture: Picture) -> str:
     """
     counts = picture.counts()
     total = sum(counts.values())
-    shown = ", ".join(f"{counts[state]} {LOOKS[state].word}" for state in LOOKS if state in counts)
+    shown = ", ".join(f"{counts[state]} {LOOKS[state].word}" for state in _TOLD if state in counts)
     noun = "step" if total == 1 else "steps"
     return f"Plan of {total} {noun}" + (f": {shown}" if shown else "")
 
@@ -119,10 +132,11 @@ def _symbols(prefix: str, states: Iterable[ShownState], frames: bool) -> Iterabl
         look = LOOKS[state]
         icon = look.icon.replace("{ink}", look.ink)
         dashes = f' stroke-dasharray="{look.dashes}"' if look.dashes else ""
-        word = f'font-size="{NOTE_PX}" font-weight="600" fill="{look.ink}"'
+        word = f'font-size="{NOTE_PX}" fill="{look.ink}"'
         yield (
-            f'<g id="{prefix}-{state}"><rect width="{CARD_WIDTH:g}" height="{CARD_HEIGHT:g}" '
-            f'rx="10" fill="{look.fill}" stroke="{look.ink}" stroke-width="1.3"{dashes}/>'
+            f'<g id="{prefix}-{state}" transform="translate(-{NAME_X} -{NAME_Y})">'
+            f'<rect width="{CARD_WIDTH:g}" height="{CARD_HEIGHT:g}" rx="10" '
+            f'fill="{look.fill}" stroke="{look.ink}" stroke-width="1.3"{dashes}/>'
             f'<g transform="translate(22 {CARD_HEIGHT / 2:g})">{icon}</g>'
             f'<text x="{CARD_WIDTH - 12:g}" y="42" text-anchor="end" {word}>{look.word}</text></g>'
         )
@@ -160,9 +174,9 @@ def _frame(frame: Frame, area: Area, prefix: str, depth: int) -> str:
         f'<rect {where} fill="{ground}" stroke="#9aa4b0"/>'
         f'<g transform="translate({_n(area.left)} {_n(area.top)})">'
         f'<use href="#{prefix}-f-{frame.state}"/>'
-        f'<text x="40" y="24" font-weight="600">{esc(cut_to_width(title, room, NAME_PX))}</text>'
+        f'<text x="40" y="24">{esc(cut_to_width(title, room, NAME_PX))}</text>'
         f'<text x="{_n(area.width - 12)}" y="40" text-anchor="end" font-size="{NOTE_PX}" '
-        f'fill="{NOTE_INK}">{esc(note)}</text></g></g>'
+        f'font-weight="400" fill="{NOTE_INK}">{esc(note)}</text></g></g>'
     )
 
 
@@ -171,7 +185,9 @@ def _lines(lines: Iterable[Line], routes: Iterable[Route], prefix: str) -> Itera
     drawn: set[str] = set()
     # Data first: where two lines would lie on each other, only the one that carries data is drawn.
     order = {"data": 0, "after": 1, "place": 2}
-    for line, route in sorted(zip(lines, routes, strict=True), key=lambda pair: order[pair[0].kind]):
+    for line, route in sorted(
+        zip(lines, routes, strict=True), key=lambda pair: order[pair[0].kind]
+    ):
         path = _path(route)
         if path and path not in drawn:
             drawn.add(path)
@@ -186,45 +202,67 @@ def _lines(lines: Iterable[Line], routes: Iterable[Route], prefix: str) -> Itera
 
 
 def _path(route: Route) -> str:
-    """Write a route as SVG path data, with `V` for what goes straight down."""
+    """Write a route as SVG path data: relative, and `v` for what goes straight down."""
     if not route:
         return ""
-    x, y = _n(route[0][0]), _n(route[0][1])
+    points = [(round(x), round(y)) for x, y in route]
+    x, y = points[0]
     text = f"M{x} {y}"
-    for start in range(1, len(route) - 2, 3):
-        (ax, ay), (bx, by), (ex, ey) = route[start : start + 3]
-        if _n(ax) == _n(bx) == _n(ex) == x:
-            text += f"V{_n(ey)}"
+    for start in range(1, len(points) - 2, 3):
+        (ax, ay), (bx, by), (ex, ey) = points[start : start + 3]
+        if ax == bx == ex == x:
+            text += f"v{ey - y}"
         else:
-            text += f"C{_n(ax)} {_n(ay)} {_n(bx)} {_n(by)} {_n(ex)} {_n(ey)}"
-        x = _n(ex)
+            text += f"c{ax - x} {ay - y} {bx - x} {by - y} {ex - x} {ey - y}"
+        x, y = ex, ey
     return text
 
 
-def _card(card: Card, centre: Point, prefix: str, with_task: bool) -> str:
-    name, note = clean(card.name), clean(card.note)
-    shown = cut_to_width(name, NAME_ROOM, NAME_PX)
+def _shared_notes(cards: Iterable[Card], prefix: str) -> dict[str, str]:
+    """Return an id for each note that stands on several cards."""
+    counts = Counter(card.note for card in cards)
+    shared = [note for note, count in counts.items() if count >= MIN_SHARED]
+    return {note: f"{prefix}-t{index}" for index, note in enumerate(shared)}
+
+
+def _note(note: str, attributes: str = "") -> str:
+    text = esc(cut_to_width(clean(note), NOTE_ROOM / COMMON_FACE, NOTE_PX))
+    return (
+        f'<text{attributes} y="18" font-size="{NOTE_PX}" font-weight="400" fill="{NOTE_INK}">'
+        f"{text}</text>"
+    )
+
+
+def _card(card: Card, centre: Point, prefix: str, notes: dict[str, str], with_task: bool) -> str:
+    """Write one card, with the start of its name as the origin: that is the shortest."""
+    name = clean(card.name)
+    shown = cut_to_width(name, NAME_ROOM / COMMON_FACE, NAME_PX)
+    width = width_of(shown, NAME_PX)
+    length = f' textLength="{_n(width * COMMON_FACE)}"' if width > NAME_ROOM else ""
+    if length:
+        length += ' lengthAdjust="spacingAndGlyphs"'
     title = ""
     if with_task:
-        task = clean(card.task)
-        title = f"<title>{esc(_limit(f'{name} · {note}' + (f': {task}' if task else '')))}</title>"
+        full = f"{name} · {card.note}" + (f": {card.task}" if card.task else "")
+        title = f"<title>{esc(_limit(full))}</title>"
     elif shown != name:
         title = f"<title>{esc(_limit(name))}</title>"
-    left, top = _n(centre[0] - CARD_WIDTH / 2), _n(centre[1] - CARD_HEIGHT / 2)
+    x = _n(centre[0] - CARD_WIDTH / 2 + NAME_X)
+    y = _n(centre[1] - CARD_HEIGHT / 2 + NAME_Y)
+    note = f'<use href="#{notes[card.note]}"/>' if card.note in notes else _note(card.note)
     return (
-        f'<g id="{prefix}{card.id}" class="{card.state}" transform="translate({left} {top})">'
-        f'{title}<use href="#{prefix}-{card.state}"/>'
-        f'<text x="{NAME_X}" y="24" font-weight="600">{esc(shown)}</text>'
-        f'<text x="{NAME_X}" y="42" font-size="{NOTE_PX}" fill="{NOTE_INK}">'
-        f"{esc(cut_to_width(note, NOTE_ROOM, NOTE_PX))}</text></g>"
+        f'<g id="{prefix}{card.id}" class="{card.state}" transform="translate({x} {y})">{title}'
+        f'<use href="#{prefix}-{card.state}"/>{note}<text{length}>{esc(shown)}</text></g>'
     )
 
 
 def _legend(y: float) -> str:
     return (
-        f'<g transform="translate(0 {_n(y)})"><rect width="330" height="22" rx="11" fill="#f6f8fa"/>'
+        f'<g transform="translate(0 {_n(y)})">'
+        f'<rect width="{LEGEND_WIDTH}" height="22" rx="11" fill="#f6f8fa"/>'
         f'<path d="M12 11H36" stroke="{LINE_INK}" stroke-width="1.5"{_DASHES["place"]}/>'
-        f'<text x="44" y="15" font-size="{NOTE_PX}" fill="{NOTE_INK}">{esc(_LEGEND)}</text></g>'
+        f'<text x="44" y="15" font-size="{NOTE_PX}" font-weight="400" '
+        f'fill="{NOTE_INK}">{esc(_LEGEND)}</text></g>'
     )
 
 

@@ -1,4 +1,4 @@
-"""The last look at a finished SVG: only elements, attributes and values that we use may be there."""
+"""The last look at a finished SVG: only elements, attributes and values of ours may be there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VALUES: dict[str, re.Pattern[str]] = {
     "aria-label": _ANY,
     "href": re.compile(r"#[A-Za-z][A-Za-z0-9-]*"),
     "transform": re.compile(rf"translate\({_NUMBER} {_NUMBER}\)"),
-    "d": re.compile(r"M[MLHVCQAZahv0-9 .,-]*"),
+    "d": re.compile(r"M[MLHVCQAZacvh0-9 .,-]*"),
     "fill": _COLOUR,
     "stroke": _COLOUR,
     "stroke-dasharray": _NUMBERS,
@@ -30,16 +30,27 @@ _VALUES: dict[str, re.Pattern[str]] = {
     "marker-end": re.compile(r"url\(#[A-Za-z][A-Za-z0-9-]*\)"),
     "font-family": re.compile(r"[A-Za-z ',-]+"),
     **dict.fromkeys(
-        ("text-anchor", "stroke-linecap", "stroke-linejoin", "orient", "markerUnits"), _WORD
+        (
+            "text-anchor",
+            "lengthAdjust",
+            "stroke-linecap",
+            "stroke-linejoin",
+            "orient",
+            "markerUnits",
+        ),
+        _WORD,
     ),
     **dict.fromkeys(
         ("x", "y", "width", "height", "r", "rx", "cx", "cy", "refX", "refY", "markerWidth"), _LENGTH
     ),
     **dict.fromkeys(
-        ("markerHeight", "font-size", "font-weight", "stroke-width", "fill-opacity"), _LENGTH
+        ("markerHeight", "font-size", "font-weight", "stroke-width", "fill-opacity", "textLength"),
+        _LENGTH,
     ),
 }
-_ELEMENTS = frozenset("svg defs g marker path rect circle use text title".split())
+_ELEMENTS = frozenset(
+    ["svg", "defs", "g", "marker", "path", "rect", "circle", "use", "text", "title"]
+)
 _WITH_TEXT = frozenset(("text", "title"))
 
 
@@ -73,7 +84,9 @@ def check_svg(svg: str) -> None:
             allowed = _VALUES.get(name)
             if allowed is None or not allowed.fullmatch(value):
                 raise UnsafeSvg(f"an SVG of ours never holds {name}={value!r:.80} (in <{tag}>)")
-        if tag not in _WITH_TEXT and ((element.text or "").strip() or len(element) == 0 and element.text):
+        if tag not in _WITH_TEXT and (
+            (element.text or "").strip() or (len(element) == 0 and element.text)
+        ):
             raise UnsafeSvg(f"an SVG of ours never holds text inside <{tag}>")
         if (element.tail or "").strip():
             raise UnsafeSvg(f"an SVG of ours never holds text after <{tag}>")
