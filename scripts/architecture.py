@@ -75,14 +75,14 @@ def file_list() -> str:
         folders.setdefault(path.parent, []).append(path)
     parts: list[str] = []
     for folder, paths in sorted(folders.items()):
-        parts.append(f"\n### `{folder}/`\n")
+        parts.append(f"### `{folder}/`")
         init = folder / "__init__.py"
         if init in paths:
-            parts.append(f"{description(ROOT / init)}\n")
-        parts.append(
-            "\n".join(f"- `{p.name}`: {description(ROOT / p)}" for p in paths if p != init)
-        )
-    return "\n".join(parts).replace("\n\n\n", "\n\n").strip() + "\n"
+            paths.remove(init)
+            parts.append(description(ROOT / init))
+        if paths:
+            parts.append("\n".join(f"- `{p.name}`: {description(ROOT / p)}" for p in paths))
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> int:
