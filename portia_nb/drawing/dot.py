@@ -37,7 +37,7 @@ def plan_to_dot(
         graph [rankdir=TB, nodesep=0.35, ranksep=0.5, bgcolor=transparent]
         node [shape=box, style="rounded,filled", fontname="Helvetica", fontcolor="#1f2328"]
         edge [color="#7d8793", arrowsize=0.7]
-        n0 [label="hello\nmodel", fillcolor="#f6f8fa", color="#6b7480"]
+        n0 [label="hello\nmodel", fillcolor="#f6f8fa", color="#656e7a"]
     }
     """
     picture = plan_picture(plan, states, order=order)

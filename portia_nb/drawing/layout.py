@@ -104,7 +104,8 @@ def _place(graph: Graph, nest: _Nest, engine: Engine) -> Placed:
         items = nest.inside[holder]
         index = {item: place for place, item in enumerate(items)}
         arcs: list[Arc] = [(index[tail], index[head]) for tail, head in arcs_in[holder]]
-        flat = engine([sizes[item] for item in items], arcs)
+        # Without lines `dot` would make one endless row; the built-in engine makes a grid.
+        flat = (engine if arcs else lay_levels)([sizes[item] for item in items], arcs)
         flats[holder] = flat
         if holder is not None:
             cluster = nest.clusters[holder]

@@ -43,7 +43,7 @@ LOOKS: Mapping[ShownState, Look] = MappingProxyType(
             word="waiting",
             symbol="○",
             fill="#f6f8fa",
-            ink="#6b7480",
+            ink="#656e7a",
             icon='<circle r="8" fill="#fff" stroke="{ink}" stroke-width="1.8"'
             ' stroke-dasharray="3.4 2.9"/>',
         ),

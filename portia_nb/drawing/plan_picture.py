@@ -64,7 +64,9 @@ def shown_states(run: Run) -> dict[str, ShownState]:
     for step in run.plan.steps:
         record = run.steps.get(step.name)
         if record is not None:
-            states[step.name] = "uncertain" if record.uncertain else record.state.value
+            # Once a person has said what became of the call, the step's own ending counts.
+            open_call = record.uncertain and record.state.value not in ("done", "failed", "skipped")
+            states[step.name] = "uncertain" if open_call else record.state.value
     return states
 
 

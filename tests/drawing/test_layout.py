@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import time
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -85,7 +85,7 @@ def test_boxes_never_overlap_and_lines_go_down_from_border_to_border(graph):
         assert route[0] == pytest.approx((tx, ty + sizes[tail][1] / 2))
         assert route[-1] == pytest.approx((hx, hy - sizes[head][1] / 2))
         heights = [y for _, y in points_on(route)]
-        assert all(a <= b + 1e-6 for a, b in zip(heights, heights[1:], strict=False))
+        assert all(a <= b + 1e-6 for a, b in pairwise(heights))
 
 
 @given(flat_graphs())
@@ -238,7 +238,7 @@ def test_a_graph_that_contradicts_itself_is_refused(graph, message):
 @pytest.mark.skipif(not has_dot(), reason="Graphviz's dot is not installed")
 @pytest.mark.parametrize("count", [1, 2, 40])
 def test_dot_lays_out_the_same_input(count):
-    arcs = sorted(set(planlike_arcs(count))) + [(0, 0)]
+    arcs = [*sorted(set(planlike_arcs(count))), (0, 0)]
     flat = lay_with_dot([SIZE] * count, arcs)
     assert_no_overlap(flat, [SIZE] * count)
     for (tail, head), route in zip(arcs, flat.routes, strict=True):
