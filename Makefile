@@ -9,6 +9,7 @@
 #   make … PYTHON=python3.12                      another Python for the virtual environment
 
 PYTHON ?= python3
+NOTEBOOK ?= notebooks/00_quickstart.ipynb
 LAB_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
@@ -24,7 +25,7 @@ help:
 
 lab:
 	@$(PYTHON) scripts/set_up.py lab
-	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) notebooks/00_quickstart.ipynb
+	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
 
 test: check
 	$(BIN)/python -m pytest $(TEST_ARGS)
