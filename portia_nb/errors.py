@@ -1,11 +1,11 @@
 """Every error that portia_nb raises on purpose, in one tree.
 
     PortiaBaseError
-    ├── ConfigNotFoundError, InvalidConfigError
+    ├── ConfigNotFoundError, InvalidConfigError, InvalidOption
     ├── PlanError ── PlanCheckError, PlanNotFeasibleError
     ├── PlanNotFoundError, PlanRunNotFoundError, StepNotFoundError
     ├── InvalidPlanRunStateError, PlanRunExitError, SkipExecutionError
-    ├── FunctionsMissing, StepTimeout, StepUncertain, ValueNotKept
+    ├── FunctionsMissing, StepTimeout, StepUncertain, ValueNotKept, PlanRunFailed
     ├── ToolNotFoundError, DuplicateToolError, InvalidToolDescriptionError
     ├── ToolHardError, ToolSoftError, ToolFailedError, ToolRetryError
     ├── InvalidAgentError, InvalidAgentOutputError
@@ -48,6 +48,10 @@ class ConfigNotFoundError(PortiaBaseError):
 
 class InvalidConfigError(PortiaBaseError):
     """A setting has a value that can't be used."""
+
+
+class InvalidOption(PortiaBaseError, ValueError):
+    """An option of a magic or a command that doesn't exist, or a value that it can't take."""
 
 
 # -- plans ---------------------------------------------------------------------------------------
@@ -102,6 +106,10 @@ class StepTimeout(PortiaBaseError, TimeoutError):
 
 class StepUncertain(PortiaBaseError):
     """A side-effecting call was under way when its process died: nobody knows whether it happened."""
+
+
+class PlanRunFailed(PortiaBaseError):
+    """The run that a cell or a command waited for failed; `plan_run` holds it."""
 
 
 class ValueNotKept(PortiaBaseError):
