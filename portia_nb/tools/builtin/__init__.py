@@ -1,0 +1,1 @@
+"""The tools that come with portia_nb, one file each."""
