@@ -31,7 +31,7 @@ class ClarificationCategory(StrEnum):
     CUSTOM = "Custom"
 
 
-_EXTRAS = ("path", "default")
+_EXTRAS = ("path", "default", "subject")
 
 
 class Clarification(BaseModel):
@@ -183,6 +183,8 @@ class UserVerificationClarification(Clarification):
     category: Literal[ClarificationCategory.USER_VERIFICATION] = (
         ClarificationCategory.USER_VERIFICATION
     )
+    subject: dict[str, Any] | None = None
+    """For the approval of a call: its ``tool_id``, its exact ``arguments``, and the ``sha256`` of both."""
 
     @property
     def user_confirmed(self) -> bool:

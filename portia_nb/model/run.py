@@ -52,8 +52,8 @@ from portia_nb.model.events import (
     ToolReturned,
 )
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
-from portia_nb.model.plan import Plan
 from portia_nb.model.language import Usage
+from portia_nb.model.plan import Plan
 from portia_nb.model.values import LocalDataValue
 
 
@@ -205,6 +205,7 @@ class Run:
         self.state = PlanRunState.NOT_STARTED
         self.steps: dict[str, StepRecord] = {}
         self.clarifications: dict[str, Clarification] = {}
+        self._stale: set[str] = set()
         self.final: LocalDataValue | None = None
         self.error: ErrorRecord | None = None
         self.seq = 0
@@ -225,6 +226,10 @@ class Run:
     def clarifications_of(self, path: str) -> list[Clarification]:
         """Return the questions that the step at `path` asked, oldest first."""
         return [c for c in self.clarifications.values() if c.path == path]
+
+    def answers_for(self, path: str) -> list[Clarification]:
+        """Return the questions of `path` that count for its next attempt: those since it last failed."""
+        return [c for c in self.clarifications_of(path) if c.id not in self._stale]
 
     def apply(self, recorded: Recorded) -> None:
         """Add one event; events come in order, each once."""
@@ -257,7 +262,10 @@ class Run:
             case StepFailed(_, attempt, error, retry_in_s):
                 step.attempt, step.ended_at, step.error = attempt, at, error
                 step.state = StepState.FAILED if retry_in_s is None else StepState.WAITING
-                step.tool_under_way = None
+                # A call that has not come back stays under way: a timeout doesn't undo it.
+                if retry_in_s is None and self.clarifications:
+                    # A run that is resumed after a "no" asks again.
+                    self._stale.update(c.id for c in self.clarifications_of(step.path))
             case StepCancelled():
                 step.state, step.ended_at = StepState.STOPPED, at
             case StepSkipped(_, reason):
@@ -275,6 +283,9 @@ class Run:
             case RunStarted():
                 self.state, self.error, self.final = PlanRunState.IN_PROGRESS, None, None
                 self.ended_at = None
+                for step in self.steps.values():
+                    if step.state in _LEFT:
+                        step.state = StepState.WAITING
             case ClarificationRaised(path, clarification):
                 self.clarifications[clarification.id] = clarification
                 if path:
@@ -347,6 +358,8 @@ class Run:
         )
 
 
+_LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)
+"""States of steps that a start finds left over from an execution before it."""
 _STEP_EVENTS = (
     StepStarted,
     ToolCalled,

@@ -1,0 +1,40 @@
+"""One attempt at one step, and the way in which it asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from portia_nb.model.clarification import Clarification
+from portia_nb.model.plan import AnyStep
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at one step."""
+
+    step: AnyStep
+    path: str
+    index: int
+    """The step's index among the plan's top-level steps."""
+    number: int
+    """1 for the first."""
+    side_effect: bool | None
+    """What `portia_nb.model.order.effective_side_effect` says of the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an attempt put out."""
+
+    value: Any
+    summary: str | None = None
+
+
+class Asking(Exception):
+    """Raised inside an attempt: it ends here, and starts anew once its questions are answered."""
+
+    def __init__(self, *clarifications: Clarification) -> None:
+        """Ask `clarifications`."""
+        super().__init__("the step waits for an answer")
+        self.clarifications = clarifications

@@ -1,0 +1,239 @@
+"""One call of a tool or a function: checked, approved, announced, made in its place, and timed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from portia_nb.errors import ApprovalRefused
+from portia_nb.model import codecs
+from portia_nb.model.clarification import (
+    Clarification,
+    InputClarification,
+    MultipleChoiceClarification,
+    UserVerificationClarification,
+)
+from portia_nb.model.events import ToolCalled, ToolReturned
+from portia_nb.model.run import Run
+from portia_nb.model.values import Output
+from portia_nb.tools.base import Tool, ToolRunContext
+
+from .attempt import Asking, Attempt, Result
+from .failures import record_error
+from .hooks import call_hook
+from .models import Models, StepModel
+from .ports import Ports
+
+APPROVAL = "approval"
+"""`source` of a question that asks whether a call may be made."""
+
+
+class Calls:
+    """Calls tools and functions for the steps of one run."""
+
+    def __init__(self, run: Run, ports: Ports, models: Models) -> None:
+        """Call on behalf of `run`; `models` serve tools that ask one."""
+        self._run = run
+        self._ports = ports
+        self._models = models
+
+    def answers(self, at: Attempt) -> list[Clarification]:
+        """Return the answered questions that count for this attempt, oldest first."""
+        return [c for c in self._run.answers_for(at.path) if c.resolved]
+
+    def answered_arguments(self, at: Attempt, tool: Tool[Any]) -> dict[str, Any]:
+        """Return the arguments of `tool` that people's answers have settled."""
+        fields = tool.args_schema.model_fields
+        return {
+            c.argument_name: c.response
+            for c in self.answers(at)
+            if isinstance(c, InputClarification | MultipleChoiceClarification)
+            and c.argument_name in fields
+        }
+
+    async def call_tool(self, tool: Tool[Any], raw: dict[str, Any], at: Attempt) -> Result:
+        """Call `tool` with `raw` and return what it puts out.
+
+        Raises:
+            Asking: the tool, a hook or the approval gate has a question.
+            ToolSoftError: the arguments don't fit, or the tool says that a second try may help.
+            ApprovalRefused: a person or a setting said no.
+            Exception: whatever the tool raises.
+        """
+        arguments = tool.parse_arguments(raw)
+        hooks, places = self._ports.hooks, self._ports.places
+        if hooks.before_tool_call is not None:
+            arguments = dict(arguments)
+            found = await call_hook(
+                hooks.before_tool_call, places, tool, arguments, self._run.snapshot(), at.step
+            )
+            _ask_if_question(found)
+        await self._approve(tool.id, arguments, at)
+        ctx = self._context(tool, at)
+        if tool.is_async:
+
+            def make() -> Awaitable[Any]:
+                return tool.arun(ctx, **arguments)
+        else:
+
+            def make() -> Awaitable[Any]:
+                return places.run_sync(lambda: tool.run(ctx, **arguments))
+
+        on_caller = tool.is_async and tool.loop == "caller"
+        value = await self._announced(
+            tool.id, arguments, at, lambda: places.run_async(make, on_caller=on_caller)
+        )
+        result = await self._result(value, tool.id)
+        if hooks.after_tool_call is not None:
+            found = await call_hook(
+                hooks.after_tool_call, places, tool, result.value, self._run.snapshot(), at.step
+            )
+            _ask_if_question(found)
+        return result
+
+    async def call_function(
+        self, function: Callable[..., Any], name: str, arguments: dict[str, Any], at: Attempt
+    ) -> Result:
+        """Call a user's function, plain or async, and return what it puts out."""
+        places = self._ports.places
+        await self._approve(name, arguments, at)
+        if inspect.iscoroutinefunction(function):
+
+            async def call() -> Any:
+                return await places.run_async(lambda: function(**arguments), on_caller=True)
+        else:
+
+            async def call() -> Any:
+                return await places.run_sync(lambda: function(**arguments))
+
+        if at.side_effect is False:
+            # Only reads: its start already says all that a resume needs to know.
+            value = await call()
+        else:
+            value = await self._announced(name, arguments, at, call)
+        if inspect.isawaitable(value):
+            awaitable = value
+            value = await places.run_async(lambda: awaitable, on_caller=True)
+        return await self._result(value, name)
+
+    async def _announced(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        at: Attempt,
+        call: Callable[[], Awaitable[Any]],
+    ) -> Any:
+        """Make a call between the two events that tell of it, kept first where it may change something."""
+        ports = self._ports
+        ports.emit(
+            ToolCalled(
+                at.path, at.number, name, arguments, at.side_effect, self.idempotency_key(at)
+            )
+        )
+        if at.side_effect is not False:
+            await ports.kept()
+        began = time.monotonic()
+        try:
+            value = await call()
+        except asyncio.CancelledError:
+            raise  # no return is told: nobody knows whether the call took effect
+        except BaseException as error:
+            ports.emit(
+                ToolReturned(
+                    at.path, at.number, name, time.monotonic() - began, record_error(error, at.path)
+                )
+            )
+            raise
+        ports.emit(ToolReturned(at.path, at.number, name, time.monotonic() - began))
+        return value
+
+    async def _result(self, value: Any, source: str) -> Result:
+        match value:
+            case Clarification():
+                raise Asking(_from(value, source))
+            case list() if value and all(isinstance(item, Clarification) for item in value):
+                raise Asking(*(_from(item, source) for item in value))
+            case Output():
+                return Result(value.value, value.summary)
+            case _:
+                return Result(value)
+
+    async def _approve(self, name: str, arguments: dict[str, Any], at: Attempt) -> None:
+        """Let a call that changes the world through only where it may be made, exactly as it is."""
+        if at.side_effect is not True:
+            return
+        approve = self._ports.config.approve
+        if approve is not None:
+            if not await call_hook(approve, self._ports.places, name, dict(arguments)):
+                raise ApprovalRefused(
+                    f"step {at.path!r}: Config(approve=…) refused to call {name} with these arguments",
+                    step=at.path,
+                    tool_id=name,
+                )
+            return
+        if not self._ports.gate:
+            return
+        subject = approval_subject(name, arguments)
+        for asked in reversed(self.answers(at)):
+            if (
+                isinstance(asked, UserVerificationClarification)
+                and asked.source == APPROVAL
+                and asked.subject == subject
+            ):
+                if asked.response is True:
+                    return
+                raise ApprovalRefused(
+                    f"step {at.path!r}: the call of {name} was not approved",
+                    step=at.path,
+                    tool_id=name,
+                )
+        raise Asking(
+            UserVerificationClarification(
+                user_guidance=f"Let {name} run? It changes something outside this notebook.",
+                source=APPROVAL,
+                subject=subject,
+            )
+        )
+
+    def idempotency_key(self, at: Attempt) -> str:
+        """Return the same text whenever this step of this run makes its call, also after a kill."""
+        return hashlib.sha256(f"{self._run.id}\n{at.path}".encode()).hexdigest()[:32]
+
+    def _context(self, tool: Tool[Any], at: Attempt) -> ToolRunContext:
+        path = at.path
+        return ToolRunContext(
+            config=self._ports.config,
+            plan=self._run.plan,
+            plan_run=self._run.snapshot,
+            end_user=self._ports.end_user,
+            clarifications=self.answers(at),
+            idempotency_key=self.idempotency_key(at),
+            model=StepModel(self._models, path),
+            attempt=at.number,
+            step=path,
+            on_text=self._models.streamer(path),
+        )
+
+
+def approval_subject(tool_id: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return what a person approves: the tool, the exact arguments, and the hash of both."""
+    shown = codecs.to_plain_json(arguments)
+    exact = codecs.dumps([tool_id, codecs.encode_or_describe(arguments)])
+    return {
+        "tool_id": tool_id,
+        "arguments": shown,
+        "sha256": hashlib.sha256(exact.encode()).hexdigest(),
+    }
+
+
+def _from(asked: Clarification, source: str) -> Clarification:
+    return asked if asked.source else asked.model_copy(update={"source": source})
+
+
+def _ask_if_question(found: Any) -> None:
+    if isinstance(found, Clarification):
+        raise Asking(_from(found, "hook"))

@@ -1,0 +1,200 @@
+"""What each kind of step does in one attempt."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from portia_nb.errors import FunctionsMissing, PlanRunExitError, ToolSoftError
+from portia_nb.model.clarification import (
+    Clarification,
+    InputClarification,
+    MultipleChoiceClarification,
+    UserVerificationClarification,
+)
+from portia_nb.model.language import ModelRequest
+from portia_nb.model.plan import (
+    FunctionStep,
+    InvokeToolStep,
+    LLMStep,
+    SingleToolAgentStep,
+    UserInputStep,
+    UserVerifyStep,
+)
+from portia_nb.model.run import Run
+from portia_nb.tools.base import Tool
+
+from .agent import choose_arguments
+from .attempt import Asking, Attempt, Result
+from .calls import Calls
+from .models import TRIES, Models
+from .ports import Ports
+from .prompts import llm_step
+from .recovery import decided
+from .scope import Scope
+
+
+class Leaves:
+    """Does the steps of one run."""
+
+    def __init__(self, run: Run, ports: Ports) -> None:
+        """Work on behalf of `run`."""
+        self._run = run
+        self._ports = ports
+        self._scope = Scope(run)
+        self.models = Models(ports)
+        self._calls = Calls(run, ports, self.models)
+
+    async def perform(self, at: Attempt) -> Result:
+        """Do one attempt at a step and return what it puts out.
+
+        Raises:
+            Asking: it needs an answer first.
+            Exception: it failed.
+        """
+        step = at.step
+        if self._run.clarifications and (said := decided(self._calls.answers(at), at.path)):
+            return said
+        match step:
+            case FunctionStep():
+                result = await self._function(step, at)
+            case InvokeToolStep():
+                result = await self._tool(step, at)
+            case LLMStep():
+                return await self._llm(step, at)
+            case SingleToolAgentStep():
+                result = await self._agent(step, at)
+            case UserVerifyStep():
+                return self._user_verify(step, at)
+            case UserInputStep():
+                return self._user_input(step, at)
+            case _:
+                assert_never(step)
+        if step.output_schema is None:
+            return result
+        value = await self.models.shaped(result.value, step.output_schema, step.task, at.path)
+        return Result(value, result.summary)
+
+    async def condition_holds(self, at: Attempt) -> bool:
+        """Return whether a step's condition is true of its inputs, as a model judges."""
+        assert at.step.condition is not None
+        return await self.models.holds(at.step.condition, self._scope.inputs_of(at.step), at.path)
+
+    async def _function(self, step: FunctionStep, at: Attempt) -> Result:
+        function = step.function.call
+        if function is None:
+            raise FunctionsMissing(
+                f"step {step.name!r} needs the function {step.function.name!r}, which this process has "
+                "not got: run the cell that builds the plan, then resume",
+                names=(step.function.name,),
+            )
+        resolve = self._scope.resolve
+        arguments = {name: resolve(argument) for name, argument in step.args.items()}
+        return await self._calls.call_function(function, step.function.name, arguments, at)
+
+    async def _tool(self, step: InvokeToolStep, at: Attempt) -> Result:
+        tool = self._ports.tool(step)
+        given = {name: self._scope.resolve(argument) for name, argument in step.args.items()}
+        given.update(self._calls.answered_arguments(at, tool))
+        return await self._calls.call_tool(tool, given, at)
+
+    async def _llm(self, step: LLMStep, at: Attempt) -> Result:
+        task = self._task(step)
+        model = self.models.find("execution", step._model or step.model)
+        request = ModelRequest(
+            llm_step.llm_step_messages(task, self._scope.inputs_of(step), step.system_prompt),
+            record_key=("llm_step", llm_step.VERSION, task),
+        )
+        if step.output_schema is not None:
+            return Result(
+                await self.models.ask_for_shape(model, request, step.output_schema, at.path)
+            )
+        reply = await self.models.ask(
+            model, request, at.path, on_text=self.models.streamer(at.path)
+        )
+        return Result(reply.text)
+
+    async def _agent(self, step: SingleToolAgentStep, at: Attempt) -> Result:
+        tool = self._ports.tool(step)
+        settled = {name: self._scope.resolve(argument) for name, argument in step.args.items()}
+        settled.update(self._calls.answered_arguments(at, tool))
+        problem: str | None = None
+        for last in range(TRIES):
+            arguments = await self._choose(step, tool, settled, at, problem)
+            try:
+                return await self._calls.call_tool(tool, arguments, at)
+            except ToolSoftError as error:
+                # Other arguments may help, and only a tool that changes nothing is called again.
+                if at.side_effect is not False or last == TRIES - 1:
+                    raise
+                problem = str(error)
+        raise AssertionError("unreachable")
+
+    async def _choose(
+        self,
+        step: SingleToolAgentStep,
+        tool: Tool[Any],
+        settled: dict[str, Any],
+        at: Attempt,
+        problem: str | None,
+    ) -> dict[str, Any]:
+        if set(settled) >= set(tool.args_schema.model_fields):
+            return settled
+        return await choose_arguments(
+            self.models,
+            self.models.find("execution", step._model or step.model),
+            tool,
+            self._task(step),
+            self._scope.inputs_of(step),
+            settled=settled,
+            may_ask=self._ports.config.argument_clarifications_enabled,
+            path=at.path,
+            problem=problem,
+        )
+
+    def _user_verify(self, step: UserVerifyStep, at: Attempt) -> Result:
+        message = str(self._scope.resolve(step.message))
+        answer = self._last_answer(at)
+        if answer is None:
+            raise Asking(
+                UserVerificationClarification(
+                    user_guidance=message, source=step.name, default=step.default
+                )
+            )
+        if answer.response is not True:
+            raise PlanRunExitError(
+                f"step {step.name!r}: the answer to {message!r} was no, so the run ends here",
+                step=at.path,
+            )
+        return Result(True)
+
+    def _user_input(self, step: UserInputStep, at: Attempt) -> Result:
+        answer = self._last_answer(at)
+        if answer is not None:
+            return Result(answer.response)
+        message = str(self._scope.resolve(step.message))
+        options = None if step.options is None else self._scope.resolve(step.options)
+        if options is None:
+            raise Asking(
+                InputClarification(
+                    argument_name=step.name,
+                    user_guidance=message,
+                    source=step.name,
+                    default=step.default,
+                )
+            )
+        raise Asking(
+            MultipleChoiceClarification(
+                argument_name=step.name,
+                user_guidance=message,
+                options=tuple(options),
+                source=step.name,
+                default=step.default,
+            )
+        )
+
+    def _last_answer(self, at: Attempt) -> Clarification | None:
+        answers = self._calls.answers(at)
+        return answers[-1] if answers else None
+
+    def _task(self, step: LLMStep | SingleToolAgentStep) -> str:
+        return step.task if step.task_parts is None else str(self._scope.resolve(step.task_parts))

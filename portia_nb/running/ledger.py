@@ -1,0 +1,39 @@
+"""Which steps may start: counts of what each still waits for, kept up as steps end."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from portia_nb.model.order import Waits
+
+
+class Ledger:
+    """The graph of one plan while it runs; every operation is linear in the edges it touches."""
+
+    def __init__(self, waits: Mapping[str, Waits], finished: set[str]) -> None:
+        """Start with some steps finished.
+
+        Args:
+            waits: what each step waits for, in plan order.
+            finished: names of steps that are done or skipped.
+        """
+        self.unfinished = {name: None for name in waits if name not in finished}
+        self.ready: deque[str] = deque()
+        self._open: dict[str, int] = {}
+        self._dependents: dict[str, list[str]] = {}
+        for name in self.unfinished:
+            needed = [n for n in (*waits[name].data, *waits[name].place) if n in self.unfinished]
+            self._open[name] = len(needed)
+            for other in needed:
+                self._dependents.setdefault(other, []).append(name)
+            if not needed:
+                self.ready.append(name)
+
+    def finish(self, name: str) -> None:
+        """Count `name` as done or skipped, and what waited for nothing else as ready."""
+        del self.unfinished[name]
+        for dependent in self._dependents.get(name, ()):
+            self._open[dependent] -= 1
+            if not self._open[dependent]:
+                self.ready.append(dependent)

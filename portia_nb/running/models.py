@@ -1,0 +1,208 @@
+"""Calls to language models on behalf of a step: counted, streamed, and held to a shape."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from portia_nb.errors import InvalidAgentOutputError
+from portia_nb.model import codecs
+from portia_nb.model.callables import SchemaRef
+from portia_nb.model.events import ModelReplied, TextStreamed
+from portia_nb.model.json_schema import schema_violations
+from portia_nb.model.language import (
+    DataAnswer,
+    LanguageModel,
+    Message,
+    ModelReply,
+    ModelRequest,
+)
+
+from .ports import Ports, Purpose
+from .prompts import judge, shape, summary
+
+TRIES = 3
+"""Replies that may fail a check before the step fails."""
+
+
+class Models:
+    """Asks models for the steps of one run."""
+
+    def __init__(self, ports: Ports) -> None:
+        """Ask through `ports`."""
+        self._ports = ports
+
+    def find(self, purpose: Purpose, override: Any = None) -> LanguageModel:
+        """Return the model for `purpose`, or the one that a step names."""
+        return self._ports.model(purpose, override)
+
+    def streamer(self, path: str) -> Callable[[str], None]:
+        """Return a function that shows pieces of text at the step while they are being written."""
+        emit = self._ports.emit
+        return lambda text: emit(TextStreamed(path, text))
+
+    async def ask(
+        self,
+        model: LanguageModel,
+        request: ModelRequest,
+        path: str,
+        *,
+        on_text: Callable[[str], None] | None = None,
+    ) -> ModelReply:
+        """Ask once, and emit what it cost.
+
+        Args:
+            model: who is asked.
+            request: what is asked.
+            path: the step on whose behalf; ``""`` for the run as a whole.
+            on_text: takes the text while it is being written.
+        """
+        emit = self._ports.emit
+        began = time.monotonic()
+        reply = await model.reply(request, on_text=on_text)
+        emit(
+            ModelReplied(path, request.purpose, reply.model, time.monotonic() - began, reply.usage)
+        )
+        return reply
+
+    async def ask_for_shape(
+        self, model: LanguageModel, request: ModelRequest, schema: SchemaRef, path: str
+    ) -> Any:
+        """Ask for data under `schema`, sending a misfit back with what is wrong, `TRIES` in all.
+
+        Raises:
+            InvalidAgentOutputError: no reply fitted; the message says what the last one got wrong.
+        """
+        request = replace(request, answer=DataAnswer(wire_name(schema.name), root_object(schema)))
+        problem = ""
+        for _ in range(TRIES):
+            reply = await self.ask(model, request, path)
+            data = reply.data["value"] if is_wrapped(schema) else reply.data
+            try:
+                return fit(data, schema)
+            except ValueError as error:
+                problem = str(error)
+                request = replace(
+                    request,
+                    messages=(
+                        *request.messages,
+                        Message("assistant", json.dumps(reply.data)),
+                        Message("user", f"That doesn't fit: {problem} Answer again."),
+                    ),
+                )
+        raise InvalidAgentOutputError(
+            f"{model.name} gave {TRIES} answers that don't fit {schema.name}; the last one: {problem}",
+            model=model.name,
+            step=path,
+        )
+
+    async def shaped(self, value: Any, schema: SchemaRef, task: str, path: str) -> Any:
+        """Return `value` in the shape of `schema`: as it is where it fits, else by a model call."""
+        try:
+            return fit(value, schema)
+        except ValueError:
+            pass  # the model restates it
+        model = self.find("execution")
+        request = ModelRequest(
+            shape.shape_messages(task, value),
+            record_key=("shape", shape.VERSION, task, schema.name),
+        )
+        return await self.ask_for_shape(model, request, schema, path)
+
+    async def holds(self, statement: str, inputs: dict[str, Any], path: str) -> bool:
+        """Return whether a model judges `statement` true of `inputs`."""
+        request = ModelRequest(
+            judge.judge_messages(statement, inputs),
+            judge.ANSWER,
+            purpose="introspection",
+            record_key=("judge", judge.VERSION, statement),
+        )
+        reply = await self.ask(self.find("introspection"), request, path)
+        return bool(reply.data["holds"])
+
+    async def sum_up(self, query: str, outputs: dict[str, Any]) -> str:
+        """Return a model's short answer to `query` from `outputs`."""
+        request = ModelRequest(
+            summary.summary_messages(query, outputs),
+            purpose="summary",
+            record_key=("summary", summary.VERSION, query),
+        )
+        return (await self.ask(self.find("summary"), request, "")).text
+
+
+class StepModel:
+    """The model that a tool is handed: found at its first call, counted for the tool's step."""
+
+    def __init__(self, models: Models, path: str) -> None:
+        """Ask on behalf of the step at `path`."""
+        self._models = models
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """The model as ``provider/name``."""
+        return self._find().name
+
+    async def reply(
+        self, request: ModelRequest, *, on_text: Callable[[str], None] | None = None
+    ) -> ModelReply:
+        """Answer `request`; what is streamed is shown at the step."""
+        return await self._models.ask(self._find(), request, self._path, on_text=on_text)
+
+    def _find(self) -> LanguageModel:
+        return self._models.find("execution")
+
+
+def fit(value: Any, schema: SchemaRef) -> Any:
+    """Return `value` as `schema` wants it.
+
+    Raises:
+        ValueError: it doesn't fit; the message says where and why.
+    """
+    if schema.type is None:
+        violations = schema_violations(codecs.to_plain_json(value), schema.json_schema)
+        if violations:
+            raise ValueError("; ".join(violations))
+        return value
+    adapter: TypeAdapter[Any] = TypeAdapter(schema.type)
+    try:
+        if isinstance(value, str) and schema.json_schema.get("type") in ("object", "array"):
+            return adapter.validate_json(value)
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, found['loc'])) or 'the value'}: {found['msg']}"
+            for found in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise ValueError("; ".join(problems[:5])) from None
+
+
+def is_wrapped(schema: SchemaRef) -> bool:
+    """Tell whether a schema isn't an object at its root, so that it goes over the wire inside one."""
+    return schema.json_schema.get("type") != "object" and "$ref" not in schema.json_schema
+
+
+def root_object(schema: SchemaRef) -> dict[str, Any]:
+    """Return the JSON schema with an object at its root, as providers demand."""
+    if not is_wrapped(schema):
+        return schema.json_schema
+    inner = dict(schema.json_schema)
+    definitions = inner.pop("$defs", None)
+    return {
+        "type": "object",
+        "properties": {"value": inner},
+        "required": ["value"],
+        "additionalProperties": False,
+        **({"$defs": definitions} if definitions else {}),
+    }
+
+
+def wire_name(name: str) -> str:
+    """Return `name` with the characters that every provider takes, 64 at most."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64].strip("_") or "output"

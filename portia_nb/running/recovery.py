@@ -1,0 +1,117 @@
+"""What a resume makes of a run whose process died: which steps run again, and which must be asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from portia_nb.errors import PlanRunExitError
+from portia_nb.model import codecs
+from portia_nb.model.clarification import Clarification, MultipleChoiceClarification
+from portia_nb.model.events import AnyEvent, ClarificationRaised, StepUncertain
+from portia_nb.model.ids import PlanRunUUID
+from portia_nb.model.plan import AnyStep
+from portia_nb.model.reference import StepOutput
+from portia_nb.model.run import Run, StepRecord, StepState
+
+from .attempt import Result
+
+UNCERTAIN = "uncertain"
+"""`source` of a question about a call that was under way when its process died."""
+REPEAT = "call it again"
+DONE = "it happened: go on without its output"
+FAIL = "let the run fail"
+
+
+def recover(
+    run: Run,
+    side_effect_of: Callable[[AnyStep], bool | None],
+    emit: Callable[[AnyEvent], None],
+) -> None:
+    """Ask about what can't simply run again, in a run that was left and has just been started again.
+
+    Steps that were under way or had failed run again, except those whose call may have changed the
+    world: they become questions. So do unkept outputs that a step still needs, where the step that made
+    them does more than read.
+    """
+    needed = _needed_names(run)
+    for index, step in enumerate(run.plan.steps):
+        record = run.steps.get(step.name)
+        if record is None or any(c.source == UNCERTAIN for c in run.answers_for(step.name)):
+            continue
+        side_effect = side_effect_of(step)
+        call = record.tool_under_way
+        if record.state is StepState.WAITING and call is not None and side_effect is True:
+            emit(StepUncertain(step.name, record.attempt, call.tool_id, call.arguments))
+            question = _ask_about_call(run, index, step.name, call.tool_id)
+            emit(ClarificationRaised(step.name, question))
+        elif (
+            record.state is StepState.DONE
+            and isinstance(record.value, codecs.Unkept)
+            and step.name in needed
+        ):
+            if side_effect is False:
+                # No event tells of this: each process that resumes finds the same gap.
+                record.state = StepState.WAITING
+            else:
+                question = _ask_about_value(run, index, step.name, record)
+                emit(ClarificationRaised(step.name, question))
+
+
+def decided(answers: Sequence[Clarification], path: str) -> Result | None:
+    """Return what a person said became of a call that was under way; None: call it (again).
+
+    Raises:
+        PlanRunExitError: they chose that the run fails.
+    """
+    said = next((c.response for c in reversed(answers) if c.source == UNCERTAIN), REPEAT)
+    if said == FAIL:
+        raise PlanRunExitError(
+            f"step {path!r}: a call was under way when its process ended, and the answer was: {FAIL}",
+            step=path,
+        )
+    return Result(None, "a person said that it happened") if said == DONE else None
+
+
+def _needed_names(run: Run) -> set[str]:
+    """Return the names of steps whose outputs an unfinished step refers to."""
+    names: set[str] = set()
+    for step in run.plan.steps:
+        record = run.steps.get(step.name)
+        if record is None or record.state not in (StepState.DONE, StepState.SKIPPED):
+            names.update(
+                run.plan.step(r.step).name
+                for r in step.references()
+                if isinstance(r, StepOutput) and run.plan.input_named(str(r.step)) is None
+            )
+    return names
+
+
+def _ask_about_call(run: Run, index: int, path: str, tool_id: str) -> Clarification:
+    return MultipleChoiceClarification(
+        plan_run_id=PlanRunUUID(run.id),
+        step=index,
+        path=path,
+        source=UNCERTAIN,
+        argument_name=UNCERTAIN,
+        user_guidance=(
+            f"Step {path!r} was calling {tool_id} when its process ended, so nobody knows whether "
+            "the call happened. Look, then choose."
+        ),
+        options=(REPEAT, DONE, FAIL),
+    )
+
+
+def _ask_about_value(run: Run, index: int, path: str, record: StepRecord) -> Clarification:
+    kind = record.value.type_name
+    return MultipleChoiceClarification(
+        plan_run_id=PlanRunUUID(run.id),
+        step=index,
+        path=path,
+        source=UNCERTAIN,
+        argument_name=UNCERTAIN,
+        user_guidance=(
+            f"The output of step {path!r} ({kind}) could not be kept, and a later step needs it. "
+            "May the step run again?"
+        ),
+        options=(REPEAT, FAIL),
+    )
