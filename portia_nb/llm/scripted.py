@@ -1,0 +1,104 @@
+"""The scripted model of the tutorials: shipped records, where no provider has a key.
+
+It answers the queries that were recorded and no others; for any other the "no key" error stands, so
+that nobody takes a canned answer for a live one. Its replies carry the model name ``scripted``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import resources
+
+from portia_nb.config import KEYS, PROVIDER_KEYS, LLMProvider
+from portia_nb.errors import NoModelKey
+from portia_nb.model.language import ModelReply, ModelRequest
+
+from .local_servers import LocalServer, find_local_servers
+from .presets import PRESETS
+from .records import PlayingModel, Record
+
+SCRIPTED = "scripted"
+
+
+def shipped_records() -> tuple[Record, ...]:
+    """Return the records that come with the package."""
+    folder = resources.files("portia_nb.llm") / "records"
+    if not folder.is_dir():
+        return ()
+    files = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".json")),
+        key=lambda entry: entry.name,
+    )
+    return tuple(Record.model_validate_json(entry.read_bytes()) for entry in files)
+
+
+class ScriptedModel:
+    """Answers from shipped records; anything else is the "no key" error."""
+
+    def __init__(
+        self, provider: LLMProvider | None = None, records: Sequence[Record] | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            provider: whose key is missing, or None where no provider was chosen.
+            records: the records to play; None takes those that come with the package.
+        """
+        self._provider = provider
+        self._records = records
+
+    @property
+    def name(self) -> str:
+        """Always ``scripted``."""
+        return SCRIPTED
+
+    async def reply(
+        self, request: ModelRequest, *, on_text: Callable[[str], None] | None = None
+    ) -> ModelReply:
+        """Return the recorded answer to `request`.
+
+        Raises:
+            NoModelKey: no record holds it. The message says how to set a key, and names the model
+                servers found on this machine.
+        """
+        if self._records is None:
+            self._records = shipped_records()
+        for record in self._records:
+            if record.find_reply(request) is not None:
+                return await PlayingModel(record, SCRIPTED).reply(request, on_text=on_text)
+        raise no_key_error(self._provider, await find_local_servers())
+
+
+def no_key_error(provider: LLMProvider | None, servers: Sequence[LocalServer] = ()) -> NoModelKey:
+    """Return the error for a call to a model while no key is set.
+
+    Args:
+        provider: whose key is missing, or None where no provider was chosen.
+        servers: model servers found on this machine.
+    """
+    if provider is None:
+        others = [KEYS[setting] for setting in PROVIDER_KEYS.values()]
+        found = "no language model: no provider has a key"
+        variable, setting = others[0], PROVIDER_KEYS[LLMProvider.OPENAI]
+        choice = f"set {variable} (or one of {', '.join(others[1:])})"
+    else:
+        setting = PROVIDER_KEYS[provider]
+        variable = KEYS[setting]
+        found = f"no key for {PRESETS[provider].title}: {variable} is not set"
+        choice = f"set {variable}"
+    message = f"{found}. Either {choice} in the environment or in .env"
+    message += f", or pass Config.from_default({setting}=…), or use a model server of your own"
+    if servers:
+        running = ", ".join(
+            f"{PRESETS[server.provider].title} at {server.base_url}" for server in servers
+        )
+        take = f"Config.from_default(default_model={servers[0].model_name!r})"
+        message += f": found {running}; to use it: {take}"
+    else:
+        message += ", e.g. Config.from_default(default_model='ollama/NAME')"
+    return NoModelKey(
+        message,
+        model=str(provider) if provider is not None else None,
+        variable=variable,
+        servers=tuple(servers),
+    )
