@@ -273,7 +273,8 @@ class NotebookPage:
         theme = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}[name]
         await self.command("apputils:change-theme", theme=theme)
         shown = "true" if name == "light" else "false"
-        await self.page.wait_for_selector(f'body[data-jp-theme-light="{shown}"]')
+        # Attached, not visible: the body itself has no height there.
+        await self.page.wait_for_selector(f'body[data-jp-theme-light="{shown}"]', state="attached")
 
     def cell(self, index: int) -> Locator:
         """Return the cell."""

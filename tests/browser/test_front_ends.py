@@ -1,5 +1,8 @@
 """The harness itself: both front ends start, run a cell, and have our extension."""
 
+from pathlib import Path
+
+import nbformat
 import pytest
 from playwright.async_api import expect
 
@@ -41,3 +44,33 @@ async def test_our_extension_draws_outputs_of_its_types(open_notebook: OpenNoteb
     await nb.run_all()
     shown = nb.output(0).get_by_role("alert")
     await expect(shown).to_contain_text("expected a JSON object, found a number")
+
+
+@BOTH
+async def test_a_running_cell_can_be_interrupted_and_the_kernel_goes_on(
+    open_notebook: OpenNotebook, app: App
+):
+    nb = await open_notebook(["import time; print('off'); time.sleep(100)", "'still here'"], app)
+    await nb.run_cell(0)
+    await expect(nb.output(0)).to_contain_text("off")
+    await nb.wait_until_running(0)
+    await nb.interrupt()
+    await nb.wait_until_done(0)
+    assert "KeyboardInterrupt" in await nb.text(0)
+    await nb.run_cell(1)
+    await nb.wait_until_done(1)
+    assert await nb.text(1) == "'still here'"
+
+
+async def test_the_theme_changes_and_the_file_is_saved(
+    open_notebook: OpenNotebook, screenshots: Path
+):
+    nb = await open_notebook(["6 * 7"])
+    await nb.run_all()
+    await nb.wait_until_done(0)
+    for theme in ("light", "dark"):
+        await nb.set_theme(theme)
+        await nb.page.screenshot(path=screenshots / f"{theme}.png")
+    await nb.save()
+    [output] = nbformat.read(nb.path, as_version=4).cells[0].outputs
+    assert output.data["text/plain"] == "42"
