@@ -1,0 +1,339 @@
+"""Build a plan in code, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from portia_nb.model.callables import FunctionRef, SchemaRef
+from portia_nb.model.language import LanguageModel
+from portia_nb.model.order import find_step, step_index
+from portia_nb.model.plan import (
+    AnyStep,
+    FunctionStep,
+    InvokeToolStep,
+    LLMStep,
+    Plan,
+    PlanContext,
+    PlanInput,
+    SingleToolAgentStep,
+    UserInputStep,
+    UserVerifyStep,
+    text_argument,
+)
+from portia_nb.model.reference import StepOutput, to_argument
+from portia_nb.tools.base import Tool
+
+from .bound import remember
+from .check import find_problems, refuse
+from .given import (
+    model_name,
+    model_object,
+    task_fields,
+    to_arguments,
+    to_variables,
+    tool_and_id,
+)
+from .renaming import renamed
+
+StepRef = str | int | StepOutput
+"""A step by its name, by its index (negative ones count from the end), or as a reference to it."""
+
+
+class PlanBuilderV2:
+    """Build a plan from steps in the order in which they are given.
+
+    Each call adds one step and returns the builder. Whatever a step is given may hold references,
+    in f-strings, lists and dicts too: ``StepOutput("name")``, ``StepOutput(0)``, ``StepOutput(-1)``
+    (the last step of the finished plan) and ``Input("name")``.
+
+    What the calls share:
+
+    - `step_name`: ``step_<index>`` where none is given. The output is ``$step_<index>_output``.
+    - `output_schema`: the shape that the output must have: a pydantic model, another type, or a
+      JSON schema.
+    - `inputs`: what a model sees beside the task, and nothing else: references and values, in a
+      list or in a dict by name.
+    - `tool`: an id, a Tool, or a class of one; a Tool need not be in any registry.
+    - `model`: ``"provider/name"``, or any `LanguageModel`; None: the config's.
+    - `after`: steps that must be done first, beside those that are referred to.
+    - `side_effect`: True: it changes the world. False: it only reads, and may run beside others.
+      None: as the tool declares.
+    - `retries`: further tries after a failure; None: as the tool declares.
+    - `timeout_s`: seconds that one try may take; None: as the run's config says.
+
+    >>> from portia_nb import Input, PlanBuilderV2, StepOutput
+    >>> plan = (
+    ...     PlanBuilderV2("Say how warm it is")
+    ...     .input(name="city")
+    ...     .invoke_tool_step(tool="weather_tool", args={"city": Input("city")}, step_name="sky")
+    ...     .llm_step(task=f"Is this warm for {Input('city')}?", inputs=[StepOutput("sky")])
+    ...     .build()
+    ... )
+    >>> print(plan.pretty_print())
+    Task: Say how warm it is
+    0  sky  weather_tool  Call weather_tool
+    1  step_1  llm_tool  Is this warm for $city?  ← $sky
+    """
+
+    def __init__(self, label: str = "Run the plan built with the Plan Builder") -> None:
+        """Start a plan; `label` says what it is for, and is kept as its query."""
+        self._label = label
+        self._steps: list[AnyStep] = []
+        # Beside the steps: indexes become names in `build`, once the plan's end is known.
+        self._after: list[list[str | int]] = []
+        self._inputs: list[PlanInput] = []
+        self._schema: SchemaRef | None = None
+        self._summarize = False
+
+    def input(
+        self, *, name: str, description: str | None = None, default_value: Any = None
+    ) -> Self:
+        """Declare an input that the plan is given when it is run; ``Input(name)`` refers to it.
+
+        Without a `default_value` it must be given.
+        """
+        plain = name.removeprefix("$")
+        self._inputs.append(PlanInput(name=plain, description=description, value=default_value))
+        return self
+
+    def llm_step(
+        self,
+        *,
+        task: str,
+        inputs: Sequence[Any] | Mapping[str, Any] | None = None,
+        output_schema: Any = None,
+        step_name: str | None = None,
+        system_prompt: str | None = None,
+        model: str | LanguageModel | None = None,
+        after: Sequence[StepRef] = (),
+        retries: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Self:
+        """Add one model call over `task` and `inputs`, without a tool.
+
+        `system_prompt` replaces the standing instruction.
+        """
+        common = self._common(step_name, output_schema, retries, timeout_s)
+        step = LLMStep(
+            **common,
+            **task_fields(task),
+            inputs=to_variables(inputs),
+            system_prompt=system_prompt,
+            model=model_name(model),
+        )
+        return self._add(step, after, _model=model_object(model))
+
+    def invoke_tool_step(
+        self,
+        *,
+        tool: str | Tool[Any] | type[Tool[Any]],
+        args: Mapping[str, Any] | None = None,
+        output_schema: Any = None,
+        step_name: str | None = None,
+        after: Sequence[StepRef] = (),
+        side_effect: bool | None = None,
+        retries: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Self:
+        """Add a call of `tool` with `args`, without a model call.
+
+        Raises:
+            InvalidToolDescriptionError: `tool` is no tool.
+        """
+        tool_id, bound = tool_and_id(tool)
+        common = self._common(step_name, output_schema, retries, timeout_s)
+        step = InvokeToolStep(
+            **common,
+            task=f"Call {tool_id}",
+            tool_id=tool_id,
+            args=to_arguments(args),
+            side_effect=side_effect,
+        )
+        return self._add(step, after, _tool=bound)
+
+    def function_step(
+        self,
+        *,
+        function: Callable[..., Any],
+        args: Mapping[str, Any] | None = None,
+        output_schema: Any = None,
+        step_name: str | None = None,
+        after: Sequence[StepRef] = (),
+        side_effect: bool | None = None,
+        retries: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Self:
+        """Add a call of `function` with `args`, which come as the Python values that they are.
+
+        Raises:
+            TypeError: `function` can't be called, or is a tool.
+        """
+        if isinstance(function, Tool) or (
+            isinstance(function, type) and issubclass(function, Tool)
+        ):
+            raise TypeError(f"{function!r:.80} is a tool: add it with invoke_tool_step")
+        if not callable(function):
+            raise TypeError(f"a function is needed, not {function!r:.80}")
+        ref = FunctionRef.of(function)
+        common = self._common(step_name, output_schema, retries, timeout_s)
+        step = FunctionStep(
+            **common,
+            task=f"Call {ref.name}",
+            function=ref,
+            args=to_arguments(args),
+            side_effect=side_effect,
+        )
+        return self._add(step, after)
+
+    def single_tool_agent_step(
+        self,
+        *,
+        tool: str | Tool[Any] | type[Tool[Any]],
+        task: str,
+        inputs: Sequence[Any] | Mapping[str, Any] | None = None,
+        output_schema: Any = None,
+        step_name: str | None = None,
+        model: str | LanguageModel | None = None,
+        after: Sequence[StepRef] = (),
+        side_effect: bool | None = None,
+        retries: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Self:
+        """Add a call of `tool` whose arguments a model chooses from `task` and `inputs`.
+
+        Raises:
+            InvalidToolDescriptionError: `tool` is no tool.
+        """
+        tool_id, bound = tool_and_id(tool)
+        common = self._common(step_name, output_schema, retries, timeout_s)
+        step = SingleToolAgentStep(
+            **common,
+            **task_fields(task),
+            tool_id=tool_id,
+            inputs=to_variables(inputs),
+            model=model_name(model),
+            side_effect=side_effect,
+        )
+        return self._add(step, after, _tool=bound, _model=model_object(model))
+
+    def user_verify(
+        self,
+        *,
+        message: str,
+        step_name: str | None = None,
+        default: bool | None = None,
+        after: Sequence[StepRef] = (),
+    ) -> Self:
+        """Ask yes or no; no ends the run as FAILED.
+
+        `default` is the answer to take where nobody can be asked; None: the run waits.
+        """
+        common = self._common(step_name)
+        shown, _ = text_argument(question := to_argument(message))
+        step = UserVerifyStep(**common, task=shown, message=question, default=default)
+        return self._add(step, after)
+
+    def user_input(
+        self,
+        *,
+        message: str,
+        options: Sequence[Any] | StepOutput | None = None,
+        step_name: str | None = None,
+        default: Any = None,
+        after: Sequence[StepRef] = (),
+    ) -> Self:
+        """Ask for text, or for one of `options`; the answer is the step's output.
+
+        `options` is a list, or a reference to one. `default` is the answer to take where nobody can
+        be asked; None: the run waits.
+        """
+        common = self._common(step_name)
+        shown, _ = text_argument(question := to_argument(message))
+        choices = options if options is None or isinstance(options, StepOutput) else list(options)
+        step = UserInputStep(
+            **common,
+            task=shown,
+            message=question,
+            options=None if choices is None else to_argument(choices),
+            default=default,
+        )
+        return self._add(step, after)
+
+    def final_output(self, output_schema: Any = None, summarize: bool = False) -> Self:
+        """Say what the run's final output is to be; without this it is the last step's output.
+
+        `output_schema` is the shape that it must have; with `summarize` a model writes
+        `final_output.summary`.
+        """
+        self._schema = None if output_schema is None else SchemaRef.of(output_schema)
+        self._summarize = summarize
+        return self
+
+    def build(self) -> Plan:
+        """Return the plan, checked; the builder can go on and build another.
+
+        Raises:
+            PlanCheckError: the plan can't run; `problems` holds every reason. Tool ids are looked
+                at when it is run, since only then it is known which tools there are.
+        """
+        steps = self._with_names()
+        tool_ids = [step.tool_id for step in steps if step.kind != "llm" and step.tool_id]
+        plan = Plan(
+            plan_context=PlanContext(query=self._label, tool_ids=tuple(dict.fromkeys(tool_ids))),
+            steps=steps,
+            plan_inputs=tuple(self._inputs),
+            structured_output_schema=self._schema,
+            summarize=self._summarize,
+        )
+        refuse(find_problems(plan), plan)
+        remember(plan)
+        return plan
+
+    def _with_names(self) -> tuple[AnyStep, ...]:
+        """Return the steps with each reference by index or output turned into one by name."""
+        index = step_index(self._steps)
+        count = len(self._steps)
+        out_of_range: list[str] = []
+
+        def name_of(step: str | int, user: AnyStep) -> str:
+            place = find_step(step, index, count)
+            if place is not None:
+                return self._steps[place].name
+            if isinstance(step, int):
+                out_of_range.append(
+                    f"step {user.name!r} refers to step {step}, and the plan has {count} steps "
+                    f"(0 to {count - 1})"
+                )
+            return str(step)  # the check says what is wrong with an unknown name
+
+        steps = tuple(
+            renamed(step, after, lambda other, user=step: name_of(other, user))
+            for step, after in zip(self._steps, self._after, strict=True)
+        )
+        refuse(list(dict.fromkeys(out_of_range)), Plan(steps=()))
+        return steps
+
+    def _common(
+        self,
+        name: str | None,
+        output_schema: Any = None,
+        retries: int | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        index = len(self._steps)
+        return {
+            "name": (name or f"step_{index}").removeprefix("$"),
+            "output": f"$step_{index}_output",
+            "output_schema": None if output_schema is None else SchemaRef.of(output_schema),
+            "retries": retries,
+            "timeout_s": timeout_s,
+        }
+
+    def _add(self, step: AnyStep, after: Sequence[StepRef], **bound: Any) -> Self:
+        for name, value in bound.items():
+            setattr(step, name, value)
+        listed = [after] if isinstance(after, str | int | StepOutput) else after
+        self._after.append([s.step if isinstance(s, StepOutput) else s for s in listed])
+        self._steps.append(step)
+        return self

@@ -1,0 +1,83 @@
+"""Read what a person gives a step of the builder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from portia_nb.model.language import LanguageModel
+from portia_nb.model.plan import Variable, text_argument
+from portia_nb.model.reference import Argument, Input, StepOutput, show, to_argument
+from portia_nb.tools.base import Tool, to_tool
+
+
+def to_variables(inputs: Sequence[Any] | Mapping[str, Any] | None) -> tuple[Variable, ...]:
+    """Return a variable for each of `inputs`, each with a name of its own.
+
+    Args:
+        inputs: references, values and `Variable`s, or a dict of them by name.
+
+    Raises:
+        TypeError: `inputs` is neither a list nor a dict.
+
+    >>> [v.name for v in to_variables([StepOutput("sky"), StepOutput("who", path="name"), 7])]
+    ['$sky', '$who.name', 'input_2']
+    """
+    if inputs is None:
+        return ()
+    if isinstance(inputs, Mapping):
+        return tuple(
+            Variable(name=name, value=to_argument(value)) for name, value in inputs.items()
+        )
+    if not isinstance(inputs, list | tuple):
+        raise TypeError(
+            f"inputs is a list, or a dict by name, not {inputs!r:.80}: put it in a list"
+        )
+    variables: dict[str, Variable] = {}
+    for index, given in enumerate(inputs):
+        variable = given if isinstance(given, Variable) else _variable(to_argument(given), index)
+        if variables.get(variable.name, variable) != variable:
+            variable = variable.model_copy(update={"name": f"{variable.name}_{index}"})
+        variables[variable.name] = variable
+    return tuple(variables.values())
+
+
+def _variable(argument: Argument, index: int) -> Variable:
+    match argument:
+        case StepOutput() | Input():
+            return Variable(name=show(argument), value=argument)
+        case _:
+            return Variable(name=f"input_{index}", value=argument)
+
+
+def to_arguments(args: Mapping[str, Any] | None) -> dict[str, Argument]:
+    """Return the arguments by name, each with the references in it found."""
+    return {name: to_argument(value) for name, value in (args or {}).items()}
+
+
+def task_fields(task: str) -> dict[str, Any]:
+    """Return the fields of a step that hold `task`: as text for people, and with its references."""
+    shown, parts = text_argument(to_argument(task))
+    return {"task": shown, "task_parts": parts}
+
+
+def tool_and_id(given: str | Tool[Any] | type[Tool[Any]]) -> tuple[str, Tool[Any] | None]:
+    """Return a tool's id, and the tool itself where it isn't given by its id.
+
+    Raises:
+        InvalidToolDescriptionError: it is no tool.
+    """
+    if isinstance(given, str):
+        return given, None
+    tool = to_tool(given)
+    return tool.id, tool
+
+
+def model_name(model: str | LanguageModel | None) -> str | None:
+    """Return the model's name, ``"provider/name"``."""
+    return model if model is None or isinstance(model, str) else model.name
+
+
+def model_object(model: str | LanguageModel | None) -> LanguageModel | None:
+    """Return the model where it isn't given by its name."""
+    return None if isinstance(model, str) else model

@@ -1,0 +1,111 @@
+"""Read the inputs that a caller gives a run, in every shape that callers know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from portia_nb.model.plan import Plan, PlanInput
+
+logger = logging.getLogger("portia_nb")
+
+
+def read_plan_run_inputs(given: Any, plan: Plan) -> dict[str, Any]:
+    """Return the value of each input of `plan`, by its name without ``$``, in the plan's order.
+
+    An input that isn't given takes its default. One that the plan hasn't got is logged and ignored.
+
+    Args:
+        given: a dict of values by name; one ``{"name": …, "value": …}``; a list of those, of
+            `PlanInput`s, or of both; or None. Names go with or without ``$``.
+        plan: what is going to run.
+
+    Raises:
+        ValueError: inputs without a default are missing; an input is given twice; or `given` has
+            another shape. The message lists the inputs that the plan takes.
+
+    >>> plan = Plan(plan_inputs=[PlanInput(name="city"), PlanInput(name="unit", value="°C")])
+    >>> read_plan_run_inputs([{"name": "$city", "value": "Oslo"}], plan)
+    {'city': 'Oslo', 'unit': '°C'}
+    """
+    declared = {_plain(known.name): known for known in plan.plan_inputs}
+    values = _by_name(given, declared)
+    for name in values.keys() - declared.keys():
+        near = get_close_matches(name, list(declared), n=1)
+        logger.warning(
+            "input %r is ignored: the plan takes %s%s",
+            name,
+            _listed(declared) or "no inputs",
+            f" (did you mean {near[0]!r}?)" if near else "",
+        )
+    missing = [n for n, known in declared.items() if n not in values and known.value is None]
+    if missing:
+        raise ValueError(
+            f"the plan needs {_listed({name: declared[name] for name in missing})}, and "
+            f"{_named(values)}: pass plan_run_inputs={{{', '.join(f'{n!r}: …' for n in missing)}}}"
+        )
+    return {name: values.get(name, known.value) for name, known in declared.items()}
+
+
+def _by_name(given: Any, declared: Mapping[str, PlanInput]) -> dict[str, Any]:
+    match given:
+        case None:
+            return {}
+        case PlanInput():
+            pairs = _pairs([given])
+        case Mapping() if set(given) == {"name", "value"} and not set(given) <= set(declared):
+            pairs = _pairs([given])
+        case Mapping():
+            pairs = list(given.items())
+        case list() | tuple():
+            pairs = _pairs(given)
+        case _:
+            raise ValueError(_SHAPES.replace("{}", type(given).__name__))
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if not isinstance(name, str):
+            raise ValueError(f"an input's name is text, not {name!r:.80}")
+        if _plain(name) in values:
+            raise ValueError(f"input {_plain(name)!r} is given twice")
+        values[_plain(name)] = value
+    return values
+
+
+_SHAPES = (
+    "plan_run_inputs is a dict of values by name, or a list of {'name': …, 'value': …} or PlanInput"
+    ", not {}"
+)
+
+
+def _pairs(given: list[Any] | tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    pairs: list[tuple[Any, Any]] = []
+    for item in given:
+        match item:
+            case PlanInput():
+                # One that is made without a value leaves the plan's own default as it is.
+                if "value" in item.model_fields_set:
+                    pairs.append((item.name, item.value))
+            case Mapping() if "name" in item and item.keys() <= {"name", "value", "description"}:
+                if "value" not in item:
+                    raise ValueError(f"input {item['name']!r} is given without a 'value'")
+                pairs.append((item["name"], item["value"]))
+            case _:
+                raise ValueError(_SHAPES.replace("{}", f"a list that holds {item!r:.80}"))
+    return pairs
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("$")
+
+
+def _listed(inputs: Mapping[str, PlanInput]) -> str:
+    return ", ".join(
+        repr(name) + (f" ({known.description})" if known.description else "")
+        for name, known in inputs.items()
+    )
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    return f"only {', '.join(map(repr, values))} came" if values else "none came"

@@ -1,0 +1,54 @@
+"""Replace the steps that a step refers to, everywhere in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from portia_nb.model.plan import AnyStep, Variable
+from portia_nb.model.reference import StepOutput, show, with_step_names
+
+S = TypeVar("S", bound=AnyStep)
+
+_ARGUMENTS = ("task_parts", "message", "options")
+_SHOWN_AS_TASK = ("task_parts", "message")
+
+
+def renamed(step: S, after: Sequence[str | int], name_of: Callable[[str | int], str]) -> S:
+    """Return `step` with each step that it refers to replaced by ``name_of(step)``, and so `after`.
+
+    The text that shows a reference follows; what the step was bound to (tool, model) stays.
+    """
+    changes: dict[str, Any] = {
+        "inputs": tuple(_renamed_variable(variable, name_of) for variable in step.inputs),
+        "after": tuple(name_of(other) for other in after),
+    }
+    for field in _ARGUMENTS:
+        argument = getattr(step, field, None)
+        if argument is not None:
+            changes[field] = with_step_names(argument, name_of)
+            if field in _SHOWN_AS_TASK:
+                changes["task"] = show(changes[field])
+    if args := getattr(step, "args", None):
+        changes["args"] = {name: with_step_names(value, name_of) for name, value in args.items()}
+    return step.model_copy(update=changes)
+
+
+def _renamed_variable(variable: Variable, name_of: Callable[[str | int], str]) -> Variable:
+    """Rename in a variable; one that is just a step's output needs no value beside its name."""
+    match variable.value:
+        case None:
+            return variable
+        case StepOutput() as before:
+            after = with_step_names(before, name_of)
+            assert isinstance(after, StepOutput)
+            if variable.name != show(before):
+                return variable.model_copy(update={"value": after})
+            is_plain = after.path is None and not after.full
+            return Variable(
+                name=show(after),
+                description=variable.description,
+                value=None if is_plain else after,
+            )
+        case argument:
+            return variable.model_copy(update={"value": with_step_names(argument, name_of)})
