@@ -14,6 +14,14 @@ MAX_OPEN_END = 8
 FINISHED: frozenset[ShownState] = frozenset(("done", "skipped"))
 
 
+def readable(picture: Picture) -> Picture:
+    """Return the picture as the static views show it: finished levels folded, alike steps grouped.
+
+    A live view groups only (`group_alike`): its cards must stay where they are.
+    """
+    return group_alike(collapse_finished(picture))
+
+
 def group_alike(picture: Picture) -> Picture:
     """Put steps that have the same lines in and out into an untitled panel.
 

@@ -112,7 +112,7 @@ def _route(
     for stop in stops:
         bottom = bands[level][1]
         level += 1
-        top, end = bands[level]
+        top = bands[level][0]
         here = _straight(points, here, bottom)
         if x[stop] != here[0]:
             middle = (bottom + top) / 2
@@ -120,8 +120,6 @@ def _route(
             here = (x[stop], top)
         else:
             here = _straight(points, here, top)
-        if stop != lower:
-            here = _straight(points, here, end)
     return tuple(points)
 
 

@@ -50,7 +50,7 @@ def assert_no_overlap(flat: Flat, sizes) -> None:
     for (p, (pw, ph)), (q, (qw, qh)) in combinations(zip(flat.centres, sizes, strict=True), 2):
         apart_x = abs(p[0] - q[0]) - (pw + qw) / 2
         apart_y = abs(p[1] - q[1]) - (ph + qh) / 2
-        assert max(apart_x, apart_y) > 10, (p, q)
+        assert apart_x > 27.9 or apart_y > 19.9, (p, q)
 
 
 def points_on(route, steps: int = 12):
@@ -138,6 +138,13 @@ def test_crossings_that_can_be_undone_are_undone():
     arcs = [(index, 19 - index) for index in range(10)]
     levels = build_levels(rank_boxes(20, arcs))
     assert reduce_crossings(levels) == 0
+
+
+def test_exchanging_neighbours_finds_what_sweeps_alone_miss():
+    arcs = [(0, 6), (0, 7), (0, 9), (1, 8), (1, 9), (1, 10), (2, 7), (2, 8), (2, 9)]
+    arcs += [(4, 7), (4, 10)]
+    # Seven is the fewest by trying all orders; the sweeps stop at eight.
+    assert reduce_crossings(build_levels(rank_boxes(11, arcs))) == 7
 
 
 def test_the_same_graph_has_the_same_layout_in_another_process():
