@@ -275,6 +275,8 @@ class NotebookPage:
         shown = "true" if name == "light" else "false"
         # Attached, not visible: the body itself has no height there.
         await self.page.wait_for_selector(f'body[data-jp-theme-light="{shown}"]', state="attached")
+        # JupyterLab covers the page with its splash while it changes.
+        await self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def cell(self, index: int) -> Locator:
         """Return the cell."""
