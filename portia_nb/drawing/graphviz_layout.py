@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from itertools import pairwise
 
-from .graph import Arc, Flat, Route, Size
+from .graph import Arc, Flat, Point, Route, Size
 
 POINTS_PER_INCH = 72.0
 TIMEOUT_S = 3.0
@@ -96,9 +97,21 @@ def _parse(text: str, sizes: Sequence[Size], arcs: Sequence[Arc]) -> Flat:
                 routes[int(words[0][1:]), int(words[1][1:])] = tuple(points)
             case _:
                 pass  # "stop"
-    return Flat(
-        [centres[index] for index in range(len(sizes))],
-        [() if tail == head else routes[tail, head] for tail, head in arcs],
-        width,
-        height,
-    )
+    places = [centres[index] for index in range(len(sizes))]
+    lines = [() if tail == head else routes[tail, head] for tail, head in arcs]
+    if _runs_backwards(places):
+        places = [(width - x, y) for x, y in places]
+        lines = [tuple((width - x, y) for x, y in line) for line in lines]
+    return Flat(places, lines, width, height)
+
+
+def _runs_backwards(places: Sequence[Point]) -> bool:
+    """Tell whether most neighbours in the plan that share a level stand in the opposite order.
+
+    `dot` takes either of two mirrored layouts; people read a plan from the left.
+    """
+    turned = 0
+    for (x, y), (next_x, next_y) in pairwise(places):
+        if abs(y - next_y) < 1:
+            turned += 1 if next_x < x else -1
+    return turned > 0

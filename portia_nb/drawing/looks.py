@@ -82,8 +82,8 @@ LOOKS: Mapping[ShownState, Look] = MappingProxyType(
         "skipped": Look(
             word="skipped",
             symbol="»",
-            fill="#f3f4f6",
-            ink="#626b77",
+            fill="#f1f2f4",
+            ink="#4a525e",
             icon='<path d="M-6.5 -5.5L-1 0L-6.5 5.5M1 -5.5L6.5 0L1 5.5" fill="none" stroke="{ink}"'
             ' stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"/>',
             dashes="5 4",
@@ -91,8 +91,8 @@ LOOKS: Mapping[ShownState, Look] = MappingProxyType(
         "stopped": Look(
             word="stopped",
             symbol="■",
-            fill="#eeeef2",
-            ink="#43414f",
+            fill="#e9e9ef",
+            ink="#2e2c39",
             icon='<rect x="-8.5" y="-8.5" width="17" height="17" rx="3" fill="{ink}"/>'
             '<rect x="-3.4" y="-3.4" width="6.8" height="6.8" fill="#fff"/>',
         ),

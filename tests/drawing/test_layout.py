@@ -255,6 +255,17 @@ def test_dot_lays_out_the_same_input(count):
             assert route[0][1] < route[-1][1]
 
 
+@pytest.mark.skipif(not has_dot(), reason="Graphviz's dot is not installed")
+def test_dots_layout_reads_from_the_left_too():
+    arcs = [(0, 2), (1, 2), (2, 3), (0, 4), (1, 4), (2, 5), (4, 5), (3, 4)]
+    flat = lay_with_dot([SIZE] * 6, arcs)
+    assert flat.centres[0][0] < flat.centres[1][0]
+    assert_no_overlap(flat, [SIZE] * 6)
+    for (tail, head), route in zip(arcs, flat.routes, strict=True):
+        assert abs(route[0][0] - flat.centres[tail][0]) <= SIZE[0] / 2
+        assert abs(route[-1][0] - flat.centres[head][0]) <= SIZE[0] / 2
+
+
 def test_without_dot_the_built_in_engine_draws(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert not has_dot()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
+from itertools import combinations
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -173,9 +175,13 @@ def test_the_data_uri_is_ascii_and_decodes_to_the_same_picture(payload):
 # -- looks -----------------------------------------------------------------------------------
 
 
-def luminance(colour: str) -> float:
+def linear_rgb(colour: str) -> list[float]:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+
+
+def luminance(colour: str) -> float:
+    linear = linear_rgb(colour)
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -196,6 +202,36 @@ def test_words_are_readable_and_borders_visible(state):
 def test_lines_are_visible_on_light_and_dark_pages():
     assert contrast(LINE_INK, "#ffffff") >= 3
     assert contrast(LINE_INK, "#111111") >= 3
+
+
+# Machado, Oliveira, Fernandes 2009, severity 1.0, on linear RGB.
+SIGHT = {
+    "typical": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protan": ((0.152, 1.053, -0.205), (0.115, 0.786, 0.099), (-0.004, -0.048, 1.052)),
+    "deutan": ((0.367, 0.861, -0.228), (0.280, 0.673, 0.047), (-0.012, 0.043, 0.969)),
+    "tritan": ((1.256, -0.077, -0.179), (-0.078, 0.931, 0.148), (0.005, 0.691, 0.304)),
+}
+
+
+def seen(colour: str, sight: str) -> tuple[float, float, float]:
+    """Return a colour's CIE L*a*b* as someone with that sight sees it."""
+    rgb = linear_rgb(colour)
+    r, g, b = (
+        min(1, max(0, sum(k * v for k, v in zip(row, rgb, strict=True)))) for row in SIGHT[sight]
+    )
+    xyz = (
+        (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505,
+        0.2126 * r + 0.7152 * g + 0.0722 * b,
+        (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089,
+    )
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in xyz)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_no_two_states_colours_look_alike_to_anyone_who_sees_colours(sight):
+    for one, other in combinations(LOOKS.values(), 2):
+        assert math.dist(seen(one.ink, sight), seen(other.ink, sight)) >= 8
 
 
 def test_no_two_states_share_a_word_a_shape_a_symbol_or_a_colour():
