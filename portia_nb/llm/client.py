@@ -176,14 +176,15 @@ class OpenAIModel:
                 try:
                     async with asyncio.timeout(self._config.model_timeout_s):
                         raw = await self._send(call, body, connection)
-                    call.usage = replace(call.usage + raw.usage, calls=call.usage.calls)
-                    refuse_unfinished(raw, whom)
-                    return raw
                 except Exception as error:
                     failure = failure_of(error, whom, waited_s=time.monotonic() - began)
                     failure.error.facts["calls"] = call.usage.calls
                     failure.error.calls = call.usage.calls  # type: ignore[attr-defined]
                     cause = None if whom.mentions_key(error) or error is failure.error else error
+                else:
+                    call.usage = replace(call.usage + raw.usage, calls=call.usage.calls)
+                    refuse_unfinished(raw, whom)
+                    return raw
                 wait_s = self._wait_s(failure, attempt)
                 if wait_s is None:
                     raise failure.error from cause

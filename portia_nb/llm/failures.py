@@ -29,6 +29,8 @@ MAX_DETAIL = 300
 Kind = TypeVar("Kind", bound=ModelError)
 
 _KEY_WORDS = re.compile(r"api[ _]key[ _](not[ _]valid|invalid)|(invalid|incorrect)[ _]api[ _]key")
+# How the HTTP client words a body that ends too early, with a length and in chunks.
+_CUT_OFF_WORDS = re.compile(r"without sending complete message body|incomplete chunked read")
 _MODEL_WORDS = re.compile(r"model_not_found|model_decommissioned|not a valid model|no such model")
 
 
@@ -156,7 +158,7 @@ def _connection_failure(error: Exception, whom: Whom) -> Failure:
     causes = _chain(error)
     last = causes[-1]
     detail = str(last) or type(last).__name__
-    if any("incomplete" in str(cause) for cause in causes):
+    if any(_CUT_OFF_WORDS.search(str(cause)) for cause in causes):
         message = f"the reply of {whom.place} was cut off"
         return Failure(made_error(ModelReplyCutOff, message, whom, detail=detail), True)
     is_tls = any(isinstance(cause, ssl.SSLError) for cause in causes)

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 MAX_HEADER_BYTES = 64 * 1024
 STOP_TIMEOUT_S = 5.0
+TLS_HANDSHAKE = b"\x16"
 
 
 @dataclass(frozen=True)
@@ -181,13 +182,20 @@ class LoopbackServer:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer)
         try:
-            while connection.is_open and (request := await _read_request(reader)) is not None:
+            start = await reader.read(1)
+            if start == TLS_HANDSHAKE:
+                await connection.send(400, b"plain HTTP is spoken here", content_type="text/plain")
+                return
+            while (request := await _read_request(reader, start)) is not None:
+                start = b""
                 self._at_once += 1
                 self.most_at_once = max(self.most_at_once, self._at_once)
                 try:
                     await self.answer(request, connection)
                 finally:
                     self._at_once -= 1
+                if not connection.is_open:
+                    return
         except (ConnectionError, asyncio.IncompleteReadError):
             self.disconnects += 1
         except ValueError as error:
@@ -198,10 +206,10 @@ class LoopbackServer:
                 await writer.wait_closed()
 
 
-async def _read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
-    """Read one request; None where the client hung up between requests."""
+async def _read_request(reader: asyncio.StreamReader, start: bytes) -> HttpRequest | None:
+    """Read one request that begins with `start`; None where the client hung up between requests."""
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = start + await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
         if not error.partial:
             return None
