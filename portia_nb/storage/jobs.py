@@ -1,0 +1,288 @@
+"""What is done to a journal inside one transaction: each function is one job of the writer's."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from portia_nb.errors import StorageError, StoreDamaged
+from portia_nb.model import codecs
+from portia_nb.model.events import AnyEvent, ClarificationResolved
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRunState
+
+from .blobs import Blobs
+from .faults import how_to_go_on
+from .ledger import Ledger
+from .owner import Owner, is_alive
+from .refusals import done_twice, held_elsewhere, no_run, run_id_taken, stale
+from .rows import EventRow, checksum
+from .states import state_after
+from .store import Hold, RunRow
+
+# -- plans ---------------------------------------------------------------------------------------
+
+
+def save_plan(plan: Plan, connection: sqlite3.Connection) -> None:
+    """Keep `plan`, unless this content is kept already."""
+    plan_id, plan_hash = str(plan.id), plan.content_hash()
+    if connection.execute(
+        "SELECT 1 FROM plan WHERE id = ? AND hash = ?", (plan_id, plan_hash)
+    ).fetchone():
+        return
+    try:
+        body = codecs.dumps(plan.model_dump(mode="json")).encode("ascii")
+    except Exception as error:
+        # A literal of the user's, of any class, stands in the plan.
+        raise StorageError(f"plan {plan_id} can't be kept: {error}", plan_id=plan_id) from error
+    connection.execute(
+        "INSERT INTO plan (id, hash, query, saved_at, body, checksum) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            plan_id,
+            plan_hash,
+            _storable(plan.plan_context.query),
+            time.time(),
+            body,
+            checksum(plan_id, plan_hash, body),
+        ),
+    )
+
+
+def read_plan(row: tuple[Any, ...], path: Path) -> Plan:
+    """Return the plan in a row ``(id, hash, body, checksum)``.
+
+    Raises:
+        StoreDamaged: it isn't what was written.
+    """
+    plan_id, plan_hash, body, found = row
+    try:
+        if found != checksum(plan_id, plan_hash, body):
+            raise ValueError("its checksum doesn't fit")
+        return Plan.model_validate(codecs.loads(body))
+    except (ValueError, TypeError) as error:
+        raise StoreDamaged(
+            f"{path}: plan {plan_id} can't be read: {error}. {how_to_go_on(path)}",
+            path=path,
+            plan_id=plan_id,
+        ) from error
+
+
+# -- owning --------------------------------------------------------------------------------------
+
+
+def create_run(
+    run_id: str, plan: Plan, owner: Owner, now: float, connection: sqlite3.Connection
+) -> None:
+    """Start a run's record under fence 1."""
+    save_plan(plan, connection)
+    try:
+        connection.execute(
+            "INSERT INTO run (id, plan_id, plan_hash, state, created_at, fence, host, pid,"
+            " process_started, label, held_since) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
+            (
+                run_id,
+                str(plan.id),
+                plan.content_hash(),
+                PlanRunState.NOT_STARTED.value,
+                now,
+                *_columns(owner, now),
+            ),
+        )
+    except sqlite3.IntegrityError as error:
+        raise run_id_taken(run_id) from error
+
+
+def claim(
+    run_id: str,
+    owner: Owner,
+    take_over: bool,
+    given_up: set[int],
+    where: str,
+    connection: sqlite3.Connection,
+) -> Hold:
+    """Make `owner` the run's owner under the next fence."""
+    number, fence, holder, since = _holder(run_id, where, connection)
+    if holder is not None and not take_over and fence not in given_up and is_alive(holder):
+        raise held_elsewhere(run_id, holder, since)
+    connection.execute(
+        "UPDATE run SET fence = ?, host = ?, pid = ?, process_started = ?, label = ?,"
+        " held_since = ? WHERE number = ?",
+        (fence + 1, *_columns(owner, time.time()), number),
+    )
+    last = connection.execute("SELECT max(seq) FROM event WHERE run = ?", (number,)).fetchone()[0]
+    return Hold(run_id, fence + 1, Ledger(last or 0))
+
+
+def release(hold: Hold, connection: sqlite3.Connection) -> None:
+    """Give the run up, unless another has taken it over."""
+    connection.execute(
+        "UPDATE run SET host = NULL, pid = NULL, process_started = NULL, label = NULL,"
+        " held_since = NULL WHERE id = ? AND fence = ?",
+        (hold.run_id, hold.fence),
+    )
+
+
+def when_done(pending: set[tuple[str, int]], key: tuple[str, int]) -> Future[Any]:
+    """Return a future that takes `key` out of `pending` once it succeeds."""
+    future: Future[Any] = Future()
+
+    def forget(done: Future[Any]) -> None:
+        if done.exception() is None:
+            pending.discard(key)
+
+    future.add_done_callback(forget)
+    return future
+
+
+def _columns(owner: Owner, now: float) -> tuple[Any, ...]:
+    host, label = _storable(owner.host), _storable(owner.label)
+    return host, owner.pid, owner.process_started, label, now
+
+
+def _holder(
+    run_id: str, where: str, connection: sqlite3.Connection
+) -> tuple[int, int, Owner | None, float | None]:
+    row = connection.execute(
+        "SELECT number, fence, host, pid, process_started, label, held_since FROM run WHERE id = ?",
+        (run_id,),
+    ).fetchone()
+    if row is None:
+        raise no_run(run_id, where)
+    return row[0], row[1], _owner(row[2:6]), row[6]
+
+
+def _owner(columns: tuple[Any, ...]) -> Owner | None:
+    host, pid, started, label = columns
+    return None if host is None else Owner(str(host), int(pid), str(started), str(label))
+
+
+# -- events --------------------------------------------------------------------------------------
+
+
+def append(
+    hold: Hold,
+    row: EventRow,
+    event: AnyEvent,
+    write_blobs: Callable[[EventRow], None],
+    connection: sqlite3.Connection,
+) -> None:
+    """Add an event, if the hold's fence is still the run's."""
+    try:
+        added = connection.execute(
+            "INSERT INTO event (run, seq, at, kind, path, fence, body, checksum)"
+            " SELECT number, ?, ?, ?, ?, fence, ?, ? FROM run WHERE id = ? AND fence = ?",
+            (row.seq, row.at, row.kind, row.path, row.body, row.checksum, hold.run_id, hold.fence),
+        )
+    except sqlite3.IntegrityError as error:
+        if row.kind == "step_done":
+            raise done_twice(hold.run_id, row.path or "") from error
+        raise StorageError(f"event {row.seq} of run {hold.run_id} is already kept") from error
+    if added.rowcount != 1:
+        _, _, holder, _ = _holder(hold.run_id, "any more", connection)
+        raise stale(hold.run_id, holder)
+    if row.blobs:
+        # Again, under the lock: another process may have just deleted an equal value's file.
+        write_blobs(row)
+        connection.executemany(
+            "INSERT INTO blob (sha256, run, seq) SELECT ?, number, ? FROM run WHERE id = ?",
+            [(sha256, row.seq, hold.run_id) for sha256, _ in row.blobs],
+        )
+    state = state_after(event)
+    if state is not None:
+        connection.execute("UPDATE run SET state = ? WHERE id = ?", (state.value, hold.run_id))
+    elif type(event) is ClarificationResolved:
+        _leave_waiting(hold.run_id, connection)
+
+
+def _leave_waiting(run_id: str, connection: sqlite3.Connection) -> None:
+    """Make a waiting run ready once no question is open."""
+    connection.execute(
+        "UPDATE run SET state = ?1 WHERE id = ?2 AND state = ?3 AND (SELECT"
+        " sum(kind = 'clarification_raised') - sum(kind = 'clarification_resolved')"
+        " FROM event WHERE run = run.number) <= 0",
+        (
+            PlanRunState.READY_TO_RESUME.value,
+            run_id,
+            PlanRunState.NEED_CLARIFICATION.value,
+        ),
+    )
+
+
+# -- runs ----------------------------------------------------------------------------------------
+
+
+def find_runs(
+    connection: sqlite3.Connection,
+    plan_id: str | None,
+    state: PlanRunState | None,
+    limit: int,
+    path: Path,
+) -> list[RunRow]:
+    """Return runs, newest first."""
+    rows = connection.execute(
+        "SELECT run.id, plan_id, plan_hash, coalesce(query, ''), state, created_at,"
+        " (SELECT at FROM event WHERE run = run.number ORDER BY seq DESC LIMIT 1),"
+        " host, pid, process_started, label, held_since"
+        " FROM run LEFT JOIN plan ON plan.id = plan_id AND plan.hash = plan_hash"
+        " WHERE (?1 IS NULL OR plan_id = ?1) AND (?2 IS NULL OR state = ?2)"
+        " ORDER BY run.number DESC LIMIT ?3",
+        (plan_id, state.value if state is not None else None, limit),
+    )
+    try:
+        return [_run_row(row) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise StoreDamaged(
+            f"{path}: its list of runs is damaged: {error}. {how_to_go_on(path)}", path=path
+        ) from error
+
+
+def _run_row(row: tuple[Any, ...]) -> RunRow:
+    return RunRow(
+        run_id=row[0],
+        plan_id=row[1],
+        plan_hash=row[2],
+        query=row[3],
+        state=PlanRunState(row[4]),
+        created_at=float(row[5]),
+        updated_at=float(row[5] if row[6] is None else row[6]),
+        owner=_owner(row[7:11]),
+        held_since=row[11],
+    )
+
+
+def delete_run(run_id: str, where: str, connection: sqlite3.Connection) -> list[str]:
+    """Delete a run and what only it uses; return the names of large values that may be unused."""
+    number, _, holder, since = _holder(run_id, where, connection)
+    if holder is not None and is_alive(holder):
+        raise held_elsewhere(run_id, holder, since)
+    named = connection.execute("SELECT DISTINCT sha256 FROM blob WHERE run = ?", (number,))
+    names = [sha256 for (sha256,) in named]
+    connection.execute("DELETE FROM blob WHERE run = ?", (number,))
+    connection.execute("DELETE FROM event WHERE run = ?", (number,))
+    connection.execute(
+        "DELETE FROM plan WHERE (id, hash) = (SELECT plan_id, plan_hash FROM run WHERE number = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM run WHERE plan_id = plan.id AND plan_hash = plan.hash"
+        " AND run.number != ?1)",
+        (number,),
+    )
+    connection.execute("DELETE FROM run WHERE number = ?", (number,))
+    return names
+
+
+def delete_blobs(names: list[str], blobs: Blobs, connection: sqlite3.Connection) -> None:
+    """Delete the files that no event names. Its own transaction, after the rows are surely gone.
+
+    The write lock is held meanwhile: a writer checks for its file under that lock.
+    """
+    for name in names:
+        if not connection.execute("SELECT 1 FROM blob WHERE sha256 = ?", (name,)).fetchone():
+            blobs.delete(name)
+
+
+def _storable(text: str) -> str:
+    """Return `text` as SQLite takes it: without lone surrogates and NUL. For display only."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")

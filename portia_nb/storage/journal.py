@@ -1,0 +1,256 @@
+"""The journal: a `Store` in one SQLite file, safe against loss of the process and of power."""
+
+from __future__ import annotations
+
+import atexit
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from portia_nb.errors import StorageError, StoreDamaged, StoreLocked
+from portia_nb.model.events import Recorded
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRunState
+
+from . import jobs, schema
+from .blobs import Blobs
+from .faults import how_to_go_on
+from .owner import Owner
+from .place import make_folder
+from .refusals import no_plan, no_run
+from .rows import EventRow, pack, unpack
+from .store import Hold, PlanRow, RunRow
+from .writer import Job, Work, Writer
+
+_CALL_TIMEOUT_S = 30.0
+_EXIT_TIMEOUT_S = 5.0
+
+
+class JournalStore:
+    """A `Store` in ``journal.sqlite`` inside a folder, with large values beside it in ``blobs/``.
+
+    Several processes may use one folder. What `kept` has returned for survives ``kill -9``, and on
+    a local disk that honours syncing, a loss of power.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = JournalStore(Path(folder))
+    ...     store.save_plan(Plan(plan_context={"query": "Which grew faster?"}))
+    ...     print(store.find_plans()[0].query)
+    ...     store.close()
+    Which grew faster?
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Refer to `folder`; it is made, and the file in it opened, at the first use."""
+        self.folder = folder
+        self.path = folder / "journal.sqlite"
+        self._blobs = Blobs(folder / "blobs")
+        self._writer = Writer(self.path)
+        self._opening = threading.Lock()
+        self._is_open = False
+        self._at_exit: Callable[[], None] | None = None
+        # Holds given up while nothing could be written, a full disk for one: free all the same.
+        self._given_up: set[tuple[str, int]] = set()
+
+    # -- plans --------------------------------------------------------------------------------
+
+    def save_plan(self, plan: Plan) -> None:
+        """Keep `plan`, as `Store.save_plan` promises."""
+        self._call(partial(jobs.save_plan, plan))
+
+    def load_plan(self, plan_id: str, *, plan_hash: str | None = None) -> Plan:
+        """Return a plan, as `Store.load_plan` promises."""
+        self._catch_up()
+        with schema.reading(self.path) as connection:
+            row = connection.execute(
+                "SELECT id, hash, body, checksum FROM plan"
+                " WHERE id = ?1 AND (?2 IS NULL OR hash = ?2) ORDER BY number DESC LIMIT 1",
+                (plan_id, plan_hash),
+            ).fetchone()
+        if row is None:
+            raise no_plan(plan_id, f"in {self.path}")
+        return jobs.read_plan(row, self.path)
+
+    def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
+        """Return plans, the last one saved first."""
+        self._catch_up()
+        with schema.reading(self.path) as connection:
+            return [
+                PlanRow(*row)
+                for row in connection.execute(
+                    "SELECT id, hash, query, saved_at FROM plan ORDER BY number DESC LIMIT ?",
+                    (limit,),
+                )
+            ]
+
+    # -- owning -------------------------------------------------------------------------------
+
+    def create_run(self, run_id: str, plan: Plan, *, owner: Owner) -> Hold:
+        """Start a run's record, as `Store.create_run` promises."""
+        self._open()
+        hold = Hold(str(run_id), 1)
+        hold.ledger.add()
+        job = partial(jobs.create_run, hold.run_id, plan, owner, time.time())
+        self._writer.put(Work(job, hold=hold))
+        return hold
+
+    def claim(self, run_id: str, *, owner: Owner, take_over: bool = False) -> Hold:
+        """Become the run's owner, as `Store.claim` promises."""
+        given_up = {fence for found, fence in self._given_up if found == run_id}
+        hold = self._call(
+            partial(jobs.claim, str(run_id), owner, take_over, given_up, f"in {self.path}")
+        )
+        self._given_up -= {(run_id, fence) for fence in given_up}
+        return hold
+
+    def release(self, hold: Hold) -> None:
+        """Give the run up, as `Store.release` promises."""
+        key = (hold.run_id, hold.fence)
+        self._given_up.add(key)
+        work = Work(partial(jobs.release, hold), result=jobs.when_done(self._given_up, key))
+        self._writer.put(work, hurry=True)
+
+    # -- events -------------------------------------------------------------------------------
+
+    def append(self, hold: Hold, recorded: Recorded) -> None:
+        """Add an event, as `Store.append` promises."""
+        ledger = hold.ledger
+        if recorded.event.passing or ledger.error is not None:
+            return
+        try:
+            if recorded.seq != ledger.last_seq + 1:
+                raise StorageError(
+                    f"event {recorded.seq} of run {hold.run_id} comes after event "
+                    f"{ledger.last_seq}: the order has a gap or a twin"
+                )
+            row = pack(recorded)
+        except StorageError as error:
+            ledger.fail(error)
+            return
+        ledger.last_seq = recorded.seq
+        if ledger.add():
+            prepare = partial(self._write_blobs, row) if row.blobs else None
+            job = partial(jobs.append, hold, row, recorded.event, self._write_blobs)
+            self._writer.put(Work(job, hold=hold, prepare=prepare, size=len(row.body)))
+
+    def _write_blobs(self, row: EventRow) -> None:
+        for sha256, content in row.blobs:
+            self._blobs.write(sha256, content)
+
+    async def kept(self, hold: Hold) -> None:
+        """Wait until all is on disk, as `Store.kept` promises."""
+        await hold.ledger.wait(self._writer.hurry)
+
+    def kept_blocking(self, hold: Hold, timeout_s: float | None = None) -> None:
+        """Wait in a thread until all is on disk."""
+        hold.ledger.wait_blocking(self._writer.hurry, timeout_s)
+
+    def load_events(
+        self, run_id: str, *, after_seq: int = 0, classes: Mapping[str, Any] | None = None
+    ) -> list[Recorded]:
+        """Return the run's events, as `Store.load_events` promises."""
+        self._catch_up()
+        with schema.reading(self.path) as connection:
+            found = connection.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
+            if found is None:
+                raise no_run(run_id, f"in {self.path}")
+            rows = connection.execute(
+                "SELECT seq, at, kind, path, body, checksum FROM event"
+                " WHERE run = ? AND seq > ? ORDER BY seq",
+                (found[0], after_seq),
+            )
+            return self._unpack(run_id, rows, max(after_seq, 0), classes)
+
+    def _unpack(
+        self,
+        run_id: str,
+        rows: sqlite3.Cursor,
+        after_seq: int,
+        classes: Mapping[str, Any] | None,
+    ) -> list[Recorded]:
+        events: list[Recorded] = []
+        try:
+            for expected, row in enumerate(rows, start=after_seq + 1):
+                if row[0] != expected:
+                    raise StoreDamaged(f"event {expected} of run {run_id} is missing")
+                events.append(unpack(run_id, row, self._blobs, classes))
+        except (StoreDamaged, sqlite3.DatabaseError) as error:
+            raise StoreDamaged(
+                f"{self.path}: {error}. The {len(events)} events before it are whole (`events`). "
+                + how_to_go_on(self.path),
+                path=self.path,
+                run_id=run_id,
+                events=events,
+            ) from error
+        return events
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def find_runs(
+        self, *, plan_id: str | None = None, state: PlanRunState | None = None, limit: int = 100
+    ) -> list[RunRow]:
+        """Return runs, newest first."""
+        self._catch_up()
+        with schema.reading(self.path) as connection:
+            return jobs.find_runs(connection, plan_id, state, limit, self.path)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run, as `Store.delete_run` promises."""
+        unused = self._call(partial(jobs.delete_run, str(run_id), f"in {self.path}"))
+        if unused:
+            self._call(partial(jobs.delete_blobs, unused, self._blobs))
+
+    # -- opening and closing ------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write what is queued, and let go of the file and the thread."""
+        self._close(None)
+
+    def _close(self, timeout_s: float | None) -> None:
+        with self._opening:
+            self._writer.close(timeout_s)
+            self._is_open = False
+            if self._at_exit is not None:
+                atexit.unregister(self._at_exit)
+                self._at_exit = None
+
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        with self._opening:
+            if not self._is_open:
+                make_folder(self.folder)
+                schema.prepare(self.path)
+                self._is_open = True
+                # Weakly: a store that nobody uses any more may go before the process does.
+                self._at_exit = partial(_call_if_alive, weakref.WeakMethod(self._close))
+                atexit.register(self._at_exit)
+
+    def _call(self, job: Job) -> Any:
+        self._open()
+        try:
+            return self._writer.call(job, _CALL_TIMEOUT_S)
+        except TimeoutError as error:
+            raise StoreLocked(
+                f"{self.path} did not answer within {_CALL_TIMEOUT_S:.0f} s: its disk or network "
+                "may hang; try again, or set store= to another folder",
+                path=self.path,
+            ) from error
+
+    def _catch_up(self) -> None:
+        """Let a reader see what was appended before; what can't be written is `kept`'s to tell."""
+        self._open()
+        if not self._writer.is_idle():
+            self._call(lambda connection: None)
+
+
+def _call_if_alive(method: weakref.WeakMethod[Callable[[float], None]]) -> None:
+    close = method()
+    if close is not None:
+        close(_EXIT_TIMEOUT_S)

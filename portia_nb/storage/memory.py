@@ -1,0 +1,217 @@
+"""A store that lives as long as its process: objects as they are, nothing encoded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from portia_nb.errors import PlanRunNotFoundError, StorageError
+from portia_nb.model.events import (
+    ClarificationRaised,
+    ClarificationResolved,
+    Recorded,
+    StepDone,
+)
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRunState
+
+from .owner import Owner, is_alive
+from .refusals import done_twice, held_elsewhere, no_plan, no_run, run_id_taken, stale
+from .states import state_after
+from .store import Hold, PlanRow, RunRow
+
+
+class _Run:
+    """One run's record."""
+
+    __slots__ = (
+        "created_at",
+        "done",
+        "events",
+        "fence",
+        "held_since",
+        "open_questions",
+        "owner",
+        "plan",
+        "state",
+    )
+
+    def __init__(self, plan: Plan, owner: Owner) -> None:
+        self.plan = plan
+        self.events: list[Recorded] = []
+        self.done: set[str] = set()
+        self.open_questions = 0
+        self.state = PlanRunState.NOT_STARTED
+        self.fence = 1
+        self.owner: Owner | None = owner
+        self.created_at = time.time()
+        self.held_since: float | None = self.created_at
+
+
+class MemoryStore:
+    """A `Store` that keeps nothing beyond its process.
+
+    It keeps the objects themselves: whoever changes a value afterwards changes it here too.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._plans: dict[tuple[str, str], tuple[Plan, float]] = {}
+        self._runs: dict[str, _Run] = {}
+
+    def save_plan(self, plan: Plan) -> None:
+        """Keep `plan`, as `Store.save_plan` promises."""
+        with self._lock:
+            self._save(plan)
+
+    def _save(self, plan: Plan) -> None:
+        key = (str(plan.id), plan.content_hash())
+        self._plans.setdefault(key, (plan, time.time()))
+
+    def load_plan(self, plan_id: str, *, plan_hash: str | None = None) -> Plan:
+        """Return a plan, as `Store.load_plan` promises."""
+        with self._lock:
+            for (found_id, found_hash), (plan, _) in reversed(self._plans.items()):
+                if found_id == plan_id and plan_hash in (None, found_hash):
+                    return plan
+        raise no_plan(plan_id, "in memory")
+
+    def create_run(self, run_id: str, plan: Plan, *, owner: Owner) -> Hold:
+        """Start a run's record, as `Store.create_run` promises."""
+        hold = Hold(run_id, 1)
+        with self._lock:
+            if run_id in self._runs:
+                hold.ledger.fail(run_id_taken(run_id))
+            else:
+                self._runs[run_id] = _Run(plan, owner)
+                self._save(plan)
+        return hold
+
+    def claim(self, run_id: str, *, owner: Owner, take_over: bool = False) -> Hold:
+        """Become the run's owner, as `Store.claim` promises."""
+        with self._lock:
+            run = self._run(run_id)
+            if run.owner is not None and not take_over and is_alive(run.owner):
+                raise held_elsewhere(run_id, run.owner, run.held_since)
+            run.fence += 1
+            run.owner, run.held_since = owner, time.time()
+            return Hold(run_id, run.fence)
+
+    def release(self, hold: Hold) -> None:
+        """Give the run up, as `Store.release` promises."""
+        with self._lock:
+            run = self._runs.get(hold.run_id)
+            if run is not None and run.fence == hold.fence:
+                run.owner = run.held_since = None
+
+    def append(self, hold: Hold, recorded: Recorded) -> None:
+        """Add an event, as `Store.append` promises."""
+        if hold.ledger.error is not None or recorded.event.passing:
+            return
+        with self._lock:
+            run = self._runs.get(hold.run_id)
+            try:
+                if run is None:
+                    raise no_run(hold.run_id, "in memory")
+                self._add(run, hold, recorded)
+            except (StorageError, PlanRunNotFoundError) as error:
+                hold.ledger.fail(
+                    error if isinstance(error, StorageError) else StorageError(str(error))
+                )
+
+    def _add(self, run: _Run, hold: Hold, recorded: Recorded) -> None:
+        if run.fence != hold.fence:
+            raise stale(hold.run_id, run.owner)
+        event = recorded.event
+        if recorded.seq != len(run.events) + 1:
+            raise StorageError(
+                f"event {recorded.seq} of run {hold.run_id} comes after event {len(run.events)}: "
+                "the order has a gap or a twin"
+            )
+        if type(event) is StepDone:
+            if event.path in run.done:
+                raise done_twice(hold.run_id, event.path)
+            run.done.add(event.path)
+        run.events.append(recorded)
+        state = state_after(event)
+        if state is not None:
+            run.state = state
+        elif type(event) is ClarificationRaised:
+            run.open_questions += 1
+        elif type(event) is ClarificationResolved:
+            run.open_questions -= 1
+            if run.open_questions <= 0 and run.state is PlanRunState.NEED_CLARIFICATION:
+                run.state = PlanRunState.READY_TO_RESUME
+
+    async def kept(self, hold: Hold) -> None:
+        """Return at once, or raise what went wrong, as `Store.kept` promises."""
+        hold.ledger.raise_failure()
+
+    def kept_blocking(self, hold: Hold, timeout_s: float | None = None) -> None:
+        """Return at once, or raise what went wrong."""
+        hold.ledger.raise_failure()
+
+    def load_events(
+        self, run_id: str, *, after_seq: int = 0, classes: Mapping[str, Any] | None = None
+    ) -> list[Recorded]:
+        """Return the run's events, as `Store.load_events` promises."""
+        with self._lock:
+            return self._run(run_id).events[max(after_seq, 0) :]
+
+    def find_runs(
+        self, *, plan_id: str | None = None, state: PlanRunState | None = None, limit: int = 100
+    ) -> list[RunRow]:
+        """Return runs, newest first."""
+        with self._lock:
+            rows = [
+                _row(run_id, run)
+                for run_id, run in reversed(self._runs.items())
+                if plan_id in (None, run.plan.id) and state in (None, run.state)
+            ]
+        return rows[:limit]
+
+    def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
+        """Return plans, the last one saved first."""
+        with self._lock:
+            rows = [
+                PlanRow(plan_id, plan_hash, plan.plan_context.query, saved_at)
+                for (plan_id, plan_hash), (plan, saved_at) in reversed(self._plans.items())
+            ]
+        return rows[:limit]
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run, as `Store.delete_run` promises."""
+        with self._lock:
+            run = self._run(run_id)
+            if run.owner is not None and is_alive(run.owner):
+                raise held_elsewhere(run_id, run.owner, run.held_since)
+            del self._runs[run_id]
+            key = (str(run.plan.id), run.plan.content_hash())
+            others = ((str(r.plan.id), r.plan.content_hash()) for r in self._runs.values())
+            if key not in others:
+                self._plans.pop(key, None)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+    def _run(self, run_id: str) -> _Run:
+        run = self._runs.get(run_id)
+        if run is None:
+            raise no_run(run_id, "in memory")
+        return run
+
+
+def _row(run_id: str, run: _Run) -> RunRow:
+    return RunRow(
+        run_id=run_id,
+        plan_id=str(run.plan.id),
+        plan_hash=run.plan.content_hash(),
+        query=run.plan.plan_context.query,
+        state=run.state,
+        created_at=run.created_at,
+        updated_at=run.events[-1].at if run.events else run.created_at,
+        owner=run.owner,
+        held_since=run.held_since,
+    )

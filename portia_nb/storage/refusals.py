@@ -1,0 +1,65 @@
+"""The refusals that every store words alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from portia_nb.errors import (
+    PlanNotFoundError,
+    PlanRunNotFoundError,
+    RunHeldElsewhere,
+    StaleOwner,
+    StorageError,
+)
+
+from .owner import Owner
+
+
+def no_plan(plan_id: str, where: str) -> PlanNotFoundError:
+    """Return the error for a plan that isn't there."""
+    return PlanNotFoundError(f"no plan {plan_id!r} is kept {where}", plan_id=plan_id)
+
+
+def no_run(run_id: str, where: str) -> PlanRunNotFoundError:
+    """Return the error for a run that isn't there."""
+    return PlanRunNotFoundError(f"no run {run_id!r} is kept {where}", run_id=run_id)
+
+
+def run_id_taken(run_id: str) -> StorageError:
+    """Return the error for creating a run whose id exists."""
+    return StorageError(
+        f"a run {run_id!r} is already kept: a new run needs a new id", run_id=run_id
+    )
+
+
+def held_elsewhere(run_id: str, owner: Owner, since: float | None) -> RunHeldElsewhere:
+    """Return the error for claiming a run that a live process owns."""
+    when = ""
+    if since is not None:
+        when = f" since {datetime.fromtimestamp(since).isoformat(' ', 'seconds')}"
+    return RunHeldElsewhere(
+        f"run {run_id} is held by {owner}{when}: wait until it ends or stop it there; "
+        "to take it over all the same, resume it with --take-over",
+        run_id=run_id,
+        owner=owner,
+        since=since,
+    )
+
+
+def stale(run_id: str, owner: Owner | None) -> StaleOwner:
+    """Return the error for a write under a hold that was taken over."""
+    by = f" by {owner}" if owner is not None else ""
+    return StaleOwner(
+        f"run {run_id} was taken over{by}: nothing more was written from here",
+        run_id=run_id,
+        owner=owner,
+    )
+
+
+def done_twice(run_id: str, path: str) -> StorageError:
+    """Return the error for recording one step as done a second time."""
+    return StorageError(
+        f"step {path!r} of run {run_id} is already recorded as done: it can't be done twice",
+        run_id=run_id,
+        path=path,
+    )

@@ -1,0 +1,236 @@
+"""The journal's file: how it is made, opened, checked and brought up to date.
+
+What a row means:
+
+    plan   one content of one plan; a plan changed under the same id has two rows
+    run    one run and who holds it; `number` stands for its id in the other tables
+    event  one event; `body` is its JSON in ASCII, `checksum` covers run, seq, at and body
+    blob   which events refer to which file of `blobs/`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Generator
+from pathlib import Path
+from urllib.parse import quote
+
+from portia_nb.errors import StoreDamaged, StoreTooNew
+
+from .faults import how_to_go_on, typed
+from .filesystem import is_on_network
+
+BUSY_TIMEOUT_S = 5.0
+_APPLICATION_ID = 0x506E6231  # "Pnb1": tells our files from other SQLite databases
+_MAGIC = b"SQLite format 3\0"
+_MAX_WAL_BYTES = 16 * 2**20
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE plan (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL, hash TEXT NOT NULL, query TEXT NOT NULL,
+            saved_at REAL NOT NULL, body BLOB NOT NULL, checksum BLOB NOT NULL, UNIQUE (id, hash)
+        )""",
+        """CREATE TABLE run (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, plan_id TEXT NOT NULL,
+            plan_hash TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL,
+            fence INTEGER NOT NULL, host TEXT, pid INTEGER, process_started TEXT, label TEXT,
+            held_since REAL
+        )""",
+        """CREATE TABLE event (
+            run INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
+            path TEXT, fence INTEGER NOT NULL, body BLOB NOT NULL, checksum BLOB NOT NULL,
+            PRIMARY KEY (run, seq)
+        ) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX one_done ON event (run, path) WHERE kind = 'step_done'",
+        "CREATE INDEX run_by_plan ON run (plan_id)",
+        """CREATE TABLE blob (
+            sha256 TEXT NOT NULL, run INTEGER NOT NULL, seq INTEGER NOT NULL,
+            PRIMARY KEY (sha256, run, seq)
+        ) WITHOUT ROWID""",
+    ),
+)
+"""One group of statements for each version; a released one never changes, a new one is added."""
+
+SCHEMA_VERSION = len(_MIGRATIONS)
+
+
+def prepare(path: Path) -> None:
+    """Make the journal at `path` where there is none; check it and bring it up to date else.
+
+    Raises:
+        StoreDamaged: the file isn't a whole journal. It stays as it is.
+        StoreTooNew: a later version of portia_nb wrote it. It stays as it is.
+        StorageError: it can't be read or written.
+    """
+    try:
+        if not path.exists():
+            _create(path)
+        _check_header(path)
+        with contextlib.closing(_connect(path)) as connection:
+            _check_identity(connection, path)
+            _migrate(connection)
+    except (sqlite3.Error, OSError) as error:
+        raise typed(error, path) from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a journal that `prepare` has seen, for writing.
+
+    Raises:
+        sqlite3.Error: it can't be opened.
+    """
+    return _connect(path)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Generator[sqlite3.Connection]:
+    """Open a journal that `prepare` has seen, for reading, for the length of a `with` block.
+
+    Raises:
+        StorageError: what SQLite or the file system said, typed; inside the block too.
+    """
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            connection.execute("PRAGMA query_only=ON")
+            yield connection
+    except (sqlite3.Error, OSError) as error:
+        raise typed(error, path) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # mode=rw: a file that has vanished must not come back empty.
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        # Someone may have sent this file: no function runs because its schema says so.
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA cell_size_check=ON")
+        _set_durability(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_durability(connection: sqlite3.Connection, path: Path) -> None:
+    """Choose the journal mode that the file system can carry.
+
+    A write-ahead log needs shared memory, which network file systems don't have
+    (https://sqlite.org/wal.html). EXTRA syncs the folder too, which FULL leaves out in that mode.
+    """
+    wanted = "delete" if is_on_network(path) else "wal"
+    found = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if found != wanted:
+        found = connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()[0]
+    connection.execute(f"PRAGMA synchronous={'FULL' if found == 'wal' else 'EXTRA'}")
+    connection.execute(f"PRAGMA journal_size_limit={_MAX_WAL_BYTES}")
+
+
+def _create(path: Path) -> None:
+    """Make an empty journal under another name, then give it its own: never half of one."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            connection.execute("PRAGMA synchronous=EXTRA")
+            _migrate(connection)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return  # Another process was faster, and its file is as good.
+        except OSError:
+            # This file system has no links. Two first openings at once could then undo one.
+            draft.replace(path)
+        sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file's name in `folder` survive a loss of power, where the system can."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        header = file.read(len(_MAGIC))
+    if not header:
+        raise StoreDamaged(f"{path} is empty (0 bytes): {how_to_go_on(path)}", path=path)
+    if header != _MAGIC:
+        raise StoreDamaged(
+            f"{path} is no journal of portia_nb: it begins with {header!r}. {how_to_go_on(path)}",
+            path=path,
+        )
+
+
+def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
+    found = connection.execute("PRAGMA application_id").fetchone()[0]
+    if found != _APPLICATION_ID:
+        raise StoreDamaged(
+            f"{path} is a SQLite database of another program (application id {found:#x}). "
+            + how_to_go_on(path),
+            path=path,
+        )
+    version = _version(connection)
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"{path} has format {version}, and this version of portia_nb knows formats up to "
+            f"{SCHEMA_VERSION}: upgrade portia_nb, or set store= to another folder",
+            path=path,
+            version=version,
+        )
+    hostile = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    ).fetchone()
+    if hostile is not None:
+        raise StoreDamaged(
+            f"{path} holds {hostile[0]!r:.80}, which portia_nb never makes. {how_to_go_on(path)}",
+            path=path,
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Apply what is missing, each version in one transaction of its own."""
+    for version, statements in enumerate(_MIGRATIONS, start=1):
+        if _version(connection) >= version:
+            continue
+        with transaction(connection):
+            # Asked again under the lock: another process may have been faster.
+            if _version(connection) < version:
+                for statement in statements:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={version}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """Hold the write lock for a `with` block: all of it is kept, or on an exception nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite may have rolled back by itself, on a full disk for one.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,163 @@
+"""What a store promises, and the nouns that it hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from portia_nb.model.events import Recorded
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRunState
+
+from .ledger import Ledger
+from .owner import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The right to write to one run, until another owner takes it over."""
+
+    run_id: str
+    fence: int
+    """Goes up by one with each new owner; a write with an older one is refused."""
+    ledger: Ledger = field(default_factory=Ledger, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run in a list of runs."""
+
+    run_id: str
+    plan_id: str
+    plan_hash: str
+    """The plan's `content_hash` when the run was made, for `Store.load_plan`."""
+    query: str
+    state: PlanRunState
+    created_at: float
+    """Seconds since the epoch."""
+    updated_at: float
+    """Time of the last kept event, in seconds since the epoch."""
+    owner: Owner | None
+    """Who holds the run; whether that process lives is `owner.is_alive`'s to say."""
+    held_since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One plan in a list of plans."""
+
+    plan_id: str
+    plan_hash: str
+    query: str
+    saved_at: float
+
+
+class Store(Protocol):
+    """Keeps plans and the events of runs. Every method may be called from any thread.
+
+    Every method may raise `StorageError`: `StoreUnwritable`, `StoreFull`, `StoreLocked`,
+    `StoreDamaged` or `StoreTooNew`. Nothing is opened before the first call.
+    """
+
+    def save_plan(self, plan: Plan) -> None:
+        """Keep `plan`; on return it is on disk. Twice is once."""
+        ...
+
+    def load_plan(self, plan_id: str, *, plan_hash: str | None = None) -> Plan:
+        """Return the plan with this id: with the content `plan_hash`, else the last one saved.
+
+        Raises:
+            PlanNotFoundError: there is none.
+        """
+        ...
+
+    def create_run(self, run_id: str, plan: Plan, *, owner: Owner) -> Hold:
+        """Start a run's record, and keep its plan with it. Doesn't wait: `kept` does.
+
+        Failures are `kept`'s to raise, an id that is taken included (`StorageError`).
+        """
+        ...
+
+    def claim(self, run_id: str, *, owner: Owner, take_over: bool = False) -> Hold:
+        """Become the run's one owner; on return that is on disk.
+
+        Args:
+            run_id: the run.
+            owner: who.
+            take_over: true: even from a live owner, whose later writes are then refused.
+
+        Raises:
+            PlanRunNotFoundError: no such run.
+            RunHeldElsewhere: a live process, which may be this one, owns it; `owner`, `since`.
+        """
+        ...
+
+    def release(self, hold: Hold) -> None:
+        """Give the run up, once all that was appended is kept. Doesn't wait. Twice is once."""
+        ...
+
+    def append(self, hold: Hold, recorded: Recorded) -> None:
+        """Add an event to the run. Encodes it now, and doesn't wait: `kept` does.
+
+        Events are kept in the order of the calls, which is that of their `seq`. After one has
+        failed, `kept` raises its error, and all that follow under this hold are dropped, so that
+        what is kept is always a beginning. An event that is `passing` isn't kept at all.
+        """
+        ...
+
+    async def kept(self, hold: Hold) -> None:
+        """Return once all that was appended under `hold` is on disk. From any event loop.
+
+        Raises:
+            StaleOwner: the run was taken over.
+            StorageError: the writing failed.
+        """
+        ...
+
+    def kept_blocking(self, hold: Hold, timeout_s: float | None = None) -> None:
+        """Do the same as `kept`, from a thread.
+
+        Raises:
+            TimeoutError: `timeout_s` have passed.
+        """
+        ...
+
+    def load_events(
+        self, run_id: str, *, after_seq: int = 0, classes: Mapping[str, Any] | None = None
+    ) -> list[Recorded]:
+        """Return the run's kept events with a `seq` above `after_seq`, in order.
+
+        Args:
+            run_id: the run.
+            after_seq: where to start.
+            classes: as in `codecs.decode`.
+
+        Raises:
+            PlanRunNotFoundError: no such run.
+            StoreDamaged: an event isn't what was written; `events` holds those before it.
+        """
+        ...
+
+    def find_runs(
+        self, *, plan_id: str | None = None, state: PlanRunState | None = None, limit: int = 100
+    ) -> list[RunRow]:
+        """Return runs, newest first."""
+        ...
+
+    def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
+        """Return plans, the last one saved first."""
+        ...
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run with its events, its plan and values that nothing else uses.
+
+        Raises:
+            PlanRunNotFoundError: no such run.
+            RunHeldElsewhere: a live process owns it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish writing and let go of files and threads. The next call opens them again."""
+        ...
