@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Any
 
 from portia_nb.model.order import Waits
@@ -112,12 +113,20 @@ def short_text(value: Any, max_chars: int = 400) -> str:
     Only the beginning of a long text is looked at.
     """
     try:
-        text = value[: max_chars + 1] if isinstance(value, str) else repr(value)[: max_chars + 1]
+        text = value if isinstance(value, str) else _brief(max_chars).repr(value)
     except Exception as error:
         # A user's own __repr__ may do anything; a listing must not fail by it.
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-    text = " ".join(clean(text).split())
+    text = " ".join(clean(text[: max_chars + 1]).split())
     return text if len(text) <= max_chars else text[:max_chars] + "…"
+
+
+def _brief(max_chars: int) -> Repr:
+    """Return a `repr` that looks at the beginning of a large list or dict only."""
+    brief = Repr()
+    brief.maxlist = brief.maxtuple = brief.maxdict = brief.maxset = brief.maxfrozenset = 40
+    brief.maxstring = brief.maxother = brief.maxlong = max_chars
+    return brief
 
 
 def cells(text: str) -> int:

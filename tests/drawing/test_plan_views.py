@@ -180,8 +180,9 @@ def test_a_value_whose_repr_fails_is_still_listed():
         def __repr__(self):
             raise RuntimeError("no")
 
-    assert short_text(Broken()) == "<Broken whose repr raised RuntimeError>"
+    assert short_text(Broken()).startswith("<Broken instance at ")
     assert short_text("a\n b") == "a b"
+    assert short_text({"a": [1, None]}) == "{'a': [1, None]}"
     assert len(short_text("x" * 1_000_000)) == 401
 
 
