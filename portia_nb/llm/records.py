@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,14 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from portia_nb.errors import InvalidConfigError, RecordDrift
 from portia_nb.model.language import (
-    LanguageModel,
+    CallAnswer,
+    DataAnswer,
     ModelReply,
     ModelRequest,
+    TextAnswer,
     ToolCall,
     Usage,
 )
 
 MAX_SHOWN_LINES = 12
+REMEDY = "Record again, or run without the record."
 
 
 class _Part(BaseModel):
@@ -46,6 +49,8 @@ class RecordedReply(_Part):
     purpose: str
     key: list[str]
     """The request's `record_key`: prompt and version, query or task, tool ids."""
+    wanted: str
+    """What kind of answer was asked for, e.g. ``data plan``; always compared."""
     match: Literal["prompt", "key"] = "prompt"
     """What must be equal: the whole prompt, or the purpose and key alone."""
     prompt_sha256: str
@@ -124,6 +129,7 @@ class Record(_Part):
             RecordedReply(
                 purpose=request.purpose,
                 key=list(request.record_key),
+                wanted=wanted_by(request),
                 prompt_sha256=_sha256(prompt),
                 prompt=prompt,
                 text=reply.text,
@@ -141,9 +147,9 @@ class Record(_Part):
 
     def find_reply(self, request: ModelRequest) -> RecordedReply | None:
         """Return the answer kept for `request`, or None."""
-        asked = (request.purpose, list(request.record_key))
+        asked = (request.purpose, list(request.record_key), wanted_by(request))
         sha256 = _sha256(prompt_text(request))
-        near = [reply for reply in self.replies if (reply.purpose, reply.key) == asked]
+        near = [kept for kept in self.replies if (kept.purpose, kept.key, kept.wanted) == asked]
         for reply in near:
             if reply.prompt_sha256 == sha256:
                 return reply
@@ -180,83 +186,20 @@ class Record(_Part):
         )
         raise RecordDrift(
             f"the record holds no call of {tool_id!r} with these arguments; the nearest differs:\n"
-            f"{_difference(nearest, asked)}\n{_REMEDY}",
+            f"{difference(nearest, asked)}\n{REMEDY}",
             tool_id=tool_id,
         )
 
 
-_REMEDY = "Record again, or run without the record."
-
-
-class RecordingModel:
-    """A model whose answers are kept in a record as they come."""
-
-    def __init__(self, model: LanguageModel, record: Record) -> None:
-        """Wrap `model`; answers go to `record`, which whoever made it saves."""
-        self._model = model
-        self._record = record
-
-    @property
-    def name(self) -> str:
-        """The wrapped model's name."""
-        return self._model.name
-
-    async def reply(
-        self, request: ModelRequest, *, on_text: Callable[[str], None] | None = None
-    ) -> ModelReply:
-        """Ask the model and keep its answer; an error is passed on and not kept."""
-        reply = await self._model.reply(request, on_text=on_text)
-        self._record.add_reply(request, reply)
-        return reply
-
-
-class PlayingModel:
-    """A model that answers from a record only."""
-
-    def __init__(self, record: Record, name: str | None = None) -> None:
-        """Play `record`; replies carry `name`, or the name of the model that was recorded."""
-        self._record = record
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """As given, else the recorded model's."""
-        return self._name or next((reply.model for reply in self._record.replies), "record")
-
-    async def reply(
-        self, request: ModelRequest, *, on_text: Callable[[str], None] | None = None
-    ) -> ModelReply:
-        """Return the recorded answer.
-
-        Raises:
-            RecordDrift: the record holds no answer to this; the message shows the nearest prompt.
-        """
-        found = self._record.find_reply(request)
-        if found is None:
-            raise self._drift(request)
-        if on_text is not None and found.text:
-            on_text(found.text)
-        return found.as_reply(self._name)
-
-    def _drift(self, request: ModelRequest) -> RecordDrift:
-        asked = f"{request.purpose}: {', '.join(request.record_key) or '(no key)'}"
-        replies = [reply for reply in self._record.replies if reply.purpose == request.purpose]
-        same_key = [reply for reply in replies if reply.key == list(request.record_key)]
-        if not replies:
-            message = f"the record holds no {request.purpose} call at all; asked for {asked}"
-            return RecordDrift(f"{message}\n{_REMEDY}", model=self.name)
-        prompt = prompt_text(request)
-        nearest = max(
-            same_key or replies,
-            key=lambda kept: difflib.SequenceMatcher(None, kept.prompt, prompt).quick_ratio(),
-        )
-        kept_key = [] if same_key else [f"key: {part}" for part in nearest.key]
-        asked_key = [] if same_key else [f"key: {part}" for part in request.record_key]
-        shown = _difference("\n".join([*kept_key, nearest.prompt]), "\n".join([*asked_key, prompt]))
-        return RecordDrift(
-            f"the record holds no answer to {asked}; the nearest differs:\n{shown}\n{_REMEDY}",
-            model=self.name,
-        )
+def wanted_by(request: ModelRequest) -> str:
+    """Return what kind of answer `request` asks for, with the names that it gives."""
+    match request.answer:
+        case TextAnswer():
+            return "text"
+        case DataAnswer(name=name):
+            return f"data {name}"
+        case CallAnswer(tools=tools, forced=forced):
+            return f"call {forced or ', '.join(tool.name for tool in tools)}"
 
 
 def prompt_text(request: ModelRequest) -> str:
@@ -280,7 +223,7 @@ def _readable(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1)
 
 
-def _difference(kept: str, asked: str) -> str:
+def difference(kept: str, asked: str) -> str:
     """Return the first lines in which two texts differ."""
     lines = [
         line if len(line) <= 200 else line[:199] + "…"

@@ -15,7 +15,8 @@ from portia_nb.model.language import ModelReply, ModelRequest
 
 from .local_servers import LocalServer, find_local_servers
 from .presets import PRESETS
-from .records import PlayingModel, Record
+from .records import Record
+from .replay import PlayingModel
 
 SCRIPTED = "scripted"
 

@@ -194,7 +194,7 @@ class LoopbackServer:
                     await self.answer(request, connection)
                 finally:
                     self._at_once -= 1
-                if not connection.is_open:
+                if not connection.is_open or request.headers.get("connection") == "close":
                     return
         except (ConnectionError, asyncio.IncompleteReadError):
             self.disconnects += 1
@@ -216,8 +216,8 @@ async def _read_request(reader: asyncio.StreamReader, start: bytes) -> HttpReque
         raise
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, path, version = first.split(" ")
-    if version != "HTTP/1.1":
-        raise ValueError(f"request line {first!r}: only HTTP/1.1 is spoken here")
+    if version not in ("HTTP/1.0", "HTTP/1.1"):
+        raise ValueError(f"request line {first!r}: only HTTP/1.0 and 1.1 are spoken here")
     headers = {
         name.strip().lower(): value.strip()
         for name, _, value in (line.partition(":") for line in lines)
@@ -226,6 +226,8 @@ async def _read_request(reader: asyncio.StreamReader, start: bytes) -> HttpReque
         body = await _read_chunked(reader)
     else:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
+    if version == "HTTP/1.0":
+        headers.setdefault("connection", "close")
     return HttpRequest(method, path, headers, body)
 
 
