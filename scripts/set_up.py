@@ -42,13 +42,14 @@ def say(text: str) -> None:
     print(f"set-up: {text}", flush=True)
 
 
-def run(command: list[str], remedy: str) -> None:
-    """Run `command` with its output passed on.
+def run(command: list[str], remedy: str, **variables: str) -> None:
+    """Run `command`, with `variables` added to its environment and its output passed on.
 
     Raises:
         SetUpError: it failed; the message ends with `remedy`.
     """
-    done = subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL)
+    environment = os.environ | variables
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise SetUpError(f"`{' '.join(command)}` ended with exit code {done.returncode}: {remedy}")
 
@@ -112,7 +113,6 @@ def ensure_chromium() -> None:
     if "CHROMIUM" in os.environ or not is_root or apt is None:
         raise SetUpError(f"no Chromium for the browser tests: {chromium.REMEDY}")
     say("installing Chromium for the browser tests")
-    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     run([apt, "update", "--quiet"], chromium.REMEDY)
     run(
         [apt, "install", "--quiet", "--yes", "--no-install-recommends", "chromium"], chromium.REMEDY
