@@ -286,6 +286,12 @@ class Plan(_Frozen):
     _index: dict[str, int] | None = PrivateAttr(default=None)
     _hash: str | None = PrivateAttr(default=None)
 
+    def model_copy(self, *, update: Any = None, deep: bool = False) -> Plan:
+        """Return a copy with some fields changed; what was worked out from the old ones is forgotten."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._index = copied._hash = None
+        return copied
+
     def index_of(self, step: str | int) -> int:
         """Return the place of a top-level step, given its name, its output's name, or an index.
 

@@ -1,0 +1,231 @@
+"""A run while it lives in this process: started, answered and stopped from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+from portia_nb.model.clarification import Clarification
+from portia_nb.model.events import (
+    AnyEvent,
+    ErrorRecord,
+    Recorded,
+    RunFailed,
+    StepFailed,
+    ToolReturned,
+)
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRun, Run
+from portia_nb.running.background import Submitted, background
+from portia_nb.running.executor import Executor
+from portia_nb.running.hooks import ClarificationHandler
+from portia_nb.running.ports import Ports
+from portia_nb.running.threads import threads
+from portia_nb.storage.store import Hold, Store
+
+Listener = Callable[[Run, Recorded], None]
+Asker = Callable[["LiveRun", Clarification], None]
+
+logger = logging.getLogger("portia_nb")
+
+# Module state: which runs live in this process, whichever Portia started them.
+_live: WeakValueDictionary[str, LiveRun] = WeakValueDictionary()
+
+
+def live_run(run_id: str) -> LiveRun | None:
+    """Return the run with this id where it lives in this process, else None."""
+    found = _live.get(run_id)
+    return found if found is not None and not found.done.done() else None
+
+
+class LiveRun:
+    """One run that lives in this process.
+
+    `answer`, `nobody_answers`, `stop` and `add_listener` may be called from any thread; `run` is read on
+    the background loop's thread, or once `done` is resolved.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        store: Store,
+        hold: Hold,
+        make_ports: Callable[[LiveRun], Ports],
+        asker: Asker | None = None,
+        handler: ClarificationHandler | None = None,
+        listeners: Sequence[Listener] = (),
+        secrets: Sequence[str] = (),
+        first: Sequence[AnyEvent] = (),
+    ) -> None:
+        """Prepare; `start` starts it.
+
+        Args:
+            run: its state so far.
+            store: where its events are kept.
+            hold: the right to write there.
+            make_ports: makes the executor's ways out, given this.
+            asker: is handed each question on the background loop; must not block.
+            handler: is handed each question, on a thread, where there is no asker.
+            listeners: see `add_listener`.
+            secrets: texts that must not stand in a kept error.
+            first: events to emit before the run starts.
+        """
+        self.run = run
+        self.done: Submitted[PlanRun]
+        self._store = store
+        self._hold = hold
+        self._asker = asker
+        self._handler = handler
+        self._listeners = tuple(listeners)
+        self._secrets = tuple(secrets)
+        self._first = tuple(first)
+        self._executor = Executor(run, make_ports(self))
+        self._thread = 0
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.run.id
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that is run."""
+        return self.run.plan
+
+    # -- from any thread -------------------------------------------------------------------------
+
+    def start(self, context: contextvars.Context | None = None) -> LiveRun:
+        """Start on the background loop and return at once.
+
+        Args:
+            context: context variables for the run's code; None: a copy of this thread's.
+        """
+        _live[self.id] = self
+        self.done = background.submit(self._live(), context)
+        return self
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call ``listener(run, recorded)`` for each further event, in order, on the background thread.
+
+        It sees the run's state with the event applied, after the event went to the store. It must be
+        quick; one that raises is logged and called no more.
+        """
+        self._listeners = (*self._listeners, listener)
+
+    def answer(self, clarification_id: str, response: Any, by: str = "") -> None:
+        """Answer a question; the first valid answer stands, and any later one is ignored.
+
+        Args:
+            clarification_id: which question.
+            response: the answer.
+            by: who or what answers, e.g. ``"form"``; it is kept.
+
+        Raises:
+            InvalidAnswer: the question doesn't allow it; the question stays open.
+        """
+        asked = self.run.clarifications.get(clarification_id)
+        if asked is None or asked.resolved:
+            return
+        checked = asked.check_answer(response)
+        background.loop.call_soon_threadsafe(self._executor.answer, clarification_id, checked, by)
+
+    def nobody_answers(self, clarification_id: str) -> None:
+        """Leave a question open: the run returns with it once nothing else can run."""
+        background.loop.call_soon_threadsafe(self._executor.nobody_answers, clarification_id)
+
+    def fail(self, error: BaseException, path: str | None = None) -> None:
+        """Let the run fail with `error`: nothing new starts, and what runs may finish."""
+        background.loop.call_soon_threadsafe(self._executor.fail, error, path)
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Stop the run: no call starts from now on; outputs are kept, and it can be resumed."""
+        background.loop.call_soon_threadsafe(self._executor.stop, reason)
+
+    # -- on the background loop ------------------------------------------------------------------
+
+    async def _live(self) -> PlanRun:
+        self._thread = threading.get_ident()
+        try:
+            for event in self._first:
+                self.emit(event)
+            await self._executor.execute()
+            return self.run.snapshot()
+        finally:
+            self._store.release(self._hold)
+            if _live.get(self.id) is self:
+                del _live[self.id]
+
+    def emit(self, event: AnyEvent) -> None:
+        """Keep an event, apply it, show it; on the background thread only."""
+        if self._secrets and isinstance(event, StepFailed | RunFailed | ToolReturned):
+            event = self._without_secrets(event)
+        seq = 0 if event.passing else self.run.seq + 1
+        recorded = Recorded(seq, time.time(), self.run.id, event)
+        if seq:
+            self._store.append(self._hold, recorded)
+        self.run.apply(recorded)
+        for listener in self._listeners:
+            try:
+                listener(self.run, recorded)
+            except Exception:
+                self._listeners = tuple(left for left in self._listeners if left is not listener)
+                logger.exception("a listener failed and is called no more")
+
+    async def kept(self) -> None:
+        """Return once all that was emitted is on disk."""
+        await self._store.kept(self._hold)
+
+    def ask(self, clarification: Clarification) -> bool:
+        """Hand a question to whoever answers; False: there is nobody."""
+        if self._asker is not None:
+            self._asker(self, clarification)
+            return True
+        if self._handler is None:
+            return False
+        handler = self._handler
+
+        async def handle() -> None:
+            try:
+                await threads.call(
+                    lambda: handler.handle(clarification, self._resolved, self._refused)
+                )
+            except Exception as error:
+                self._executor.fail(error, clarification.path)
+
+        task = asyncio.get_running_loop().create_task(handle())
+        _handling.add(task)
+        task.add_done_callback(_handling.discard)
+        return True
+
+    def _resolved(self, clarification: Clarification, response: Any) -> None:
+        self.answer(clarification.id, response, "handler")
+
+    def _refused(self, clarification: Clarification, error: Any) -> None:
+        cause = error if isinstance(error, BaseException) else RuntimeError(str(error))
+        self.fail(cause, clarification.path)
+
+    def _without_secrets(self, event: StepFailed | RunFailed | ToolReturned) -> AnyEvent:
+        error = event.error
+        if error is None:
+            return event
+        message, where = self._redact(error.message), self._redact(error.traceback or "")
+        if message == error.message and where == (error.traceback or ""):
+            return event
+        return replace(event, error=ErrorRecord(error.type, message, error.step, where or None))
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+# The loop holds tasks weakly; a handler's task must outlive the call that made it.
+_handling: set[asyncio.Task[None]] = set()

@@ -1,0 +1,200 @@
+"""The log of runs, through the standard library's logging, as people know it from the reference.
+
+At INFO a run takes a few lines; at DEBUG every state change, tool call and output is there as it happens.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from portia_nb.config import Config, LogLevel
+from portia_nb.model import codecs
+from portia_nb.model.events import (
+    ClarificationRaised,
+    ClarificationResolved,
+    ModelReplied,
+    Recorded,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    RunStopped,
+    RunWaiting,
+    StepCancelled,
+    StepDone,
+    StepFailed,
+    StepSkipped,
+    StepStarted,
+    StepUncertain,
+    ToolCalled,
+    ToolReturned,
+)
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import Run
+
+logger = logging.getLogger("portia_nb")
+"""The logger of everything in portia_nb."""
+
+TRACE = 5
+MAX_SHOWN = 2_000
+_LEVELS = {
+    LogLevel.TRACE: TRACE,
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARN: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+    LogLevel.CRITICAL: logging.CRITICAL,
+}
+
+
+class _OurHandler(logging.StreamHandler[TextIO]):
+    """Marks the one handler that we put on the logger, so that a later config replaces it."""
+
+    def __init__(self, sink: Any, config: Config) -> None:
+        self._path = None if sink in ("stderr", "stdout") or hasattr(sink, "write") else Path(sink)
+        self._name = sink if isinstance(sink, str) else ""
+        stream = self._path.open("a", encoding="utf-8") if self._path is not None else None
+        super().__init__(stream or (sink if hasattr(sink, "write") else sys.stderr))
+        self._config = config
+        self.setFormatter(_Lines() if config.json_log_serialize else logging.Formatter(_FORMAT))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Looked up each time: a notebook gives each cell its own standard streams.
+        if self._path is None and self._name in ("stderr", "stdout"):
+            self.stream = getattr(sys, self._name)
+        super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._config.secrets():
+            text = text.replace(secret, "***")
+        return text
+
+    def close(self) -> None:
+        if self._path is not None:
+            self.stream.close()
+        super().close()
+
+
+_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class _Lines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(
+            {
+                "time": self.formatTime(record),
+                "level": record.levelname,
+                "message": record.getMessage(),
+                **getattr(record, "facts", {}),
+            },
+            ensure_ascii=False,
+        )
+
+
+def set_up_logging(config: Config) -> None:
+    """Let portia_nb's log go where `config` says, at its level; a later call replaces an earlier one.
+
+    Where the program has set up logging itself, its handlers get the records and ours isn't added.
+    """
+    for handler in [h for h in logger.handlers if isinstance(h, _OurHandler)]:
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(_LEVELS[config.default_log_level])
+    logging.addLevelName(TRACE, "TRACE")
+    if config.default_log_sink == "stderr" and logging.getLogger().handlers:
+        return
+    logger.addHandler(_OurHandler(config.default_log_sink, config))
+    logger.propagate = False
+
+
+def log_plan(plan: Plan) -> None:
+    """Log a plan that was made."""
+    logger.info("plan created with %d steps: %s", len(plan.steps), shown(plan.plan_context.query))
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("plan %s\n%s", plan.id, plan.pretty_print())
+
+
+def log_event(run: Run, recorded: Recorded) -> None:
+    """Log one event of a run; a listener."""
+    if logger.isEnabledFor(logging.INFO):
+        _log_run_event(run, recorded)
+    if logger.isEnabledFor(logging.DEBUG):
+        _log_step_event(run, recorded)
+
+
+def _log_run_event(run: Run, recorded: Recorded) -> None:
+    match recorded.event:
+        case RunStarted():
+            logger.info("run %s → IN_PROGRESS", run.id)
+        case RunWaiting():
+            logger.info("run %s → NEED_CLARIFICATION", run.id)
+        case RunStopped(reason):
+            logger.info("run %s → READY_TO_RESUME (%s)", run.id, reason)
+        case RunCompleted():
+            logger.info("run %s → COMPLETE", run.id)
+            logger.debug("final output: %s", shown(run.final.value if run.final else None))
+        case RunFailed(error):
+            logger.error("run %s → FAILED: %s: %s", run.id, error.type, shown(error.message))
+        case ClarificationRaised(path, asked):
+            logger.info("clarification requested by %s: %s", path, shown(asked.user_guidance))
+        case ClarificationResolved(_, response, by):
+            logger.info("clarification resolved by %s: %s", by or "the caller", shown(response))
+        case StepFailed(path, attempt, error, retry_in_s):
+            what = "failed" if retry_in_s is None else f"failed, again in {retry_in_s:g} s"
+            logger.warning(
+                "step %s (attempt %d) %s: %s: %s", path, attempt, what, error.type, error.message
+            )
+        case _:
+            return
+
+
+def _log_step_event(run: Run, recorded: Recorded) -> None:
+    match recorded.event:
+        case StepStarted(path, attempt):
+            step = run.plan.step(path)
+            logger.debug(
+                "executing step %d %s (attempt %d): %s",
+                run.plan.index_of(path),
+                path,
+                attempt,
+                shown(step.task),
+            )
+        case ToolCalled(path, _, tool_id, arguments):
+            logger.debug("step %s: invoking %s with %s", path, tool_id, shown(arguments))
+        case ToolReturned(path, _, tool_id, duration_s, error):
+            how = "executed" if error is None else "failed"
+            logger.debug("step %s: %s %s in %.2f s", path, tool_id, how, duration_s)
+        case ModelReplied(path, purpose, model, duration_s, usage):
+            logger.debug(
+                "%s: %s answered for %s in %.2f s (%d + %d tokens)",
+                path or "planning",
+                model,
+                purpose,
+                duration_s,
+                usage.input_tokens,
+                usage.output_tokens,
+            )
+        case StepDone(path, _, value):
+            logger.debug("completed step %s: %s", path, shown(value))
+            logger.debug("new run state: %s", run.snapshot().model_dump_json(indent=2))
+        case StepSkipped(path, reason):
+            logger.debug("skipped step %s: %s", path, shown(reason))
+        case StepCancelled(path):
+            logger.debug("stopped step %s", path)
+        case StepUncertain(path, _, tool_id):
+            logger.debug("step %s: whether %s took effect is not known", path, tool_id)
+        case _:
+            return
+
+
+def shown(value: Any) -> str:
+    """Return `value` as one line for a log: cut, and without control characters."""
+    text = codecs.to_text(value)
+    cut = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
+    return "".join(c if c.isprintable() else " " if c in "\n\t\r" else "�" for c in cut)

@@ -1,0 +1,111 @@
+"""Opening a kept run again: its plan with its functions, and its state from its events."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pydantic import BaseModel
+
+from portia_nb.errors import FunctionsMissing, PlanError
+from portia_nb.model.plan import FunctionStep, Plan
+from portia_nb.model.run import Run, StepState, replay
+from portia_nb.planning.bound import built_plan
+from portia_nb.storage.store import RunRow, Store
+
+
+def open_run(store: Store, run_id: str, plan: Plan | None = None) -> Run:
+    """Return the state of a kept run, with a plan whose functions this process has where it can.
+
+    Args:
+        store: where it is kept.
+        run_id: which.
+        plan: the run's plan as this process built it; None looks for it among those built here.
+
+    Raises:
+        PlanRunNotFoundError: the store holds no such run.
+        PlanError: `plan` isn't the one that the run was started with; the message says where it differs.
+    """
+    row = store.find_run(run_id)
+    found = _plan_of(store, row, plan)
+    return replay(run_id, found, store.load_events(run_id, classes=classes_of(found)))
+
+
+def refuse_missing_functions(run: Run) -> None:
+    """Refuse to go on where a step that is still to run needs a function that isn't here.
+
+    Raises:
+        FunctionsMissing: it names each.
+    """
+    missing = [
+        step.function.name
+        for step in run.plan.steps
+        if isinstance(step, FunctionStep)
+        and step.function.call is None
+        and ((record := run.steps.get(step.name)) is None or record.state is not StepState.DONE)
+    ]
+    if missing:
+        raise FunctionsMissing(
+            f"run {run.id} needs the functions {', '.join(missing)}, which this process has not got: "
+            "run the cell that builds the plan, then resume",
+            names=tuple(missing),
+            run_id=run.id,
+        )
+
+
+def classes_of(plan: Plan) -> dict[str, Any]:
+    """Return, by name, the classes that a plan's outputs may come back as."""
+    found: dict[str, Any] = {}
+    schemas = [step.output_schema for step in plan.steps] + [plan.structured_output_schema]
+    for schema in schemas:
+        if schema is not None:
+            _add_classes(schema.type, found)
+    for step in plan.steps:
+        if isinstance(step, FunctionStep) and step.function.call is not None:
+            for hint in getattr(step.function.call, "__annotations__", {}).values():
+                _add_classes(hint, found)
+    return found
+
+
+def _add_classes(kind: Any, found: dict[str, Any]) -> None:
+    """Add `kind` and the classes inside it, such as a list's items or a model's fields."""
+    for inner in getattr(kind, "__args__", ()):
+        _add_classes(inner, found)
+    if not isinstance(kind, type) or kind.__qualname__ in found:
+        return
+    if issubclass(kind, BaseModel):
+        found[kind.__qualname__] = kind
+        for field in kind.model_fields.values():
+            _add_classes(field.annotation, found)
+    elif dataclasses.is_dataclass(kind) or hasattr(kind, "_fields") or hasattr(kind, "__members__"):
+        found[kind.__qualname__] = kind
+
+
+def _plan_of(store: Store, row: RunRow, given: Plan | None) -> Plan:
+    if given is None:
+        built = built_plan(row.plan_hash)
+        if built is None:
+            return store.load_plan(row.plan_id, plan_hash=row.plan_hash)
+        return built if built.id == row.plan_id else built.model_copy(update={"id": row.plan_id})
+    if given.content_hash() != row.plan_hash:
+        kept = store.load_plan(row.plan_id, plan_hash=row.plan_hash)
+        raise PlanError(
+            f"the plan given isn't the one that run {row.run_id} was started with: "
+            f"{_difference(kept, given)}. Build the same plan again, or run the new one",
+            plan_id=row.plan_id,
+        )
+    return given if given.id == row.plan_id else given.model_copy(update={"id": row.plan_id})
+
+
+def _difference(kept: Plan, given: Plan) -> str:
+    """Say in one clause where two plans differ."""
+    old = {step.name: step.model_dump(mode="json") for step in kept.steps}
+    new = {step.name: step.model_dump(mode="json") for step in given.steps}
+    if gone := [name for name in old if name not in new]:
+        return f"it has no step {gone[0]!r}"
+    if added := [name for name in new if name not in old]:
+        return f"it has a step {added[0]!r} more"
+    for name, step in new.items():
+        if changed := [key for key in step if step[key] != old[name].get(key)]:
+            return f"step {name!r} differs in {', '.join(changed)}"
+    return "it differs in its query, inputs or order"

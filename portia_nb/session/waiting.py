@@ -1,0 +1,108 @@
+"""Waiting for a run, in a thread or on any event loop, so that an interrupt lands.
+
+A main thread that sleeps in a lock, or a loop that sleeps in its selector, notices ■ and Ctrl-C only
+when it wakes; so whoever waits here wakes ten times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from portia_nb.running.background import background
+
+T = TypeVar("T")
+BEAT_S = 0.1
+GRACE_S = 2.0
+"""Seconds that a stopped run is given to end before the prompt comes back without it."""
+
+
+def wait_here(
+    future: concurrent.futures.Future[T], *, stop: Callable[[], Any] | None = None
+) -> T:
+    """Wait in this thread and return what `future` holds, or raise what it raises.
+
+    Args:
+        future: of something on the background loop.
+        stop: called once when this thread is interrupted; None: the future's own `cancel`.
+
+    Raises:
+        KeyboardInterrupt: the thread was interrupted; what it waited for has been stopped, and has
+            ended or goes on cleaning up after `GRACE_S`.
+        RuntimeError: this is the background loop's own thread, which must not wait for itself.
+    """
+    if background.is_here:
+        raise RuntimeError(
+            "this would wait for itself for ever: code that runs on portia_nb's own loop awaits the "
+            "async form instead (arun, arun_plan, aplan, aresume)"
+        )
+    try:
+        while not future.done():
+            concurrent.futures.wait([future], timeout=BEAT_S)
+    except KeyboardInterrupt:
+        (stop or future.cancel)()
+        concurrent.futures.wait([future], timeout=GRACE_S)
+        raise
+    return future.result()
+
+
+async def await_here(
+    future: concurrent.futures.Future[T], *, stop: Callable[[], Any] | None = None
+) -> T:
+    """Await `future` on this loop, whichever it is, and return what it holds.
+
+    Args:
+        future: of something on the background loop.
+        stop: called once when this task is cancelled; None: the future's own `cancel`.
+
+    Raises:
+        asyncio.CancelledError: the task was cancelled; what it waited for has been stopped, and has
+            ended or goes on cleaning up after `GRACE_S`.
+    """
+    waiter: asyncio.Future[T] = asyncio.wrap_future(future)
+    try:
+        with _heart_of(asyncio.get_running_loop()):
+            return await asyncio.shield(waiter)
+    except asyncio.CancelledError:
+        if future.done():
+            raise
+        (stop or future.cancel)()
+        with _heart_of(asyncio.get_running_loop()):
+            await asyncio.wait({waiter}, timeout=GRACE_S)
+        if waiter.done() and not waiter.cancelled():
+            waiter.exception()  # looked at: whoever cancelled hears of the cancellation
+        raise
+
+
+class _Heart:
+    """Wakes one loop ten times a second while anybody waits there."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        self._waiting += 1
+        if self._timer is None:
+            self._beat()
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting -= 1
+
+    def _beat(self) -> None:
+        self._timer = self._loop.call_later(BEAT_S, self._beat) if self._waiting else None
+
+
+# One heart a loop, however many runs are awaited on it.
+_hearts: WeakKeyDictionary[asyncio.AbstractEventLoop, _Heart] = WeakKeyDictionary()
+
+
+def _heart_of(loop: asyncio.AbstractEventLoop) -> _Heart:
+    found = _hearts.get(loop)
+    if found is None:
+        found = _hearts[loop] = _Heart(loop)
+    return found
