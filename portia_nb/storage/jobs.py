@@ -221,6 +221,7 @@ def find_runs(
     state: PlanRunState | None,
     limit: int,
     path: Path,
+    run_id: str | None = None,
 ) -> list[RunRow]:
     """Return runs, newest first."""
     rows = connection.execute(
@@ -229,8 +230,9 @@ def find_runs(
         " host, pid, process_started, label, held_since"
         " FROM run LEFT JOIN plan ON plan.id = plan_id AND plan.hash = plan_hash"
         " WHERE (?1 IS NULL OR plan_id = ?1) AND (?2 IS NULL OR state = ?2)"
+        " AND (?4 IS NULL OR run.id = ?4)"
         " ORDER BY run.number DESC LIMIT ?3",
-        (plan_id, state.value if state is not None else None, limit),
+        (plan_id, state.value if state is not None else None, limit, run_id),
     )
     try:
         return [_run_row(row) for row in rows]

@@ -200,6 +200,15 @@ class JournalStore:
         with schema.reading(self.path) as connection:
             return jobs.find_runs(connection, plan_id, state, limit, self.path)
 
+    def find_run(self, run_id: str) -> RunRow:
+        """Return one run's row, as `Store.find_run` promises."""
+        self._catch_up()
+        with schema.reading(self.path) as connection:
+            rows = jobs.find_runs(connection, None, None, 1, self.path, str(run_id))
+        if not rows:
+            raise no_run(run_id, f"in {self.path}")
+        return rows[0]
+
     def delete_run(self, run_id: str) -> None:
         """Delete a run, as `Store.delete_run` promises."""
         unused = self._call(partial(jobs.delete_run, str(run_id), f"in {self.path}"))

@@ -172,6 +172,11 @@ class MemoryStore:
             ]
         return rows[:limit]
 
+    def find_run(self, run_id: str) -> RunRow:
+        """Return one run's row, as `Store.find_run` promises."""
+        with self._lock:
+            return _row(run_id, self._run(run_id))
+
     def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
         """Return plans, the last one saved first."""
         with self._lock:

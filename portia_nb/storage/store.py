@@ -145,6 +145,14 @@ class Store(Protocol):
         """Return runs, newest first."""
         ...
 
+    def find_run(self, run_id: str) -> RunRow:
+        """Return the row of one run.
+
+        Raises:
+            PlanRunNotFoundError: no such run.
+        """
+        ...
+
     def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
         """Return plans, the last one saved first."""
         ...
