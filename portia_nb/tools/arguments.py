@@ -1,4 +1,4 @@
-"""Check arguments by a pydantic model, and say what is wrong so that a model or a person can mend it."""
+"""Check arguments by a pydantic model, and say what is wrong in words that help to mend it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ async def run_aside(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
         BaseException: whatever `call` raises; `StopIteration` comes as `RuntimeError`, since a
             coroutine can't raise it.
     """
-    # Not asyncio's executor: it has few threads, and one hung call keeps the interpreter from exiting.
+    # Not asyncio's executor: it has few threads, and a hung one keeps the interpreter from exiting.
     loop = asyncio.get_running_loop()
     done: asyncio.Future[R] = loop.create_future()
     context = contextvars.copy_context()

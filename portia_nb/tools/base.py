@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -269,7 +269,7 @@ def to_tool(given: Any) -> Tool[Any]:
         return given
     if isinstance(given, type) and issubclass(given, Tool):
         try:
-            return given()
+            return cast("type[Any]", given)()
         except ValidationError as error:
             raise InvalidToolDescriptionError(
                 f"{given.__name__} can't be made without arguments ({error.error_count()} missing "

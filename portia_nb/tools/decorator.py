@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import typing
 import warnings
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, overload
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -72,10 +72,10 @@ def tool(
 def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Turn a function, plain or async, into a Tool class: ``my_tool()`` makes the instance.
 
-    The docstring is the description; ``Annotated[str, "…"]``, a pydantic ``Field`` or an ``Args:`` entry
-    describes an argument. A parameter ``ctx`` or ``context`` without a type of its own (or any
-    parameter of type `ToolRunContext`) gets the run's context and is hidden from models. The function may return any value, a
-    `LocalDataValue` with value and summary, or a `Clarification`.
+    The docstring is the description; ``Annotated[str, "…"]``, a pydantic ``Field`` or an ``Args:``
+    entry describes an argument. A parameter ``ctx`` or ``context`` without a type of its own, or
+    any parameter of type `ToolRunContext`, gets the run's context and is hidden from models. The
+    function may return any value, a `LocalDataValue` with value and summary, or a `Clarification`.
 
     Args:
         function: what to turn; left out where settings are given.
@@ -99,7 +99,8 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         raise InvalidToolDescriptionError(
             f"@tool has no setting {min(unknown)!r}; its settings: {', '.join(sorted(_SETTINGS))}"
         )
-    local_names = sys._getframe(1).f_locals
+    frame = inspect.currentframe()
+    local_names = frame.f_back.f_locals if frame and frame.f_back else {}
     if function is not None:
         return _make(function, settings, local_names)
     return lambda function: _make(function, settings, local_names)
@@ -176,7 +177,7 @@ def _hints(
 ) -> dict[str, Any]:
     plain = inspect.unwrap(function)
     try:
-        # Names of an enclosing function are no globals, so where @tool stands is looked through too.
+        # Names of an enclosing function are no globals: look where @tool stands, too.
         return typing.get_type_hints(plain, localns=dict(local_names), include_extras=True)
     except (NameError, TypeError, SyntaxError, AttributeError) as error:
         raise InvalidToolDescriptionError(
@@ -251,20 +252,18 @@ def _check_parameter(parameter: inspect.Parameter, function: str) -> None:
 def _field_of(parameter: inspect.Parameter, hint: Any, doc: Docstring) -> Any:
     """Return the pydantic field of a parameter, with the first description that there is."""
     default = parameter.default
-    if isinstance(default, FieldInfo):
-        described = default.description is not None
-        return default if described else _described(default, doc.arguments.get(parameter.name))
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    text = next((note for note in notes if isinstance(note, str)), None)
-    described_by_field = any(isinstance(n, FieldInfo) and n.description for n in notes)
-    if text is None and not described_by_field:
+    fields = [each for each in (*notes, default) if isinstance(each, FieldInfo)]
+    text = next((field.description for field in fields if field.description), None)
+    if text is None:
+        text = next((note for note in notes if isinstance(note, str)), None)
+    if text is None:
         text = doc.arguments.get(parameter.name)
-    facts: dict[str, Any] = {} if text is None else {"description": text}
-    return Field(... if default is parameter.empty else default, **facts)
-
-
-def _described(field: FieldInfo, text: str | None) -> FieldInfo:
-    return field if text is None else FieldInfo.merge_field_infos(field, description=text)
+    if isinstance(default, FieldInfo):
+        given = copy(default)
+        given.description = text
+        return given
+    return Field(... if default is parameter.empty else default, description=text)
 
 
 def _describe_output(hint: Any, doc: Docstring) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Read what a docstring in Google's style says of a function, its arguments and its return value."""
+"""Read what a docstring in Google's style says of a function, its arguments and its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Docstring:
 
 
 def read_docstring(text: str | None) -> Docstring:
-    """Split a docstring into description, arguments and return value; sections for programmers are left out.
+    """Split a docstring into description, arguments and result, without what programmers need.
 
     >>> read_docstring('''Add two numbers.
     ...

@@ -1,8 +1,8 @@
 """A folder that file tools may not leave.
 
-Names come from models and from what they read, so nothing about them is trusted. A name is looked at
-as text, resolved, and then walked folder by folder with ``O_NOFOLLOW`` relative to an open folder, so
-that a link which is swapped in between leads nowhere.
+Names come from models and from what they read, so nothing about them is trusted. A name is looked
+at as text, resolved, and then walked folder by folder with ``O_NOFOLLOW`` relative to an open
+folder, so that a link which is swapped in between leads nowhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -32,9 +32,9 @@ _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNOREC
 class GuardedFolder:
     """The folder `root`; every file in it that a tool may touch, and none outside.
 
-    Refused are names that lead out of it (``..``, other folders, links), hidden files and folders (a
-    name that starts with a dot), devices, pipes and sockets, and files that have a second name (hard
-    links), since that one may be outside.
+    Refused are names that lead out of it (``..``, other folders, links), hidden files and folders
+    (a name that starts with a dot), devices, pipes and sockets, and files that have a second name
+    (hard links), since that one may be outside.
     """
 
     root: Path
@@ -53,8 +53,8 @@ class GuardedFolder:
             root = chosen.resolve(strict=True)
         except (OSError, RuntimeError) as error:
             raise ToolHardError(
-                f"{tool_id}: the folder for files, {str(chosen)!r}, can't be used ({error}): create it or "
-                "set Config(file_root=…)",
+                f"{tool_id}: the folder for files, {str(chosen)!r}, can't be used ({error}): "
+                "create it or set Config(file_root=…)",
                 tool_id=tool_id,
             ) from error
         if not root.is_dir():
@@ -82,17 +82,20 @@ class GuardedFolder:
                 )
             except OSError as error:
                 self._refuse(name, _reason(error))
-            with os.fdopen(file, "rb") as stream:
-                size = self._check_file(os.fstat(stream.fileno()), name)
+            try:
+                size = self._check_file(os.fstat(file), name)
                 if size > max_bytes:
                     self._refuse(name, f"it has {size:,} bytes, {max_bytes:,} are allowed")
-                data = stream.read(max_bytes + 1)
+                with os.fdopen(file, "rb", closefd=False) as stream:
+                    data = stream.read(max_bytes + 1)
+            finally:
+                os.close(file)
         if len(data) > max_bytes:
             self._refuse(name, f"it has more than the {max_bytes:,} bytes that are allowed")
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Make `data` what the file `name` holds, at once or not at all; folders are made as needed.
+        """Make `data` what the file `name` holds, at once or not at all, in folders made as needed.
 
         Args:
             name: as for `read`.
@@ -171,8 +174,10 @@ class GuardedFolder:
                 self._refuse(name, f"{part!r} means a device on Windows")
 
     @contextmanager
-    def _walk(self, folders: list[str], name: str, *, create: bool = False) -> Iterator[int | None]:
-        """Open the folder that `folders` lead to, following no link; None where that can't be done."""
+    def _walk(
+        self, folders: list[str], name: str, *, create: bool = False
+    ) -> Generator[int | None]:
+        """Open the folder that `folders` lead to, following no link; None where that can't be."""
         if not _CAN_WALK:
             place = self.root.joinpath(*folders)
             with self._explained(name):
@@ -198,7 +203,7 @@ class GuardedFolder:
             os.close(folder)
 
     @contextmanager
-    def _explained(self, name: str) -> Iterator[None]:
+    def _explained(self, name: str) -> Generator[None]:
         try:
             yield
         except OSError as error:

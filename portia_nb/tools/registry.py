@@ -27,9 +27,9 @@ _MAX_LISTED = 20
 class ToolRegistry:
     """Tools by id, in the order in which they were given.
 
-    Each place that takes a tool takes an instance, a Tool class, or a function decorated with ``@tool``.
-    `with_tool`, `replace_tool` and `with_tool_description` change the registry and return it, so that
-    calls chain; `filter_tools` and ``+`` make a new one.
+    Each place that takes a tool takes an instance, a Tool class, or a function decorated with
+    ``@tool``. `with_tool`, `replace_tool` and `with_tool_description` change the registry and
+    return it, so that calls chain; `filter_tools` and ``+`` make a new one.
 
     >>> from portia_nb.tools.builtin.calculator import CalculatorTool
     >>> registry = ToolRegistry([CalculatorTool])
@@ -54,7 +54,7 @@ class ToolRegistry:
                 tool = to_tool(given)
                 if tool.id != tool_id:
                     raise InvalidToolDescriptionError(
-                        f"the key {tool_id!r} stands for a tool whose id is {tool.id!r}: use its id",
+                        f"the key {tool_id!r} stands for a tool with id {tool.id!r}: use its id",
                         tool_id=tool.id,
                     )
                 self.with_tool(tool)
@@ -65,8 +65,8 @@ class ToolRegistry:
     def get_tool(self, tool_id: str) -> Tool[Any]:
         """Return the tool with this id.
 
-        ``local_function_<name>`` finds the function tool `name`, and ``llm_tool`` is found even where it
-        isn't in the registry.
+        ``local_function_<name>`` finds the function tool `name`, and ``llm_tool`` is found even
+        where it isn't in the registry.
 
         Raises:
             ToolNotFoundError: there is none; the message names the nearest.
@@ -165,7 +165,7 @@ def _joined(
 ) -> ToolRegistry:
     joined = ToolRegistry(left)
     for tool in ToolRegistry(right):
-        if joined._tools.get(tool.id, tool) is not tool:
+        if tool.id in joined and joined.get_tool(tool.id) is not tool:
             logger.warning(
                 "tool %r is in both registries that are added: the later one counts", tool.id
             )
@@ -187,9 +187,9 @@ class InMemoryToolRegistry(ToolRegistry):
 
 
 class DefaultToolRegistry(ToolRegistry):
-    """The tools of a `Portia` that is given none: the built-in ones that can be called with `config`.
+    """The tools of a `Portia` that is given none: the built-in ones that work with `config`.
 
-    A tool that needs a key is listed where the key is set, so that no plan is made with a tool that can't work.
+    A tool that needs a key is here where the key is set: no plan is made with what can't work.
     """
 
     def __init__(self, config: Config | None = None) -> None:

@@ -62,8 +62,8 @@ class CalculatorTool(Tool[int | float]):
 def calculate(question: str) -> int | float:
     """Return the value of the one arithmetic expression in `question`.
 
-    Fractions are exact on the way (``0.1 + 0.2`` is 0.3); only powers with broken exponents are rounded.
-    The time is bounded by the length of the question and the size of numbers: below 100 ms.
+    Fractions are exact on the way (``0.1 + 0.2`` is 0.3); only powers with broken exponents are
+    rounded. Length of the question and size of numbers bound the time: below 100 ms.
 
     Raises:
         ToolHardError: it can't be worked out; the message says why.

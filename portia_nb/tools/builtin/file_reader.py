@@ -32,8 +32,8 @@ class FileReaderTool(Tool[str]):
     id: str = "file_reader_tool"
     name: str = "File Reader Tool"
     description: str = (
-        "Reads a file and returns what it holds as text: txt, md, csv, json and other text as it is, "
-        "xlsx and parquet as csv."
+        "Reads a file and returns what it holds as text: txt, md, csv, json and other text as it "
+        "is, xlsx and parquet as csv."
     )
     args_schema: type[BaseModel] = FileReaderArguments
     output_schema: tuple[str, str] = ("str", "What the file holds, as text.")
@@ -43,8 +43,8 @@ class FileReaderTool(Tool[str]):
         """Read the file `filename` below ``Config.file_root``.
 
         Raises:
-            ToolHardError: the name is refused, there is no such file, it is larger than 50 MB, or it
-                is not text and no table.
+            ToolHardError: the name is refused, there is no such file, it is larger than 50 MB, or
+                it is not text and no table.
         """
         data = GuardedFolder.of(ctx.config.file_root, self.id).read(filename, MAX_FILE_BYTES)
         match PurePosixPath(filename).suffix.lower():

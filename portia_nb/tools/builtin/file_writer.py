@@ -36,15 +36,15 @@ class FileWriterTool(Tool[str]):
         """Write `content` to `filename` below ``Config.file_root``, at once or not at all.
 
         Raises:
-            ToolHardError: the name is refused, the content is larger than 50 MB or no valid text, or
-                the system refuses to write.
+            ToolHardError: the name is refused, the content is larger than 50 MB or no valid text,
+                or the system refuses to write.
         """
         try:
             data = content.encode()
         except UnicodeEncodeError as error:
             raise ToolHardError(
-                f"{self.id}: the content can't be written as UTF-8: character {error.start} is half of "
-                "a surrogate pair",
+                f"{self.id}: the content can't be written as UTF-8: character {error.start} is "
+                "half of a surrogate pair",
                 tool_id=self.id,
             ) from None
         if len(data) > MAX_FILE_BYTES:

@@ -33,17 +33,19 @@ class Token:
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _CHARACTERS = str.maketrans(
     {
-        "×": "*",
-        "·": "*",
-        "⋅": "*",
-        "∗": "*",
-        "÷": "/",
-        "∕": "/",
-        "−": "-",
-        "\u00a0": " ",
-        "\u202f": " ",
+        "\N{MULTIPLICATION SIGN}": "*",
+        "\N{MIDDLE DOT}": "*",
+        "\N{DOT OPERATOR}": "*",
+        "\N{ASTERISK OPERATOR}": "*",
+        "\N{DIVISION SIGN}": "/",
+        "\N{DIVISION SLASH}": "/",
+        "\N{MINUS SIGN}": "-",
+        "\N{NO-BREAK SPACE}": " ",
+        "\N{NARROW NO-BREAK SPACE}": " ",
+        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
     }
 )
+_DASH = "\N{EN DASH}"
 # Longer wordings first, since the first that matches counts.
 _WORDED = (
     (r"to the power of|raised to(?: the power of)?", "**"),
@@ -63,20 +65,26 @@ _TOKEN = re.compile(
     | (?P<percent>%|(?:percent|per\ cent)\b)
     | (?P<worded>(?:to\ the\ power\ of|raised\ to(?:\ the\ power\ of)?|multiplied\ by|divided\ by
                 |times|over|modulo|mod|plus|minus)\b)
-    | (?P<operator>\*\*|//|[-+*/^–])
+    | (?P<operator>\*\*|//|[-+*/^]|\N{EN DASH})
     | (?P<open>[(\[])
     | (?P<close>[)\]])
-    | (?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)
+    | (?P<word>(?u:[^\W\d_]+(?:'[^\W\d_]+)*))
     | (?P<other>.)
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII | re.DOTALL,
 )
 _POWER = re.compile(r"([⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _FUNCTIONS = frozenset(
-    "sqrt cbrt root log ln exp sin cos tan asin acos atan abs round floor ceil min max factorial sum "
-    "average mean median mode logarithm sine cosine tangent half third quarter twice double triple "
-    "square cube inverse reciprocal".split()
+    re.findall(
+        r"\w+",
+        """
+        sqrt cbrt root log ln exp sin cos tan asin acos atan abs round floor ceil min max factorial
+        sum average mean median mode logarithm sine cosine tangent half third quarter twice double
+        triple square cube inverse reciprocal
+        """,
+    )
 )
+"""Words that change the value of what follows them."""
 
 
 def refuse(message: str, question: str) -> ToolHardError:
@@ -88,12 +96,12 @@ def refuse(message: str, question: str) -> ToolHardError:
 
 
 def find_expression(question: str) -> list[Token]:
-    """Return the tokens of the one expression in `question`: numbers, operators, parentheses, percents.
+    """Return the tokens of the one expression in `question`, in order.
 
     Raises:
         ToolHardError: there is none, more than one, or something that could be read in two ways.
 
-    >>> [token.text for token in find_expression("What is 3 × (4 + 5)?")]
+    >>> [token.text for token in find_expression("What is 3 * (4 + 5)?")]
     ['3', '*', '(', '4', '+', '5', ')']
     """
     if len(question) > MAX_QUESTION_CHARS:
@@ -145,17 +153,17 @@ def _read_sign(kind: str, piece: str, before: list[Token]) -> Token:
         return Token("percent", "%")
     if kind == "open" or kind == "close":
         return Token(kind, "(" if kind == "open" else ")")
-    if piece == "–" and not (before and before[-1].kind in ("number", "close", "percent")):
+    if piece == _DASH and not (before and before[-1].kind in ("number", "close", "percent")):
         # A dash between words, not a minus.
         return Token("break", piece)
-    return Token("operator", {"^": "**", "–": "-"}.get(piece, piece))
+    return Token("operator", {"^": "**", _DASH: "-"}.get(piece, piece))
 
 
 def _read_other(text: str, at: int, end_of_number: int, question: str) -> Token:
     character = text[at]
     following = text[at + 1 : at + 2]
     if character.isnumeric():
-        raise refuse(f"{character!r} is no digit from 0 to 9: write numbers with those", question)
+        raise _foreign_digit(character, question)
     if character == "," and end_of_number == at and following.isdigit():
         raise refuse(
             f"{_around(text, at)!r} can be read in two ways: write 1234.5 or 1,234.5", question
@@ -169,17 +177,23 @@ def _read_word(
     text: str, match: re.Match[str], glued: bool, before: list[Token], question: str
 ) -> Token:
     word = match[0].lower()
+    if foreign := next((character for character in word if character.isnumeric()), None):
+        raise _foreign_digit(foreign, question)
     rest = text[match.end() :].lstrip()
     after_operand = bool(before) and before[-1].kind in ("number", "close", "percent")
     if word == "x" and after_operand and rest[:1] in tuple("0123456789.(-"):
         return Token("operator", "*")
     if glued:
         raise refuse(
-            f"{_around(text, match.start())!r} has letters at a number: write units apart, and factors "
-            "in full (2 * n, 3000)",
+            f"{_around(text, match.start())!r} has letters at a number: write units apart, and "
+            "factors in full (2 * n, 3000)",
             question,
         )
     return Token("word", word)
+
+
+def _foreign_digit(character: str, question: str) -> ToolHardError:
+    return refuse(f"{character!r} is no digit from 0 to 9: write numbers with those", question)
 
 
 def _read_number(piece: str, question: str) -> Fraction:
@@ -191,14 +205,14 @@ def _read_number(piece: str, question: str) -> Fraction:
         )
     if re.match(r"0\d", plain):
         raise refuse(
-            f"{piece!r} starts with 0, and a number here does not: write 1000 for 1 000, and dates in words",
+            f"{piece!r} starts with 0, which numbers here don't: write 1000 for 1 000, no dates",
             question,
         )
     return Fraction(plain)
 
 
 def _mark_words(tokens: list[Token], question: str) -> list[Token]:
-    """Turn the words that have a meaning after an operand into operators: squared, million, % of."""
+    """Turn words that have a meaning after an operand into operators: squared, million, % of."""
     marked: list[Token] = []
     for token in tokens:
         before = marked[-1].kind if marked else "break"

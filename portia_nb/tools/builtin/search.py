@@ -33,8 +33,8 @@ class SearchTool(TavilyTool[LocalDataValue]):
     id: str = "search_tool"
     name: str = "Search Tool"
     description: str = (
-        "Searches the internet for current facts and returns the best matching pages with an answer "
-        "drawn from them. Use it for anything recent, or that has to be looked up."
+        "Searches the internet for current facts and returns the best matching pages with an "
+        "answer drawn from them. Use it for anything recent, or that has to be looked up."
     )
     args_schema: type[BaseModel] = SearchArguments
     output_schema: tuple[str, str] = (

@@ -1,4 +1,4 @@
-"""Tavily's API through its own client: one client for each loop and key, and errors in our words."""
+"""Tavily's API through its own client: one client for each loop and key, errors in our words."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TavilyTool(KeyedTool[R], Generic[R]):
 
         Raises:
             ToolHardError: the key is missing or refused, or the request is.
-            ToolSoftError: no answer, one that can't be read, too many requests, or the service failed.
+            ToolSoftError: no answer or an unreadable one, too many requests, or the service failed.
         """
         key, address = self.key(ctx), ctx.config.tavily_base_url
         client = await self._clients.get((key, address), lambda: run_aside(_connect, key, address))

@@ -84,7 +84,7 @@ def _read(response: httpx.Response, tool_id: str) -> tuple[str, float]:
         description, celsius = data["weather"][0]["description"], data["main"]["temp"]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ToolSoftError(
-            f"{tool_id}: {SERVICE}'s answer has no description and temperature where they should be",
+            f"{tool_id}: {SERVICE}'s answer has no description and temperature in their places",
             tool_id=tool_id,
         ) from error
     return str(description), celsius
