@@ -7,7 +7,6 @@ python scripts/architecture.py --check    fail if the list is not what the files
 import argparse
 import ast
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,6 @@ BEGIN = "<!-- files: written by scripts/architecture.py from each file's first l
 END = "<!-- end of files -->\n"
 FOLDERS = ("portia_nb", "labextension", "scripts", "notebooks", "benchmarks", "docs", "tests")
 SUFFIXES = (".py", ".js", ".css", ".ts", ".ipynb", ".md")
-COMMENT = re.compile(r"\s*/\*+\s*\**\s*(?P<line>[^\n]*?)\s*(?:\*/|\n)|\s*//\s*(?P<short>[^\n]*)\n")
 
 
 class UndescribedError(Exception):
@@ -46,8 +44,9 @@ def description(path: Path) -> str:
         case ".md":
             said = first_line(text)
         case _:
-            comment = COMMENT.match(text)
-            said = first_line(comment["line"] or comment["short"]) if comment else ""
+            marks = (line.strip().lstrip("/*").removesuffix("*/") for line in text.splitlines())
+            # "@ts-check" and its like speak to tools.
+            said = first_line("\n".join(m for m in marks if not m.strip().startswith("@")))
     if not said:
         raise UndescribedError(f"{path.relative_to(ROOT)}: its first line doesn't say what it is")
     return said
