@@ -1,0 +1,163 @@
+"""Values as views show them: cut to 2 kB each and 64 kB in all, as text, JSON or a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from pydantic import BaseModel
+
+from portia_nb.model.plain import describe, to_plain_json, to_text
+
+from .visible_text import cut_to_bytes, one_line
+
+EACH_BYTES = 2_000
+TOTAL_BYTES = 64_000
+MAX_ITEMS = 50
+"""Items that are looked at in one list or dict: a value of 50 MB costs no more than a small one."""
+MAX_NODES = 600
+MAX_DEPTH = 8
+MAX_COLUMNS = 20
+MAX_CELL_CHARS = 120
+_MANY_CELLS = 1_000
+
+Shown = dict[str, Any]
+"""One of `{"text": …}`, `{"json": …}` (indented), `{"table": {"columns", "rows"}}`, or none.
+
+`cut` says in words what is left out, `summary` is the output's own summary.
+"""
+
+
+class OutputRoom:
+    """How many bytes outputs may still fill in one view; each output takes its part once."""
+
+    def __init__(self, total_bytes: int = TOTAL_BYTES, each_bytes: int = EACH_BYTES) -> None:
+        """Start with all of it free."""
+        self.left = total_bytes
+        self.each = each_bytes
+
+    def show(self, value: Any, summary: str | None = None) -> Shown:
+        """Return `value` cut to what is left.
+
+        Guarantees: never raises, whatever `value` is; its JSON is about as long as its part.
+        """
+        room = min(self.each, self.left)
+        if room < 40:
+            return {"cut": "not shown: this view is full; the output is whole in Python"}
+        shown = show_output(value, room)
+        if summary:
+            shown["summary"] = cut_to_bytes(summary, room // 4)[0]
+        self.left -= len(json.dumps(shown, ensure_ascii=False).encode())
+        return shown
+
+
+def show_output(value: Any, max_bytes: int = EACH_BYTES) -> Shown:
+    """Return `value` as a view shows it, in at most about `max_bytes`.
+
+    >>> show_output("plain")
+    {'text': 'plain'}
+    >>> show_output([{"a": 1}, {"a": 2}])
+    {'table': {'columns': ['a'], 'rows': [['1'], ['2']]}}
+    """
+    try:
+        if isinstance(value, str):
+            return _text("text", str.__str__(value), max_bytes)
+        return _table(value, max_bytes) or _json(value, max_bytes)
+    except Exception as error:
+        # The classes of users may raise anything when they are looked at.
+        return {"text": f"<{type(value).__name__}, which can't be shown: {type(error).__name__}>"}
+
+
+def _text(kind: str, text: str, max_bytes: int) -> Shown:
+    shown, left = cut_to_bytes(text, max_bytes)
+    return {kind: shown, "cut": f"{left:,} more characters"} if left else {kind: shown}
+
+
+def _json(value: Any, max_bytes: int) -> Shown:
+    plain = to_plain_json(_pruned(value, 0, [MAX_NODES]))
+    if isinstance(plain, str):
+        return _text("text", plain, max_bytes)
+    return _text("json", json.dumps(plain, ensure_ascii=False, indent=2), max_bytes)
+
+
+def _pruned(value: Any, depth: int, left: list[int]) -> Any:
+    """Return a small copy of the beginning of `value`; strings stand where more was."""
+    left[0] -= 1
+    if isinstance(value, str):
+        return value if len(value) <= EACH_BYTES else value[:EACH_BYTES] + "…"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth >= MAX_DEPTH or left[0] < 0:
+        return "…"
+    if isinstance(value, BaseModel):
+        # `model_dump` would write all of it; a secret's own text hides it.
+        value = dict(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        kept = {
+            key: _pruned(item, depth + 1, left) for key, item in islice(value.items(), MAX_ITEMS)
+        }
+        more = len(value) - len(kept)
+        return {**kept, "…": f"{more:,} more"} if more > 0 else kept
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_pruned(item, depth + 1, left) for item in islice(value, MAX_ITEMS)]
+        more = len(value) - len(items)
+        return [*items, f"… {more:,} more"] if more > 0 else items
+    return describe(value) if _is_large(value) else value
+
+
+def _is_large(value: Any) -> bool:
+    size = getattr(value, "size", None)
+    return not isinstance(value, bytes | bytearray) and isinstance(size, int) and size > _MANY_CELLS
+
+
+def _table(value: Any, max_bytes: int) -> Shown | None:
+    """Return a list of records or a data frame as a table, None if `value` is neither."""
+    rows, count = _records(value)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    if not rows or not 0 < len(columns) <= MAX_COLUMNS:
+        return None
+    shown: list[list[str]] = []
+    names = [one_line(str(column), MAX_CELL_CHARS) for column in columns]
+    room = max_bytes - _size(names) - 40
+    for row in rows:
+        cells = [_cell(row[column]) if column in row else "" for column in columns]
+        room -= _size(cells)
+        if room < 0:
+            break
+        shown.append(cells)
+    if not shown:
+        return None
+    table: Shown = {"table": {"columns": names, "rows": shown}}
+    more = count - len(shown)
+    return {**table, "cut": f"{more:,} more rows"} if more else table
+
+
+def _records(value: Any) -> tuple[list[Mapping[Any, Any]], int]:
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        return value.head(MAX_ITEMS).to_dict("records"), len(value)
+    if not isinstance(value, list | tuple):
+        return [], 0
+    rows: list[Mapping[Any, Any]] = []
+    for item in islice(value, MAX_ITEMS):
+        row = dict(item) if isinstance(item, BaseModel) else item
+        if not isinstance(row, Mapping) or not row:
+            return [], 0
+        rows.append(row)
+    return rows, len(value)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return one_line(to_text(_pruned(value, MAX_DEPTH - 2, [40])), MAX_CELL_CHARS)
+
+
+def _size(cells: list[str]) -> int:
+    return len(json.dumps(cells, ensure_ascii=False, separators=(",", ":")).encode()) + 1

@@ -1,0 +1,230 @@
+"""What stays in the notebook: plans and runs as bundles that need no script, kernel or extension.
+
+One view (`view_state`) is said three times: `text/html` with the picture as an `<img>`,
+`text/plain`, and JSON for our own extension. A front end shows the best of them that it trusts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from portia_nb.drawing.looks import LOOKS
+from portia_nb.drawing.picture import ShownState
+from portia_nb.drawing.svg import data_uri
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRun, PlanRunState, Run
+
+from .record_text import view_to_text
+from .shown_output import TOTAL_BYTES, OutputRoom, Shown
+from .view_rows import Fold, duration, fold_finished, state_words
+from .view_state import (
+    Order,
+    SideEffects,
+    View,
+    draw_picture,
+    packed,
+    plan_view,
+    run_of,
+    run_view,
+)
+
+PLAN_MIME = "application/vnd.portia.plan+json"
+RUN_MIME = "application/vnd.portia.run+json"
+LARGE = 150
+"""Steps above which finished ones are folded and outputs get less room."""
+LARGE_TOTAL_BYTES = 20_000
+LARGE_TASK_CHARS = 60
+MAX_PICTURE_CHARS = 110_000
+FOLD_AWAY_CHARS = 400
+
+Bundle = dict[str, Any]
+
+
+def plan_bundle(
+    plan: Plan, *, order: Order | None = None, side_effects: SideEffects | None = None
+) -> Bundle:
+    """Return the bundle of a plan that has not run.
+
+    Args:
+        plan: any plan.
+        order: what each step waits for, from `portia_nb.model.order.waits`.
+        side_effects: the effective side effect of steps by name.
+
+    Guarantees: no script, link, style sheet or address; all text of the plan is escaped; under
+    200 kB for 500 steps.
+    """
+    view = _trimmed(plan_view(plan, order=order, side_effects=side_effects))
+    return _bundle(PLAN_MIME, view, draw_picture(plan, order=order))
+
+
+def run_bundle(
+    run: Run | PlanRun,
+    plan: Plan | None = None,
+    *,
+    order: Order | None = None,
+    side_effects: SideEffects | None = None,
+) -> Bundle:
+    """Return the bundle of a run as it stands, with outputs of 2 kB each and 64 kB in all.
+
+    Args:
+        run: a run, or a snapshot of one, which knows no times.
+        plan: the plan of a snapshot; None shows its outputs as the steps.
+        order: as in `plan_bundle`.
+        side_effects: as in `plan_bundle`.
+
+    Guarantees: as `plan_bundle`.
+    """
+    if isinstance(run, PlanRun):
+        run = run_of(run, plan)
+    total = TOTAL_BYTES if len(run.plan.steps) <= LARGE else LARGE_TOTAL_BYTES
+    view = run_view(run, order=order, side_effects=side_effects, room=OutputRoom(total))
+    return _bundle(RUN_MIME, _trimmed(view), draw_picture(run.plan, run, order=order))
+
+
+def _trimmed(view: View) -> View:
+    if len(view["steps"]) > LARGE:
+        for row in view["steps"]:
+            if len(row.get("task", "")) > LARGE_TASK_CHARS:
+                row["task"] = row["task"][: LARGE_TASK_CHARS - 1] + "…"
+    return view
+
+
+def _bundle(mime: str, view: View, svg: str) -> Bundle:
+    return {
+        "text/html": view_to_html(view, svg),
+        "text/plain": view_to_text(view),
+        mime: {**view, "picture": packed(svg)},
+    }
+
+
+# -- html ----------------------------------------------------------------------------------------
+
+
+def view_to_html(view: View, svg: str | None = None) -> str:
+    r"""Return a view as HTML on a single line.
+
+    A blank line would end the HTML block where this is put into Markdown (nbconvert), and what a
+    tool said after it would be read as Markdown, remote images included.
+
+    Guarantees: every text is escaped; there is no line end, script, link or remote address.
+    """
+    folded = fold_finished(view["steps"], above=LARGE)
+    parts = [f"<p>{_headline(view)}</p>"]
+    if "error" in view:
+        parts.append(_error(view["error"]))
+    if "final" in view:
+        parts.append(f"<p><b>Result</b></p>{_output(view['final'], fold=False)}")
+    parts += [
+        f"<p><b>{_word('asking')}</b> {_prose(question['text'])}</p>"
+        for question in view.get("questions", ())
+    ]
+    if "next" in view:
+        parts.append(f"<p>{_prose(view['next'])}</p>")
+    uri = data_uri(svg) if svg is not None else ""
+    if uri and len(uri) <= MAX_PICTURE_CHARS:
+        parts.append(f'<p><img src="{uri}" alt="{escape(_alt(view))}" style="max-width:100%"></p>')
+    parts.append(f"<ol>{''.join(map(_row, folded))}</ol>")
+    return f'<div class="portia-record">{"".join(parts)}</div>'
+
+
+def _headline(view: View) -> str:
+    looks, word = state_words(view)
+    steps = view["steps"]
+    done = sum(row.get("state") in ("done", "skipped") for row in steps)
+    count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
+    facts = [
+        f"{done} of {count}" if view["kind"] == "run" else count,
+        *([duration(view["end"])] if view.get("end") else []),
+        *(["scripted model"] if view.get("scripted") else []),
+    ]
+    symbol = LOOKS[looks].symbol
+    return f"<b>{symbol} {word}</b> · <b>{_prose(view['title'])}</b> · {_prose(' · '.join(facts))}"
+
+
+def _row(row: View | Fold) -> str:
+    if isinstance(row, Fold):
+        # Numbers go on after the steps that are folded.
+        return f'<li value="{row.first}">{_prose(row.sentence())}</li>'
+    state = row.get("state")
+    head = f"{_word(state)} <b>{_prose(row.get('name', row['path']))}</b>"
+    facts = [
+        row.get("tool", ""),
+        duration(row["end"] - row["start"]) if "end" in row and "start" in row else "",
+        f"attempt {row['attempt']}" if "attempt" in row else "",
+    ]
+    lines = [head + "".join(f" · {_prose(fact)}" for fact in facts if fact)]
+    lines += [_prose(row[key]) for key in ("task", "why", "reason") if row.get(key)]
+    text = "<br>".join(lines)
+    if "error" in row:
+        text += _error(row["error"])
+    if "output" in row:
+        text += _output(row["output"])
+    return f"<li>{text}</li>"
+
+
+def _word(state: ShownState | None) -> str:
+    return f"{LOOKS[state].symbol} {LOOKS[state].word}" if state else ""
+
+
+def _error(error: View) -> str:
+    where = f" in step {error['step']}" if "step" in error else ""
+    return f"<p><b>{_prose(error['type'] + where)}</b></p>{_pre(error['message'])}"
+
+
+def _output(output: Shown, *, fold: bool = True) -> str:
+    parts: list[str] = []
+    if "summary" in output:
+        parts.append(f"<p>{_prose(output['summary'])}</p>")
+    if "table" in output:
+        parts.append(_table(output["table"]))
+    text = output.get("text", output.get("json"))
+    if text is not None:
+        body = _pre(text)
+        if fold and len(text) > FOLD_AWAY_CHARS:
+            start = " ".join(text[:120].split())
+            body = f"<details><summary>{_prose(start)}…</summary>{body}</details>"
+        parts.append(body)
+    if "cut" in output:
+        parts.append(f"<p><i>… {_prose(output['cut'])}</i></p>")
+    return "".join(parts)
+
+
+def _table(table: dict[str, Any]) -> str:
+    head = "".join(f"<th>{_prose(name)}</th>" for name in table["columns"])
+    rows = (
+        "<tr>" + "".join(f"<td>{_prose(cell)}</td>" for cell in row) + "</tr>"
+        for row in table["rows"]
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _pre(text: str) -> str:
+    # Math is never typeset inside <pre>.
+    return f'<pre style="white-space:pre-wrap">{_escaped(text)}</pre>'
+
+
+def _prose(text: str) -> str:
+    r"""Escape text outside `<pre>`, where notebooks would typeset what stands between dollars."""
+    escaped = _escaped(text)
+    if "\\" not in escaped and escaped.count("$") < 2:
+        return escaped
+    # A tag of its own around each sign: typesetting looks for a pair within one piece of text.
+    return escaped.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
+
+
+def _escaped(text: str) -> str:
+    return escape(text, quote=True).replace("\n", "&#10;")
+
+
+def _alt(view: View) -> str:
+    names: Iterable[str] = (row.get("name", row["path"]) for row in view["steps"][:12])
+    more = len(view["steps"]) - 12
+    listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    return f"Graph of the plan's steps: {listed}. The list below says the same."[:600]
+
+
+def is_over(run: Run) -> bool:
+    """Tell whether a run has ended, so that its view can be replaced by its record."""
+    return run.state is PlanRunState.COMPLETE or run.ended_at is not None

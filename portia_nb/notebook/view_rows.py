@@ -1,0 +1,105 @@
+"""How views are worded where no browser draws them: states, durations, folded steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portia_nb.drawing.picture import ShownState
+
+View = dict[str, Any]
+
+KEEP_AT_END = 8
+MAX_OPEN_ROWS = 150
+MIN_FOLD = 3
+_OVER = ("done", "skipped")
+
+_RUN_WORDS: dict[str, tuple[ShownState, str]] = {
+    "NOT_STARTED": ("waiting", "not started"),
+    "IN_PROGRESS": ("running", "running"),
+    "NEED_CLARIFICATION": ("asking", "needs you"),
+    "READY_TO_RESUME": ("stopped", "stopped"),
+    "COMPLETE": ("done", "done"),
+    "FAILED": ("failed", "failed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Neighbouring steps of a large view that one line stands for."""
+
+    first: int
+    """Number of the first of them, from 1."""
+    names: tuple[str, ...]
+    what: str
+
+    def sentence(self) -> str:
+        """Say which steps they are.
+
+        >>> Fold(2, ("b", "c", "d"), "done").sentence()
+        'steps 2 to 4 done: b … d'
+        """
+        last = self.first + len(self.names) - 1
+        return f"steps {self.first} to {last} {self.what}: {self.names[0]} … {self.names[-1]}"
+
+
+def state_words(view: View) -> tuple[ShownState, str]:
+    """Return how a view's state looks, and its word.
+
+    >>> state_words({"kind": "run", "state": "COMPLETE"})
+    ('done', 'done')
+    """
+    if view["kind"] == "plan":
+        return "waiting", "plan"
+    return _RUN_WORDS[view["state"]]
+
+
+def duration(milliseconds: float) -> str:
+    """Return a duration for people.
+
+    >>> duration(12_340), duration(3_723_000)
+    ('12.3 s', '1 h 02 min')
+    """
+    seconds = max(milliseconds, 0) / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def fold_finished(rows: Sequence[View], *, above: int) -> list[View | Fold]:
+    """Return the rows; of more than `above`, finished neighbours become one `Fold` each.
+
+    The last eight stay, and so do 150 of those that are not finished.
+    """
+    if len(rows) <= above:
+        return list(rows)
+    folded: list[View | Fold] = []
+    open_rows = 0
+    group: list[tuple[int, View]] = []
+    group_over = False
+
+    def close() -> None:
+        if len(group) < MIN_FOLD:
+            folded.extend(row for _, row in group)
+        elif group:
+            names = tuple(str(row.get("name", row["path"])) for _, row in group)
+            folded.append(Fold(group[0][0], names, "done" if group_over else "not shown"))
+        group.clear()
+
+    for number, row in enumerate(rows, 1):
+        over = row.get("state") in _OVER
+        hide = (over or open_rows >= MAX_OPEN_ROWS) and number <= len(rows) - KEEP_AT_END
+        if not hide or (group and over is not group_over):
+            close()
+        if hide:
+            group.append((number, row))
+            group_over = over
+        else:
+            folded.append(row)
+            open_rows += 1
+    close()
+    return folded
