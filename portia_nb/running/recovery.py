@@ -33,6 +33,8 @@ def recover(
     world: they become questions. So do unkept outputs that a step still needs, where the step that made
     them does more than read.
     """
+    if not run.steps:
+        return  # a new run
     needed = _needed_names(run)
     for index, step in enumerate(run.plan.steps):
         record = run.steps.get(step.name)

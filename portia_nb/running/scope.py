@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from portia_nb.errors import PlanError, StepNotFoundError, ValueNotKept
+from portia_nb.errors import PlanError, ValueNotKept
 from portia_nb.model import codecs
-from portia_nb.model.plan import AnyStep, Plan, Variable
+from portia_nb.model.order import find_step, step_index
+from portia_nb.model.plan import AnyStep, Variable
 from portia_nb.model.reference import (
     Argument,
     DictOf,
@@ -35,6 +36,7 @@ class Scope:
     def __init__(self, run: Run) -> None:
         """Look things up in `run`, as it stands when asked."""
         self._run = run
+        self._names = step_index(run.plan.steps)
 
     def resolve(self, argument: Argument) -> Any:
         """Return the value that `argument` stands for.
@@ -67,13 +69,12 @@ class Scope:
         if variable.value is not None:
             return self.resolve(variable.value)
         name = variable.name.removeprefix("$")
-        plan = self._run.plan
-        if _has_step(plan, variable.name):
+        if find_step(variable.name, self._names, len(self._run.plan.steps)) is not None:
             return self.resolve(StepOutput(variable.name))
         return self.resolve(Input(name))
 
     def _step_output(self, reference: StepOutput) -> Any:
-        step = self._run.plan.step(reference.step)
+        step = self._step(reference.step)
         record = self._run.steps.get(step.name)
         if record is not None and record.state is StepState.SKIPPED:
             return [] if reference.full else None
@@ -90,6 +91,11 @@ class Scope:
             )
         value = walk(record.value, reference.path, f"the output of step {step.name!r}")
         return [value] if reference.full else value
+
+    def _step(self, name: str | int) -> AnyStep:
+        steps = self._run.plan.steps
+        place = find_step(name, self._names, len(steps))
+        return self._run.plan.step(name) if place is None else steps[place]
 
     def _input(self, name: str) -> Any:
         plain = name.removeprefix("$")
@@ -189,11 +195,3 @@ def _is_index(part: str) -> bool:
 def _few(names: Any) -> str:
     shown = [str(name)[:40] for name in list(names)[:12]]
     return (", ".join(shown) or "none") + (", …" if len(names) > 12 else "")
-
-
-def _has_step(plan: Plan, name: str) -> bool:
-    try:
-        plan.index_of(name)
-    except StepNotFoundError:
-        return False
-    return True

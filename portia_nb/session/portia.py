@@ -6,9 +6,11 @@ import asyncio
 import contextvars
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cached_property
 from typing import Any
+from weakref import WeakValueDictionary
 
 from portia_nb.config import Config
 from portia_nb.errors import (
@@ -28,7 +30,7 @@ from portia_nb.model.events import (
     RunStarted,
 )
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
-from portia_nb.model.language import LanguageModel
+from portia_nb.model.language import LanguageModel, ModelReply
 from portia_nb.model.plan import AnyStep, InvokeToolStep, Plan, SingleToolAgentStep
 from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.planning.bound import built_plan, remember
@@ -86,6 +88,7 @@ class Portia:
         self.config = Config.from_default() if config is None else config
         self.tools = _registry(tools, self.config)
         self.execution_hooks = execution_hooks or ExecutionHooks()
+        self._checked: WeakValueDictionary[int, Plan] = WeakValueDictionary()
 
     @cached_property
     def store(self) -> Store:
@@ -158,6 +161,16 @@ class Portia:
 
             set_up_logging(self.config)
             offered = self._offered(tools)
+            began = time.monotonic()
+
+            def count(reply: ModelReply) -> None:
+                nonlocal began
+                now = time.monotonic()
+                cost.append(
+                    ModelReplied("", "planning", reply.model, now - began, reply.usage)
+                )
+                began = now
+
             if use_cached_plan and (cached := self._cached(query, offered)) is not None:
                 return cached
             made = await make_plan(
@@ -167,9 +180,7 @@ class Portia:
                 example_plans=[self._find_plan(p) for p in example_plans or ()],
                 plan_inputs=plan_inputs or (),
                 schema=structured_output_schema,
-                on_reply=lambda reply, duration_s: cost.append(
-                    ModelReplied("", "planning", reply.model, duration_s, reply.usage)
-                ),
+                on_reply=count,
             )
             self.store.save_plan(made)
             remember(made)
@@ -343,7 +354,7 @@ class Portia:
             schema = SchemaRef.of(structured_output_schema)
             found = found.model_copy(update={"structured_output_schema": schema})
         registry = self.tools if tools is None else self.tools + tools
-        check_plan(found, registry)
+        self._check(found, registry)
         inputs = read_plan_run_inputs(plan_run_inputs, found)
         remember(found)
         run = Run(PlanRunUUID.new(), found)
@@ -546,7 +557,7 @@ class Portia:
                 run_id=run_id,
             )
         refuse_missing_functions(run)
-        check_plan(run.plan, self.tools)
+        self._check(run.plan, self.tools)
         hold = self.store.claim(run_id, owner=self._owner(), take_over=take_over)
         # Read once more: between the first look and the claim another process may have written.
         run = open_run(self.store, run_id, run.plan)
@@ -636,8 +647,6 @@ class Portia:
 
     def _write(self, run_id: str, events_of: Callable[[Run], Sequence[AnyEvent]]) -> PlanRun:
         """Add events to a run that nobody runs, and return it."""
-        import time
-
         hold = self.store.claim(run_id, owner=self._owner())
         try:
             run = open_run(self.store, run_id)
@@ -649,6 +658,14 @@ class Portia:
             return run.snapshot()
         finally:
             self.store.release(hold)
+
+    def _check(self, plan: Plan, registry: ToolRegistry) -> None:
+        """Refuse a plan that can't run; one that was let through with these tools isn't read again."""
+        if registry is self.tools and self._checked.get(id(plan)) is plan:
+            return
+        check_plan(plan, registry)
+        if registry is self.tools:
+            self._checked[id(plan)] = plan
 
     def _model(self, purpose: Purpose, override: Any) -> LanguageModel:
         if override is not None:
