@@ -302,8 +302,7 @@ class PlanBuilderV2:
                 return self._steps[place].name
             if isinstance(step, int):
                 out_of_range.append(
-                    f"step {user.name!r} refers to step {step}, and the plan has {count} steps "
-                    f"(0 to {count - 1})"
+                    f"step {user.name!r} refers to step {step}, and the last step is {count - 1}"
                 )
             return str(step)  # the check says what is wrong with an unknown name
 

@@ -43,7 +43,7 @@ def check_plan(plan: Plan, tools: ToolRegistry | None = None) -> None:
     Traceback (most recent call last):
         ...
     portia_nb.errors.PlanCheckError: this plan can't run: step 'x' refers to 'news', and there is no
-    such step or plan input; steps: x
+    such step or plan input; there are: x
     """
     refuse(find_problems(plan, tools), plan)
 
@@ -119,10 +119,23 @@ def _names(plan: Plan) -> Iterator[str]:
             if name in owners:
                 yield f"{owners[name]} and {owner} share the name {name!r}: give one another name"
             owners[name] = owner
+        if not _is_writable(step):
+            yield f"{owner} has text with half of a character (a lone surrogate) in it"
         if twins := _twins([variable.name for variable in step.inputs]):
             yield f"{owner} has two inputs called {', '.join(map(repr, twins))}"
     for name in _twins([given.name.removeprefix("$") for given in plan.plan_inputs]):
         yield f"the plan has two inputs called {name!r}"
+
+
+def _is_writable(step: AnyStep) -> bool:
+    """Tell whether the step's own texts can be written down; literals have codecs of their own."""
+    texts = [step.name, step.output, step.task, step.condition or ""]
+    texts += (text for variable in step.inputs for text in (variable.name, variable.description))
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _twins(names: Sequence[str]) -> list[str]:
@@ -142,7 +155,8 @@ def _references(plan: Plan) -> Iterator[str]:
             shown = name if isinstance(name, int) else name.removeprefix("$")
             if shown in by_name and shown not in step.after:
                 if shown not in inputs:
-                    hint = did_you_mean(str(shown), [*index, *inputs], "steps")
+                    known = [*(s.name for s in plan.steps), *inputs]
+                    hint = did_you_mean(str(shown), known, "there are")
                     yield (
                         f"step {step.name!r} refers to {shown!r}, and there is no such step or "
                         f"plan input; {hint}"

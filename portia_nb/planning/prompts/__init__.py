@@ -1,0 +1,1 @@
+"""What the planner says to a model, one file for each conversation."""
