@@ -1,3 +1,5 @@
+"""Fixtures for tests of the model client: servers on loopback and clients of theirs."""
+
 from collections.abc import AsyncIterator, Callable
 
 import pytest
