@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from portia_nb.config import Config, LLMProvider
-from portia_nb.errors import InvalidConfigError
+from portia_nb.errors import InvalidConfigError, PortiaBaseError
 from portia_nb.model.language import LanguageModel, Purpose
 
 from .client import OpenAIModel
@@ -73,6 +73,19 @@ class Models:
         if place not in self._made:
             self._made[place] = OpenAIModel(address, name, self._connections, self._config)
         return self._made[place]
+
+    async def warm(self, purpose: Purpose = "execution") -> None:
+        """Import the `openai` client and open the connection for `purpose`, without any request.
+
+        It takes about half a second, which the first call then doesn't; nothing is raised.
+        """
+        try:
+            model = self.for_purpose(purpose)
+            if isinstance(model, OpenAIModel):
+                await self._connections.to(model.address)
+        except PortiaBaseError:
+            # Whoever calls the model is told.
+            return
 
     async def aclose(self) -> None:
         """Close the clients that were opened on the running loop."""

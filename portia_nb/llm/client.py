@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from .failures import Failure, Whom, failure_of, made_error
 from .habits import Habits, is_about_schema
 from .receive import collect, raw_of_completion, refuse_unfinished
 from .wire import RawReply, Unfit, read_answer, request_for_wire
+
+_log = logging.getLogger(__name__)
 
 MAX_WAIT_S = 60.0
 """A server that asks to wait longer than this gets no further try."""
@@ -80,7 +83,7 @@ class OpenAIModel:
             backoff_s: seconds before the second try; each further wait is twice as long.
             idle_timeout_s: seconds that a stream may fall silent.
         """
-        self._address = address
+        self.address = address
         self._model = model
         self._connections = connections
         self._config = config
@@ -90,7 +93,7 @@ class OpenAIModel:
     @property
     def name(self) -> str:
         """The model as ``provider/name``."""
-        return f"{self._address.preset.provider}/{self._model or ''}"
+        return f"{self.address.preset.provider}/{self._model or ''}"
 
     async def reply(
         self, request: ModelRequest, *, on_text: Callable[[str], None] | None = None
@@ -100,7 +103,7 @@ class OpenAIModel:
         began = time.monotonic()
         try:
             async with asyncio.timeout(request.timeout_s):
-                connection = await self._connections.to(self._address)
+                connection = await self._connections.to(self.address)
                 if self._model is None:
                     self._model = await self._first_model(connection)
                 return await self._answer(call, connection)
@@ -144,7 +147,7 @@ class OpenAIModel:
         """Ask in the way that the server is known to take, and learn from its refusals."""
         model = self._model or ""
         schema = _schema_of(call.request) if self._connections.knows_schemas else ""
-        habits = self._connections.habits(self._address, model, schema)
+        habits = self._connections.habits(self.address, model, schema)
         first_refusal: ModelRequestRefused | None = None
         for _ in range(MAX_LESSONS):
             is_streamed = habits.streams and call.on_text is not None and _is_text(call.request)
@@ -161,7 +164,7 @@ class OpenAIModel:
             if first_refusal is not None:
                 is_of_one = is_about_schema(str(first_refusal.detail))
                 place = _schema_of(call.request) if is_of_one else ""
-                self._connections.learn(self._address, model, habits, place)
+                self._connections.learn(self.address, model, habits, place)
             return raw, habits
         assert first_refusal is not None
         raise first_refusal
@@ -182,15 +185,21 @@ class OpenAIModel:
                     failure.error.calls = call.usage.calls  # type: ignore[attr-defined]
                     cause = None if whom.mentions_key(error) or error is failure.error else error
                 else:
+                    self._tell(call, raw, time.monotonic() - began)
                     call.usage = replace(call.usage + raw.usage, calls=call.usage.calls)
                     refuse_unfinished(raw, whom)
                     return raw
                 wait_s = self._wait_s(failure, attempt)
                 if wait_s is None:
                     raise failure.error from cause
+                _log.warning("%s; trying again in %.1f s", failure.error, wait_s)
                 # Still holding the slot: a provider in trouble gets fewer calls, not more.
                 await asyncio.sleep(wait_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _tell(self, call: _Call, raw: RawReply, took_s: float) -> None:
+        tokens = f"{raw.usage.input_tokens} + {raw.usage.output_tokens} tokens"
+        _log.debug("%s call to %s: %.2f s, %s", call.request.purpose, self.name, took_s, tokens)
 
     def _wait_s(self, failure: Failure, attempt: int) -> float | None:
         """Return how long to wait before the next try, or None for no further try."""
@@ -224,7 +233,7 @@ class OpenAIModel:
         raise made_error(ModelNotFound, message, whom, advice="load one, then try again")
 
     def _whom(self) -> Whom:
-        address = self._address
+        address = self.address
         return Whom(
             model=self.name,
             title=address.preset.title,

@@ -1,3 +1,8 @@
+import asyncio
+import subprocess
+import sys
+import time
+
 import pytest
 
 from portia_nb.config import PROVIDER_KEYS, Config, LLMProvider
@@ -117,6 +122,26 @@ async def test_a_server_of_ones_own_needs_no_key_and_may_want_one():
         await models.aclose()
 
 
+async def test_warming_up_opens_the_connection_and_sends_nothing():
+    with OpenAIServer(lambda _: "ok") as server:
+        models = Models(Config(base_url=server.url, openai_api_key="sk-1"))
+        await models.warm()
+        assert not server.requests
+        assert (await models.for_purpose("execution").reply(ask())).text == "ok"
+        await models.aclose()
+    await Models(Config(default_model="opnai/x")).warm()
+    await Models(Config()).warm()
+
+
+def test_choosing_a_model_imports_no_vendor():
+    code = (
+        "import sys; from portia_nb.config import Config; from portia_nb.llm.choice import Models;"
+        "Models(Config(openai_api_key='k')).for_purpose('planning');"
+        "sys.exit('openai' in sys.modules or 'httpx' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 # -- no key ----------------------------------------------------------------------------------------
 
 
@@ -146,9 +171,6 @@ async def test_local_servers_are_found_and_named_but_not_asked_anything():
 
 
 async def test_the_search_for_local_servers_ends_in_time():
-    import asyncio
-    import time
-
     async def say_nothing(reader, writer):
         await reader.read()
         writer.close()

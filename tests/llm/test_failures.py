@@ -135,9 +135,10 @@ async def test_a_tls_error_is_not_tried_again(model_of):
         server.take_violations()
 
 
-async def test_retry_after_is_honoured(model_of):
+async def test_retry_after_is_honoured_and_the_wait_is_logged(model_of, caplog):
     with OpenAIServer([rate_limited(0.4), "ok"]) as server:
         await model_of(server).reply(ask())
+    assert "trying again in 0.4 s" in caplog.text
     first, second = server.requests
     assert 0.4 <= second.http.at_s - first.http.at_s < 1.5
 
