@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,7 @@ MAX_DEPTH = 200
 """Nesting beyond this is refused: Python's own JSON writer recurses, and a loop has no end."""
 MAX_ITEMS = 50_000_000
 """A few shared lists can stand for more items than any memory holds; a million is usual."""
-_COST_OF_A_CONTAINER = 16  # as many items as take the time of one more list or dict
+_COST_OF_A_CONTAINER = 32  # as many items as take the time of one more list or dict
 
 _MAX_INT_BITS = 14_000  # Python refuses to print integers of more than 4,300 digits, 14,284 bits.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -224,7 +225,7 @@ class _Encoder:
         def inner(part: Any) -> Any:
             return self.encode(part, depth)
 
-        if hasattr(value, "__len__"):
+        if isinstance(value, tuple | set | frozenset | deque | dict):
             self._spend(value)
         for writers in (codecs_scalars, codecs_classes, codecs_tables):
             written = writers.write(value, inner)
@@ -252,10 +253,9 @@ class _Decoder:
             return [self.decode(item) for item in data]
         if not isinstance(data, dict):
             return data
-        tag = data.get(TAG)
-        if tag is None:
+        if TAG not in data:
             return {key: self.decode(item) for key, item in data.items()}
-        return self._tagged(tag, data)
+        return self._tagged(data[TAG], data)
 
     def _tagged(self, tag: Any, data: dict[str, Any]) -> Any:
         if tag == "dict":

@@ -18,7 +18,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 _MAX_DEPTH = 100
-_MAX_CONTAINERS = 2_000_000  # shared lists can stand for more than any memory holds
+_MAX_CONTAINERS = 1_200_000  # shared lists can stand for more than any memory holds
 _MAX_INT_BITS = 14_000  # Python refuses to print integers of more than 4,300 digits, 14,284 bits.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -34,7 +34,7 @@ def to_plain_json(value: Any) -> Any:
     >>> to_plain_json({"at": dt.date(2024, 1, 31), "share": Decimal("0.1"), "ids": (1, 2)})
     {'at': '2024-01-31', 'share': '0.1', 'ids': [1, 2]}
     """
-    return _plain(value, 0, [_MAX_CONTAINERS])
+    return _plain(value, 0, _Pass())
 
 
 def to_text(value: Any) -> str:
@@ -71,7 +71,17 @@ def full_name(cls: type) -> str:
     return str(name) if module == "builtins" else f"{module}.{name}"
 
 
-def _plain(value: Any, depth: int, left: list[int]) -> Any:
+class _Pass:
+    """What one pass over a value has seen: how much, and inside of what it is."""
+
+    __slots__ = ("left", "under_way")
+
+    def __init__(self) -> None:
+        self.left = _MAX_CONTAINERS
+        self.under_way: set[int] = set()
+
+
+def _plain(value: Any, depth: int, state: _Pass) -> Any:
     kind = type(value)
     if value is None or kind is bool:
         return value
@@ -83,43 +93,46 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
         )
     if kind is float:
         return value if math.isfinite(value) else None
-    left[0] -= 1
-    if depth > _MAX_DEPTH or left[0] < 0:
+    state.left -= 1
+    if depth > _MAX_DEPTH or state.left < 0 or id(value) in state.under_way:
         return "…"
+    state.under_way.add(id(value))
     try:
-        return _plain_object(value, depth + 1, left)
+        return _plain_object(value, depth + 1, state)
     except KeyboardInterrupt:
         raise
     except BaseException:
         # A hostile class may raise anything, SystemExit included, from any of its methods.
         return describe(value)
+    finally:
+        state.under_way.discard(id(value))
 
 
-def _plain_object(value: Any, depth: int, left: list[int]) -> Any:
+def _plain_object(value: Any, depth: int, state: _Pass) -> Any:
     match value:
         case dict() | Mapping():
-            return {_key(key): _plain(item, depth, left) for key, item in value.items()}
+            return {_key(key): _plain(item, depth, state) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_plain(item, depth, left) for item in value]
+            return [_plain(item, depth, state) for item in value]
         case BaseModel():
-            return _plain(_model_fields(value), depth, left)
+            return _plain(_model_fields(value), depth, state)
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-            return _plain(fields, depth, left)
+            return _plain(fields, depth, state)
         case _:
-            return _plain_scalar(value, depth, left)
+            return _plain_scalar(value, depth, state)
 
 
-def _plain_scalar(value: Any, depth: int, left: list[int]) -> Any:
+def _plain_scalar(value: Any, depth: int, state: _Pass) -> Any:
     match value:
         case Enum():
-            return _plain(value.value, depth, left)
+            return _plain(value.value, depth, state)
         case str():
             return _clean(str.__str__(value))
         case int():
-            return _plain(int(value), depth, left)
+            return _plain(int(value), depth, state)
         case float():
-            return _plain(float(value), depth, left)
+            return _plain(float(value), depth, state)
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case Decimal() | UUID() | PurePath() | dt.timedelta() | complex():
@@ -127,21 +140,21 @@ def _plain_scalar(value: Any, depth: int, left: list[int]) -> Any:
         case bytes() | bytearray() | memoryview():
             return f"<{type(value).__name__}, {memoryview(value).nbytes} bytes>"
         case _:
-            return _plain_table(value, depth, left)
+            return _plain_table(value, depth, state)
 
 
-def _plain_table(value: Any, depth: int, left: list[int]) -> Any:
+def _plain_table(value: Any, depth: int, state: _Pass) -> Any:
     """Show arrays and tables of libraries that are loaded anyway; describe the rest."""
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
     if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
-        return _plain(value.tolist(), depth, left)
+        return _plain(value.tolist(), depth, state)
     if pandas is not None:
         if value is pandas.NA or value is pandas.NaT:
             return None
         if isinstance(value, pandas.DataFrame):
-            return _plain(value.to_dict("records"), depth, left)
+            return _plain(value.to_dict("records"), depth, state)
         if isinstance(value, pandas.Series | pandas.Index):
-            return _plain(value.tolist(), depth, left)
+            return _plain(value.tolist(), depth, state)
     return describe(value)
 
 
