@@ -49,6 +49,51 @@ def read_plan_run_inputs(given: Any, plan: Plan) -> dict[str, Any]:
     return {name: values.get(name, known.value) for name, known in declared.items()}
 
 
+def read_plan_inputs(given: Any) -> tuple[PlanInput, ...]:
+    """Return the inputs that a plan is to have; values in `given` are left out, defaults are kept.
+
+    Args:
+        given: a list of names, of dicts with a ``name`` and perhaps a ``description``, of `PlanInput`s,
+            or a single one of these; a dict whose keys are the names; or None.
+
+    Raises:
+        ValueError: `given` has another shape.
+
+    >>> [made.name for made in read_plan_inputs(["$city", {"name": "unit", "value": "K"}])]
+    ['city', 'unit']
+    """
+    match given:
+        case None:
+            return ()
+        case str() | PlanInput():
+            items: list[Any] = [given]
+        case Mapping() if "name" in given and set(given) <= {"name", "value", "description"}:
+            items = [given]
+        case _:
+            try:
+                items = list(given)  # of a dict: its keys
+            except TypeError:
+                raise ValueError(
+                    "plan_inputs is a list of names, {'name': …, 'description': …} or PlanInput, "
+                    f"not {given!r:.80}"
+                ) from None
+    return tuple(_declared(item) for item in items)
+
+
+def _declared(item: Any) -> PlanInput:
+    match item:
+        case PlanInput():
+            return item.model_copy(update={"name": _plain(item.name)})
+        case str():
+            return PlanInput(name=_plain(item))
+        case {"name": str(name)} if set(item) <= {"name", "value", "description"}:
+            return PlanInput(name=_plain(name), description=item.get("description"))
+        case _:
+            raise ValueError(
+                f"an input of a plan is a name, a {{'name': …}} or a PlanInput, not {item!r:.80}"
+            )
+
+
 def _by_name(given: Any, declared: Mapping[str, PlanInput]) -> dict[str, Any]:
     match given:
         case None:

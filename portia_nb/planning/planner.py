@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from portia_nb.errors import ModelReplyInvalid, PlanError, PlanNotFeasibleError
@@ -22,13 +22,13 @@ from portia_nb.model.plan import (
     LLMStep,
     Plan,
     PlanContext,
-    PlanInput,
     SingleToolAgentStep,
 )
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
 from .check import find_problems
+from .inputs import read_plan_inputs
 from .prompts.planner import (
     VERSION,
     OfferedTool,
@@ -53,7 +53,7 @@ async def make_plan(
     *,
     model: LanguageModel,
     example_plans: Sequence[Plan] = (),
-    plan_inputs: Iterable[PlanInput | Mapping[str, Any] | str] = (),
+    plan_inputs: Any = (),
     schema: Any = None,
     on_reply: Callable[[ModelReply], None] | None = None,
 ) -> Plan:
@@ -68,8 +68,7 @@ async def make_plan(
         tools: what may be used; ``llm_tool`` is always there.
         model: who plans.
         example_plans: plans to take after.
-        plan_inputs: inputs that the plan will be given: names, dicts of name and description, or
-            `PlanInput`s.
+        plan_inputs: inputs that the plan will be given, as `read_plan_inputs` reads them.
         schema: the shape that the final output must have: a type or a JSON schema.
         on_reply: called with each reply, before it is looked at.
 
@@ -113,7 +112,7 @@ class _Asked:
         query: str,
         tools: ToolRegistry | Iterable[Any],
         examples: Sequence[Plan],
-        inputs: Iterable[PlanInput | Mapping[str, Any] | str],
+        inputs: Any,
         schema: Any,
     ) -> None:
         registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
@@ -122,7 +121,7 @@ class _Asked:
         self.tools: dict[str, Tool[Any]] = {tool.id: tool for tool in offered}
         self.registry = ToolRegistry(offered)
         self.examples = examples
-        self.inputs = tuple(_plan_input(given) for given in inputs)
+        self.inputs = read_plan_inputs(inputs)
         self.output = None if schema is None else SchemaRef.of(schema)
         self.schema: ReplySchema = reply_schema(offered, has_inputs=bool(self.inputs))
 
@@ -192,18 +191,6 @@ class _Asked:
         # Steps that can't be read are missing from the plan, and the check would ask after them.
         problems = problems or find_problems(plan, self.registry)
         return (None, problems) if problems else (plan, [])
-
-
-def _plan_input(given: PlanInput | Mapping[str, Any] | str) -> PlanInput:
-    match given:
-        case PlanInput():
-            return given
-        case str():
-            return PlanInput(name=given.removeprefix("$"))
-        case _:
-            return PlanInput(
-                name=str(given["name"]).removeprefix("$"), description=given.get("description")
-            )
 
 
 def _example(plan: Plan) -> dict[str, Any]:
