@@ -1,4 +1,4 @@
-"""Options of ``%%portia`` and ``%portia``: one declaration for parser, help, completion and docs."""
+"""Options of ``%%portia`` and ``%portia``: one declaration for parser, help and completion."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ def parse_cell(line: str) -> Options:
     """Read the options of ``%%portia``.
 
     Raises:
-        InvalidOption: one is unknown (with the nearest that exists), lacks its value, or has a value
-            that can't be used.
+        InvalidOption: one is unknown (with the nearest that exists), lacks its value, or has a
+            value that can't be used.
     """
     return _parse(CELL, split(line))
 

@@ -1,0 +1,288 @@
+"""The ladder: who answers a run's question, rung by rung, such that a cell never hangs.
+
+    declared answers → the form in the cell → input() on the main thread → the question's default
+    → nobody: the run stops there and waits
+
+A rung that isn't there is skipped: a page that never drew the form, a front end without stdin, a
+cell that has already given its prompt back. The first valid answer stands, later ones are ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.errors import InvalidAnswer, InvalidOption
+
+from .interrupts import keyboard_interrupts
+
+if TYPE_CHECKING:
+    from portia_nb.model.clarification import Clarification
+    from portia_nb.session.live import LiveRun
+
+FORM_TIME_S = 3.0
+"""Seconds that a page has to draw the form before the next rung is tried."""
+
+MAX_EXACT_CHARS = 20_000
+
+
+class Ladder:
+    """Answers the questions of one run; given to `start_run` as its asker.
+
+    `problem` holds the error of a declared answer that its question refused; it stops the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        declared: Mapping[str, Any] | None = None,
+        yes: bool = False,
+        is_headless: bool = False,
+        has_form: Callable[[], bool] | None = None,
+        prompts: Prompts | None = None,
+    ) -> None:
+        """Set up the rungs.
+
+        Args:
+            declared: answers by the name of an argument, or the name or path of a step.
+            yes: approve every call that needs approval.
+            is_headless: nobody is asked.
+            has_form: tells whether a page has drawn the form; None: there is no form.
+            prompts: where `input()` is called; None: nowhere.
+        """
+        self.problem: InvalidAnswer | None = None
+        self._declared = dict(declared or {})
+        self._used: set[tuple[str, str | None]] = set()
+        self._yes = yes
+        self._is_headless = is_headless
+        self._has_form = has_form
+        self._prompts = prompts
+
+    def __call__(self, live: LiveRun, question: Clarification) -> None:
+        """Take the first rung that holds. Called on the background loop; never blocks."""
+        if is_approval(question) and self._yes:
+            live.answer(question.id, True, by="--yes")
+        elif (key := self._declared_key(question)) is not None:
+            self._used.add((key, question.path))
+            try:
+                live.answer(question.id, self._declared[key], by="--answer")
+            except InvalidAnswer as error:
+                self.problem = error
+                live.stop(f"the declared answer {key}={self._declared[key]!r} was refused")
+        elif self._is_headless:
+            self._last_rungs(live, question)
+        elif self._has_form is None:
+            self._without_form(live, question)
+        elif not self._has_form():
+            loop = asyncio.get_running_loop()
+            loop.call_later(FORM_TIME_S, self._without_form, live, question)
+
+    def _declared_key(self, question: Clarification) -> str | None:
+        """Return under which name an answer to `question` was declared, None if it wasn't.
+
+        A tool that asks the same again wasn't content with the answer: the next rung is due.
+        """
+        if is_approval(question):
+            return None
+        names = (question.path, name_of(question), (question.path or "").partition("[")[0])
+        for name in names:
+            if name and name in self._declared and (name, question.path) not in self._used:
+                return name
+        return None
+
+    def _without_form(self, live: LiveRun, question: Clarification) -> None:
+        if self._has_form is not None and self._has_form():
+            return
+        if self._prompts is None or not self._prompts.offer(live, question, self._last_rungs):
+            self._last_rungs(live, question)
+
+    def _last_rungs(self, live: LiveRun, question: Clarification) -> None:
+        if question.default is None or is_approval(question):
+            live.nobody_answers(question.id)
+            return
+        try:
+            live.answer(question.id, question.default, by="default")
+        except InvalidAnswer:
+            live.nobody_answers(question.id)
+
+
+Refusal = Callable[["LiveRun", "Clarification"], None]
+
+
+class Prompts:
+    """Questions for `input()`, handed from the background loop to the main thread.
+
+    The kernel reads stdin on its main thread only, so questions wait here until the code that waits
+    there for the run calls `serve`.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        """Prepare for `shell`."""
+        self._shell = shell
+        self._waiting: deque[tuple[LiveRun, Clarification, Refusal]] = deque()
+        self._is_open = True
+
+    def offer(self, live: LiveRun, question: Clarification, refused: Refusal) -> bool:
+        """Put `question` in line; False: nobody can be asked this way. Any thread.
+
+        Args:
+            live: the run that asks.
+            question: what it asks.
+            refused: called instead, if nothing can be typed after all.
+        """
+        if not self._is_open or not stdin_allowed(self._shell):
+            return False
+        self._waiting.append((live, question, refused))
+        return True
+
+    def serve(self) -> None:
+        """Ask what is in line, one after the other. To be called on the main thread.
+
+        Raises:
+            KeyboardInterrupt: the person interrupted.
+        """
+        while self._waiting:
+            live, question, refused = self._waiting.popleft()
+            if not self._ask(live, question):
+                refused(live, question)
+
+    def close(self) -> None:
+        """Take no more questions and refuse those in line; called where the waiting ends."""
+        self._is_open = False
+        while self._waiting:
+            live, question, refused = self._waiting.popleft()
+            refused(live, question)
+
+    def _ask(self, live: LiveRun, question: Clarification) -> bool:
+        complaint = ""
+        while not live.done.done():
+            try:
+                with keyboard_interrupts():
+                    # The kernel replaces the built-in while a cell runs.
+                    typed = input(complaint + prompt_for(question))
+            except (EOFError, OSError, RuntimeError, NotImplementedError):
+                return False
+            except Exception as error:
+                if type(error).__name__ == "StdinNotImplementedError":
+                    return False
+                raise
+            try:
+                live.answer(question.id, read_typed(question, typed), by="input()")
+            except InvalidAnswer as error:
+                complaint = f"{error}\n"
+                continue
+            return True
+        return True
+
+
+def stdin_allowed(shell: Any) -> bool:
+    """Tell whether `input()` can ask a person here: the kernel's word, else a terminal."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        return bool(getattr(kernel, "_allow_stdin", False))
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def is_approval(question: Clarification) -> bool:
+    """Tell whether `question` asks to approve a plan or a call: only a person or --yes says yes."""
+    return getattr(question, "name", "") == "approval" or question.source == "approval"
+
+
+def name_of(question: Clarification) -> str:
+    """Return the name by which ``--answer`` meets `question`: its argument's, else its step's."""
+    return getattr(question, "argument_name", "") or question.path or str(question.id)
+
+
+def prompt_for(question: Clarification) -> str:
+    """Return the question as `input()` shows it, with what it allows."""
+    from .visible_text import visible
+
+    lines = [visible(question.user_guidance, exact=True)]
+    options = getattr(question, "options", ())
+    lines += [f"  {place}. {visible(str(each))}" for place, each in enumerate(options, 1)]
+    if url := getattr(question, "action_url", None):
+        lines.append(f"  {visible(url, exact=True)}")
+    if is_approval(question):
+        lines += _exact_call(getattr(question, "subject", None) or getattr(question, "data", {}))
+    end = "> "
+    if is_approval(question) or _is_yes_no(question):
+        end = "[yes/no] > "
+    elif url:
+        end = "press Enter when done > "
+    elif question.default is not None:
+        end = f"[{visible(str(question.default))}] > "
+    return "\n".join([*lines, end])
+
+
+def read_typed(question: Clarification, typed: str) -> Any:
+    """Return what was typed as the answer that was meant: a number may stand for an option.
+
+    Raises:
+        InvalidAnswer: nothing was typed, and nothing isn't an answer here.
+    """
+    text = typed.strip()
+    if not text and question.default is not None and not is_approval(question):
+        return question.default
+    if hasattr(question, "action_url"):
+        return text or True
+    options = getattr(question, "options", ())
+    if text.isdecimal() and text not in map(str, options) and 0 < int(text) <= len(options):
+        return options[int(text) - 1]
+    if is_approval(question):
+        return _read_approval(text)
+    if not text:
+        raise InvalidAnswer("Nothing was typed.", clarification_id=question.id)
+    return typed if not options and not _is_yes_no(question) else text
+
+
+def read_answers_file(name: str) -> dict[str, Any]:
+    """Return the answers in a JSON file of names and values.
+
+    Raises:
+        InvalidOption: it can't be read, or isn't an object.
+    """
+    try:
+        answers = json.loads(Path(name).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidOption(f"--answers {name}: {error}", option="--answers") from error
+    if not isinstance(answers, dict):
+        found = type(answers).__name__
+        raise InvalidOption(
+            f"--answers {name}: a JSON object of names and answers is needed, not a {found}",
+            option="--answers",
+        )
+    return answers
+
+
+def _read_approval(text: str) -> bool:
+    if text.lower() in ("yes", "y"):
+        return True
+    if text.lower() in ("no", "n"):
+        return False
+    raise InvalidAnswer(f"{text!r} is neither yes nor no.")
+
+
+def _is_yes_no(question: Clarification) -> bool:
+    from portia_nb.model.clarification import ClarificationCategory
+
+    return question.category in (
+        ClarificationCategory.VALUE_CONFIRMATION,
+        ClarificationCategory.USER_VERIFICATION,
+    )
+
+
+def _exact_call(data: Mapping[str, Any]) -> list[str]:
+    """Return the lines that show a call whole: what is approved must be what is seen."""
+    from .visible_text import visible
+
+    if "tool_id" not in data:
+        return []
+    text = json.dumps(data.get("arguments", {}), ensure_ascii=False, indent=2, default=repr)
+    cut = len(text) - MAX_EXACT_CHARS
+    more = [f"… {cut:,} more characters"] if cut > 0 else []
+    return [f"{data['tool_id']}:", visible(text[:MAX_EXACT_CHARS], exact=True), *more]

@@ -1,0 +1,182 @@
+"""A cell attends a run: it waits, relays questions, hears the interrupt, and says how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import cards
+from .asking import Ladder, Prompts, is_approval
+from .interrupts import HEARTBEAT_S, sigint_calls
+
+if TYPE_CHECKING:
+    from portia_nb.model.run import PlanRun
+    from portia_nb.session.live import LiveRun
+    from portia_nb.session.portia import Portia
+
+    from .face import Face
+
+STOP_TIME_S = 1.7
+"""Seconds that a stopped run may take to end before the prompt comes back without it."""
+
+CLEANUP_TIME_S = 10.0
+"""Seconds after which a run that is still cleaning up is shown as it stands."""
+
+
+@dataclass(slots=True)
+class Attended:
+    """A run that this face started, with what stands around it."""
+
+    portia: Portia
+    live: LiveRun
+    ladder: Ladder
+    view: Any
+
+
+async def until_done(
+    future: concurrent.futures.Future[Any], prompts: Prompts | None = None, *, limit_s: float = 0
+) -> bool:
+    """Wait for `future` with a heartbeat, on any loop, and tell whether it is done.
+
+    Args:
+        future: anything that another thread resolves; neither cancelled nor looked into here.
+        prompts: questions for `input()` that this thread shall serve meanwhile.
+        limit_s: seconds to wait at most; 0: no limit.
+    """
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def wake(_: Any) -> None:
+        # The loop may be gone by then: a cell that was interrupted no longer waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(done.set)
+
+    future.add_done_callback(wake)
+    end = loop.time() + limit_s if limit_s else None
+    waiting = asyncio.ensure_future(done.wait())
+    try:
+        while not future.done() and (end is None or loop.time() < end):
+            if prompts is not None:
+                prompts.serve()
+            # SIGINT alone doesn't wake a selector that sleeps.
+            await asyncio.wait({waiting}, timeout=HEARTBEAT_S)
+    finally:
+        waiting.cancel()
+    return future.done()
+
+
+async def attend(
+    face: Face,
+    attended: Attended,
+    *,
+    prompts: Prompts,
+    serves: bool,
+    output: str | None = None,
+    stops: bool = True,
+) -> PlanRun:
+    """Wait for the run to end, give its result to the notebook, and return it.
+
+    Args:
+        face: the notebook face.
+        attended: the run.
+        prompts: questions for `input()`.
+        serves: whether this thread is the main thread and serves them.
+        output: variable to bind the result to, before anything is raised.
+        stops: whether an interrupt stops the run, or only the waiting.
+
+    Raises:
+        PlanRunFailed: the run failed.
+        WaitingForAnswer: it waits for an answer that nobody gave.
+        InvalidAnswer: a declared answer was refused by its question.
+        KeyboardInterrupt: the cell was interrupted, or the run was stopped by hand.
+    """
+    live = attended.live
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    try:
+        with sigint_calls(lambda: loop.call_soon_threadsafe(task.cancel)):
+            await until_done(live.done, prompts if serves else None)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        task.uncancel()
+        prompts.close()
+        if not stops:
+            raise face.carded(cards.left(live.id)) from None
+        live.stop("interrupted")
+        if not await _ended_in_time(live):
+            leave_behind(attended)
+            raise face.carded(cards.stopped(live.id, cleaning_up=True)) from None
+    finally:
+        prompts.close()
+    plan_run = result_of(face, attended, output)
+    return judge(face, attended, plan_run)
+
+
+async def _ended_in_time(live: LiveRun) -> bool:
+    try:
+        return await until_done(live.done, limit_s=STOP_TIME_S)
+    except asyncio.CancelledError:
+        # Interrupted again: the prompt comes back now.
+        return live.done.done()
+
+
+def result_of(face: Face, attended: Attended, output: str | None) -> PlanRun:
+    """Show how a run ended, bind its result, and return that.
+
+    Raises:
+        Exception: what kept the run from having a result, such as a full disk; carded.
+    """
+    try:
+        plan_run = attended.live.done.result(timeout=0)
+    except concurrent.futures.CancelledError:
+        plan_run = attended.live.run.snapshot()
+    except Exception as error:
+        attended.view.finish()
+        raise face.carded(error, [("next", _resume(attended.live))]) from error
+    attended.view.finish()
+    face.give(output, plan_run)
+    return plan_run
+
+
+def judge(face: Face, attended: Attended, plan_run: PlanRun) -> PlanRun:
+    """Return `plan_run` where it is complete, and raise what it ended with else."""
+    from portia_nb.model.run import PlanRunState
+
+    if attended.ladder.problem is not None:
+        raise face.carded(attended.ladder.problem, [("next", _resume(attended.live))])
+    match plan_run.state:
+        case PlanRunState.COMPLETE:
+            return plan_run
+        case PlanRunState.FAILED:
+            raise face.carded(cards.failed(plan_run))
+        case PlanRunState.NEED_CLARIFICATION:
+            raise face.carded(cards.waiting(plan_run))
+        case _:
+            raise face.carded(cards.stopped(str(plan_run.id)))
+
+
+def leave_behind(attended: Attended) -> None:
+    """Let a run end without its cell: its view says how, at the latest after `CLEANUP_TIME_S`."""
+    once = threading.Lock()
+
+    def finish(_: Any = None) -> None:
+        if once.acquire(blocking=False):
+            attended.view.finish()
+
+    timer = threading.Timer(CLEANUP_TIME_S, finish)
+    timer.daemon = True
+    timer.start()
+    attended.live.done.add_done_callback(lambda _: (timer.cancel(), finish()))
+
+
+def has_open_question(plan_run: PlanRun) -> bool:
+    """Tell whether a question stands that a form may still answer."""
+    return any(not is_approval(question) for question in plan_run.get_outstanding_clarifications())
+
+
+def _resume(live: LiveRun) -> str:
+    return f"%portia resume {live.id}"

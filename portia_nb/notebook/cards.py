@@ -1,0 +1,136 @@
+"""Errors as one short card: what failed, where, and the command that goes on.
+
+The exception that is raised stays the real one, so that Run All stops and `except` finds its class;
+only its way of showing itself changes. The full traceback is a command away: ``%portia why``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from portia_nb.errors import PlanRunFailed, WaitingForAnswer
+
+if TYPE_CHECKING:
+    from portia_nb.model.clarification import Clarification
+    from portia_nb.model.run import PlanRun
+
+MAX_MESSAGE_CHARS = 1_500
+_LABEL_WIDTH = 6
+
+_CAUSES = {
+    "NoModelKey": "no key for a model; %portia doctor lists what is set",
+    "ConfigNotFoundError": "a setting is missing; %portia doctor lists what is set",
+    "ModelKeyRefused": "the key is wrong, expired, or of another provider",
+    "ModelUnreachable": "no network, a wrong base_url, or a server that is down",
+    "StepTimeout": "the call hangs, or needs a larger timeout_s",
+    "StoreUnwritable": "the folder is read-only; Config(store='memory') keeps runs in memory",
+    "ImportError": "a package is missing in this kernel's environment",
+    "ModuleNotFoundError": "a package is missing in this kernel's environment",
+}
+
+E = TypeVar("E", bound=BaseException)
+Facts = Sequence[tuple[str, str]]
+
+
+def dress(error: E, facts: Facts = ()) -> E:
+    """Make `error` show itself as a card with `facts` below its message, and return it.
+
+    Args:
+        error: any exception; one that is dressed already keeps its card.
+        facts: labels and texts, e.g. ``("next", "%portia resume prun-1")``.
+    """
+    if not hasattr(error, "_render_traceback_"):
+        lines = card_lines(error, facts)
+        try:
+            # IPython asks the exception itself before it makes a traceback.
+            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+        except AttributeError:
+            # An exception with slots: its traceback is shown as it is.
+            return error
+    return error
+
+
+def card_lines(error: BaseException, facts: Facts = ()) -> list[str]:
+    """Return the card's lines, coloured as IPython colours errors."""
+    from .visible_text import visible
+
+    name = type(error).__name__
+    message = visible(str(error)[:MAX_MESSAGE_CHARS])
+    cause = next((_CAUSES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CAUSES), None)
+    if isinstance(error, PlanRunFailed):
+        cause = _CAUSES.get(str(getattr(error, "failed_with", "")))
+    lines = [f"\x1b[31m{name}\x1b[0m: {message}" if message else f"\x1b[31m{name}\x1b[0m"]
+    for label, text in [*([("cause", cause)] if cause else []), *facts]:
+        lines.append(f"  \x1b[36m{label:{_LABEL_WIDTH}}\x1b[0m {visible(text)}")
+    return lines
+
+
+def failed(plan_run: PlanRun) -> PlanRunFailed:
+    """Return the error of a failed run, as a card."""
+    record = plan_run.error
+    facts = [("kept", _kept(plan_run)), ("next", f"mend it, then: %portia resume {plan_run.id}")]
+    if record is None:
+        return dress(PlanRunFailed("the run failed", plan_run=plan_run), facts)
+    where = f"step {record.step!r} failed: " if record.step else ""
+    error = PlanRunFailed(
+        f"{where}{record.type}: {record.message}",
+        plan_run=plan_run,
+        step=record.step,
+        failed_with=record.type,
+    )
+    return dress(
+        error, [*facts, ("more", "%portia why shows the traceback")] if record.traceback else facts
+    )
+
+
+def waiting(plan_run: PlanRun) -> WaitingForAnswer:
+    """Return the error of a run that waits for an answer nobody here could give, as a card."""
+    from .asking import is_approval, name_of
+
+    questions = plan_run.get_outstanding_clarifications()
+    asked = "; ".join(_question(question) for question in questions) or "an answer is missing"
+    options = [
+        "--yes" if is_approval(question) else f"--answer {name_of(question)}=VALUE"
+        for question in questions
+    ]
+    command = " ".join(["%portia resume", str(plan_run.id), *dict.fromkeys(options)])
+    return dress(
+        WaitingForAnswer(f"the run waits: {asked}", plan_run=plan_run, run_id=str(plan_run.id)),
+        [("kept", _kept(plan_run)), ("next", command)],
+    )
+
+
+def stopped(run_id: str | None, *, cleaning_up: bool = False) -> KeyboardInterrupt:
+    """Return what an interrupted cell raises, as a card.
+
+    Args:
+        run_id: the run that was stopped; None: nothing had run yet.
+        cleaning_up: True where the run still ends itself in the background.
+    """
+    if run_id is None:
+        return dress(KeyboardInterrupt("stopped while planning; nothing was run"))
+    said = "stopped; state saved"
+    if cleaning_up:
+        said = "stopped; a step is still cleaning up in the background, its state will be saved"
+    return dress(KeyboardInterrupt(said), [("next", f"%portia resume {run_id}")])
+
+
+def left(run_id: str) -> KeyboardInterrupt:
+    """Return what an interrupted ``%portia wait`` raises, as a card: the run itself goes on."""
+    return dress(
+        KeyboardInterrupt("no longer waiting; the run goes on in the background"),
+        [("next", f"%portia wait {run_id}, or %portia stop {run_id}")],
+    )
+
+
+def _kept(plan_run: PlanRun) -> str:
+    done = len(plan_run.outputs.step_outputs)
+    return f"{done} finished {'step' if done == 1 else 'steps'} of run {plan_run.id}"
+
+
+def _question(question: Clarification) -> str:
+    options = getattr(question, "options", None)
+    offered = f" ({', '.join(str(each) for each in options[:20])})" if options else ""
+    step = f"{question.path} asks " if question.path else ""
+    return f"{step}{question.user_guidance!r}{offered}"

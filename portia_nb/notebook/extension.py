@@ -1,0 +1,52 @@
+"""``%load_ext portia_nb`` and its undoing. Whatever is heavy loads at first use, not here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portia_nb.session.watchers import add_watcher, remove_watcher
+
+from . import formatters
+from .completion import make_matcher
+from .magics import PortiaMagics
+from .transform import REGISTERED_AS, await_magics
+from .viewing import Watching
+
+
+def load(shell: Any) -> None:
+    """Turn the notebook face on in `shell`; a second time changes nothing."""
+    if REGISTERED_AS in shell.magics_manager.registry:
+        return
+    magics = PortiaMagics(shell)
+    shell.register_magics(magics)
+    # `%config` lists what is here.
+    shell.configurables.append(magics)
+    if shell.autoawait:
+        shell.input_transformers_cleanup.append(await_magics)
+    magics.matcher = make_matcher(magics.face)
+    shell.Completer.custom_matchers.append(magics.matcher)
+    formatters.install(magics.face)
+    if magics.asyncio_run:
+        magics.patch.install()
+    magics.watcher = Watching(magics.face)
+    add_watcher(magics.watcher)
+
+
+def unload(shell: Any) -> None:
+    """Turn the notebook face off and restore all that `load` changed; runs go on."""
+    magics = shell.magics_manager.registry.pop(REGISTERED_AS, None)
+    if magics is None:
+        return
+    remove_watcher(magics.watcher)
+    magics.patch.restore()
+    formatters.remove(magics.face)
+    _remove(shell.Completer.custom_matchers, magics.matcher)
+    _remove(shell.input_transformers_cleanup, await_magics)
+    _remove(shell.configurables, magics)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("portia", None)
+
+
+def _remove(items: list[Any], item: Any) -> None:
+    if item in items:
+        items.remove(item)

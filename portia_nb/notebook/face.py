@@ -1,0 +1,160 @@
+"""What the notebook face remembers in one kernel: which Portia, which runs, the latest error."""
+
+from __future__ import annotations
+
+import traceback
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from portia_nb.errors import InvalidOption
+
+from .comms import Detour
+
+if TYPE_CHECKING:
+    from portia_nb.model.plan import Plan
+    from portia_nb.session.portia import Portia
+
+    from .attending import Attended
+
+MAX_REMEMBERED = 200
+"""Runs and plans that are remembered for being shown again; the store keeps all."""
+
+
+class Settings(Protocol):
+    """What ``%config PortiaMagics`` sets."""
+
+    ask: bool
+    live_view: bool
+    asyncio_run: bool
+
+
+class Face:
+    """The notebook face of one shell."""
+
+    def __init__(self, shell: Any, settings: Settings) -> None:
+        """Belong to `shell`; nothing is read or loaded yet."""
+        self.shell = shell
+        self.settings = settings
+        self.detour = Detour(getattr(shell, "kernel", None))
+        self.runs: OrderedDict[str, Attended] = OrderedDict()
+        """Runs that this face started, by id, oldest first."""
+        self.plans: OrderedDict[str, Plan] = OrderedDict()
+        """Plans that it made or showed, by id."""
+        self.shown_in: dict[str, int] = {}
+        """By a run's id, the number of the cell that shows it live."""
+        self._used: str | None = None
+        self._default: Portia | None = None
+        self._error: BaseException | None = None
+
+    # -- which Portia ----------------------------------------------------------------------------
+
+    def use(self, name: str) -> Portia:
+        """Take the variable `name` from here on, and return the `Portia` that it holds.
+
+        Raises:
+            InvalidOption: there is no such variable, or it holds something else.
+        """
+        found = self._portia_named(name)
+        self._used = name
+        return found
+
+    def portia(self) -> Portia:
+        """Return the Portia in force: of `use`, else the variable ``portia``, else a default one.
+
+        Raises:
+            InvalidOption: the variable of `use` no longer holds one.
+        """
+        if self._used is not None:
+            return self._portia_named(self._used)
+        from portia_nb.session.portia import Portia
+
+        variable = self.shell.user_ns.get("portia")
+        if isinstance(variable, Portia):
+            return variable
+        if self._default is None:
+            from portia_nb.tools.examples import example_tool_registry
+
+            self._default = Portia(tools=example_tool_registry)
+        return self._default
+
+    def _portia_named(self, name: str) -> Portia:
+        from portia_nb.session.portia import Portia
+
+        from .arguments import nearest
+
+        found = self.shell.user_ns.get(name)
+        if isinstance(found, Portia):
+            return found
+        theirs = [n for n, value in self.shell.user_ns.items() if isinstance(value, Portia)]
+        if name in self.shell.user_ns:
+            what = f"{name} holds a {type(found).__name__}, not a Portia"
+        else:
+            what = f"there is no variable {name!r}"
+        raise InvalidOption(f"%portia use: {what}: {nearest(name, theirs)}", option=name)
+
+    # -- what was made ---------------------------------------------------------------------------
+
+    def remember_plan(self, plan: Plan) -> None:
+        """Keep `plan`, so that its runs are shown with it."""
+        self.plans[str(plan.id)] = plan
+        _shorten(self.plans)
+
+    def remember_run(self, attended: Attended) -> None:
+        """Keep a run that this face started; ended ones make room for later ones."""
+        self.remember_plan(attended.live.plan)
+        self.runs[attended.live.id] = attended
+        ended = [run_id for run_id, each in self.runs.items() if each.live.done.done()]
+        for run_id in ended[: max(0, len(self.runs) - MAX_REMEMBERED)]:
+            del self.runs[run_id]
+
+    def give(self, name: str | None, value: Any) -> None:
+        """Bind `value` to the variable `name`, and to ``_`` and ``Out`` as a cell's value."""
+        if name is not None:
+            self.shell.push({name: value})
+        update = getattr(self.shell.displayhook, "update_user_ns", None)
+        if update is not None:
+            update(value)
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Show `text` in the running cell."""
+        self.show_bundle({"text/plain": text})
+
+    def show_bundle(self, bundle: dict[str, Any]) -> None:
+        """Show a MIME bundle in the running cell."""
+        self.shell.display_pub.publish(bundle)
+
+    def display(self, value: Any) -> None:
+        """Show `value` in the running cell as its formatter has it."""
+        bundle, metadata = self.shell.display_formatter.format(value)
+        self.shell.display_pub.publish(bundle, metadata)
+
+    # -- errors ----------------------------------------------------------------------------------
+
+    def carded(self, error: BaseException, facts: Sequence[tuple[str, str]] = ()) -> BaseException:
+        """Return `error` dressed as a card, and remember it for ``%portia why``."""
+        from .cards import dress
+
+        self._error = error
+        if not facts and isinstance(error, Exception) and not isinstance(error, InvalidOption):
+            facts = [("more", "%portia why shows the traceback")]
+        return dress(error, facts)
+
+    def why(self) -> str:
+        """Return the full traceback of the latest error."""
+        from .visible_text import visible
+
+        if self._error is None:
+            return "No error so far."
+        lines = traceback.format_exception(self._error)
+        record = getattr(getattr(self._error, "plan_run", None), "error", None)
+        if record is not None and record.traceback:
+            lines += [f"\nIn step {record.step!r}:\n", record.traceback]
+        return visible("".join(lines))
+
+
+def _shorten(kept: OrderedDict[str, Any]) -> None:
+    while len(kept) > MAX_REMEMBERED:
+        kept.popitem(last=False)

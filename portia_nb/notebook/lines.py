@@ -1,0 +1,258 @@
+"""``%portia``: the subcommands that work with plans and runs."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.errors import InvalidOption, PlanRunNotFoundError
+
+from .arguments import Options, help_on, help_on_lines, nearest, parse_line
+from .asking import Prompts
+from .attending import attend
+from .cell import attend_or_leave
+from .starting import Start
+
+if TYPE_CHECKING:
+    from portia_nb.model.plan import Plan
+    from portia_nb.model.run import PlanRun, Run
+
+    from .face import Face
+
+MAX_LISTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One call of ``%portia``."""
+
+    face: Face
+    options: Options
+    prompts: Prompts
+    serves: bool
+
+
+async def run_line(face: Face, line: str, prompts: Prompts, *, serves: bool, assigned: bool) -> Any:
+    """Do what a ``%portia`` line says, and return its value: a `PlanRun`, a `Plan`, a list, or None.
+
+    Args:
+        face: the notebook face.
+        line: subcommand and options.
+        prompts: questions for `input()`.
+        serves: whether this is the main thread, which asks them.
+        assigned: True where the value goes to a variable; else what has been shown isn't returned,
+            so that the notebook doesn't show it twice.
+
+    Raises:
+        BaseException: whatever kept it from being done, as a card.
+    """
+    options = parse_line(line)
+    if options.wants_help:
+        face.say(help_on(options.command) if options.command.name else help_on_lines())
+        return None
+    value = await _COMMANDS[options.command.name](Line(face, options, prompts, serves))
+    return value if assigned else None
+
+
+async def _run(call: Line) -> Any:
+    plan = _plan_named(call.face, str(call.options.word))
+    start = Start(call.face, call.face.portia(), call.options, call.prompts)
+    attended = await start.run(plan, _inputs_of(call, plan), serves=call.serves)
+    return await attend_or_leave(
+        call.face, attended, call.options, call.prompts, serves=call.serves
+    )
+
+
+def _inputs_of(call: Line, plan: Plan) -> dict[str, Any]:
+    """Return the plan's inputs that have the name of a variable of the notebook."""
+    names = [each.name.removeprefix("$") for each in plan.plan_inputs]
+    return {
+        name: call.face.shell.user_ns[name] for name in names if name in call.face.shell.user_ns
+    }
+
+
+async def _resume(call: Line) -> Any:
+    from .attending import Attended
+
+    run_id = _run_named(call.face, call.options.word)
+    start = Start(call.face, call.face.portia(), call.options, call.prompts)
+    attended = start.resume(run_id, None)
+    if not isinstance(attended, Attended):
+        call.face.say(f"Run {run_id} is complete already.")
+        return _show_run(call, attended)
+    return await attend_or_leave(
+        call.face, attended, call.options, call.prompts, serves=call.serves
+    )
+
+
+async def _wait(call: Line) -> Any:
+    from portia_nb.session.live import live_run
+
+    run_id = _run_named(call.face, call.options.word)
+    attended = call.face.runs.get(run_id)
+    if attended is not None:
+        return await attend(
+            call.face,
+            attended,
+            prompts=call.prompts,
+            serves=call.serves,
+            output=call.options.one("output"),
+            stops=False,
+        )
+    if live_run(run_id) is not None:
+        raise InvalidOption(
+            f"run {run_id} was started by Python code in this kernel: wait for it there",
+            option=run_id,
+        )
+    return _show_run(call, call.face.portia().get_run(run_id))
+
+
+async def _stop(call: Line) -> None:
+    from portia_nb.session.live import live_run
+
+    run_id = _run_named(call.face, call.options.word)
+    live = live_run(run_id)
+    if live is None:
+        call.face.say(f"Run {run_id} isn't running in this kernel; there is nothing to stop.")
+        return
+    live.stop("stopped by %portia stop")
+    call.face.say(f"Run {run_id} stops; what is done is kept. %portia resume {run_id} goes on.")
+
+
+async def _show(call: Line) -> Any:
+    word = call.options.word
+    variable = call.face.shell.user_ns.get(word) if word else None
+    if type(variable).__name__ == "Plan" or (word or "").startswith("plan-"):
+        plan = _plan_named(call.face, str(word))
+        call.face.display(plan)
+        call.face.give(call.options.one("output"), plan)
+        return plan
+    return _show_run(call, call.face.portia().get_run(_run_named(call.face, word)))
+
+
+async def _runs(call: Line) -> list[Any]:
+    rows = call.face.portia().store.find_runs(limit=MAX_LISTED)
+    lines = [f"{'run':42} {'state':19} {'started':17} goal"]
+    for row in rows:
+        started = datetime.datetime.fromtimestamp(row.created_at).strftime("%Y-%m-%d %H:%M")
+        held = " (held by another process)" if _held_elsewhere(row) else ""
+        goal = " ".join(row.query.split())[:60]
+        lines.append(f"{row.run_id:42} {row.state.value:19} {started:17} {goal}{held}")
+    call.face.say("\n".join(lines) if rows else "No runs are kept here yet.")
+    return rows
+
+
+def _held_elsewhere(row: Any) -> bool:
+    from portia_nb.session.live import live_run
+
+    return row.owner is not None and row.owner.is_alive and live_run(row.run_id) is None
+
+
+async def _tools(call: Line) -> list[str]:
+    tools = list(call.face.portia().tools)
+    width = max((len(tool.id) for tool in tools), default=0) + 2
+    says = {True: "changes something", False: "only reads", None: "may change something"}
+    lines = [
+        f"{tool.id:{width}}{says[tool.side_effect]:22}{' '.join(tool.description.split())[:100]}"
+        for tool in tools
+    ]
+    call.face.say("\n".join(lines) if lines else "This Portia has no tools.")
+    return [tool.id for tool in tools]
+
+
+async def _use(call: Line) -> Any:
+    portia = call.face.use(str(call.options.word))
+    call.face.say(
+        f"%%portia uses {call.options.word} from here on, with {len(portia.tools)} tools."
+    )
+    return portia
+
+
+async def _doctor(call: Line) -> Any:
+    from .doctor import examine
+
+    report = await examine(call.face)
+    call.face.show_bundle(report.bundle())
+    return report
+
+
+async def _why(call: Line) -> None:
+    call.face.say(call.face.why())
+
+
+def _show_run(call: Line, plan_run: PlanRun) -> PlanRun:
+    call.face.display(plan_run)
+    call.face.give(call.options.one("output"), plan_run)
+    return plan_run
+
+
+def _plan_named(face: Face, word: str) -> Plan:
+    """Return the plan that a variable holds or an id names.
+
+    Raises:
+        InvalidOption: neither.
+        PlanNotFoundError: the store holds no plan of this id.
+    """
+    from portia_nb.model.plan import Plan
+
+    value = face.shell.user_ns.get(word)
+    if isinstance(value, Plan):
+        return value
+    if word in face.plans:
+        return face.plans[word]
+    if word.startswith("plan-"):
+        return face.portia().store.load_plan(word)
+    plans = [name for name, each in face.shell.user_ns.items() if isinstance(each, Plan)]
+    raise InvalidOption(f"{word!r} is no plan: {nearest(word, plans)}", option=word)
+
+
+def _run_named(face: Face, word: str | None) -> str:
+    """Return the id of the run that a variable holds, an id's beginning names, or was last.
+
+    Raises:
+        PlanRunNotFoundError: there is none.
+    """
+    if word is None:
+        last = next(reversed(face.runs), None)
+        rows = [] if last else face.portia().store.find_runs(limit=1)
+        if last is None and not rows:
+            raise PlanRunNotFoundError("there is no run yet")
+        return last or rows[0].run_id
+    value = face.shell.user_ns.get(word)
+    if value is not None and str(getattr(value, "id", "")).startswith("prun-"):
+        return str(value.id)
+    known = [*face.runs, *(row.run_id for row in face.portia().store.find_runs())]
+    matching = {run_id for run_id in known if run_id.startswith(word)}
+    if len(matching) > 1 and word not in matching:
+        raise PlanRunNotFoundError(
+            f"{word!r} is the beginning of {len(matching)} runs: {', '.join(sorted(matching)[:5])}"
+        )
+    if matching:
+        return word if word in matching else matching.pop()
+    if word.startswith("prun-") and len(word) == len("prun-") + 36:
+        return word
+    raise PlanRunNotFoundError(f"{word!r} is no run; %portia runs lists them", plan_run_id=word)
+
+
+def kept_run(face: Face, plan_run: PlanRun) -> Run | None:
+    """Return the whole run behind a snapshot where this face or the store has it."""
+    attended = face.runs.get(str(plan_run.id))
+    if attended is not None and attended.live.done.done():
+        return attended.live.run
+    return None
+
+
+_COMMANDS: dict[str, Callable[[Line], Awaitable[Any]]] = {
+    "run": _run,
+    "runs": _runs,
+    "show": _show,
+    "resume": _resume,
+    "wait": _wait,
+    "stop": _stop,
+    "tools": _tools,
+    "use": _use,
+    "doctor": _doctor,
+    "why": _why,
+}

@@ -1,0 +1,156 @@
+"""Open the live view of a plan in a cell, and show the runs that Python calls start."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.errors import InvalidAnswer, ToolNotFoundError
+
+if TYPE_CHECKING:
+    from portia_nb.model.plan import AnyStep, Plan
+    from portia_nb.session.live import LiveRun
+    from portia_nb.session.portia import Portia
+
+    from .face import Face
+    from .widget import LiveView
+
+RETRY_S = 0.02
+
+
+def side_effects(portia: Portia, plan: Plan) -> dict[str, bool | None]:
+    """Return, by a step's name, whether it changes the world, as it and its tool declare."""
+    from portia_nb.model.order import effective_side_effect
+
+    return {s.name: effective_side_effect(s, _declared(portia, s)) for s in plan.steps}
+
+
+def _declared(portia: Portia, step: AnyStep) -> bool | None:
+    from portia_nb.model.plan import InvokeToolStep, SingleToolAgentStep
+
+    if not isinstance(step, InvokeToolStep | SingleToolAgentStep):
+        return None
+    if step._tool is not None:
+        return step._tool.side_effect
+    try:
+        return portia.tools.get_tool(str(step.tool_id)).side_effect
+    except ToolNotFoundError:
+        # The plan's check says so, with a better message.
+        return None
+
+
+def open_view(
+    face: Face,
+    portia: Portia | None,
+    plan: Plan,
+    on_answer: Callable[[str, Any], None],
+    on_stop: Callable[[], None],
+) -> LiveView:
+    """Show `plan` in the running cell, ready for its run to come.
+
+    Args:
+        face: the notebook face.
+        portia: whose tools say which steps change the world; None: as the plan itself says.
+        plan: what is shown.
+        on_answer: as in `LiveView`.
+        on_stop: as in `LiveView`.
+    """
+    from portia_nb.model.order import waits
+    from portia_nb.running.background import background
+
+    from .widget import LiveView
+
+    effects = None if portia is None else side_effects(portia, plan)
+    order = None
+    if portia is not None and effects is not None:
+        with suppress(LookupError):
+            order = waits(
+                plan,
+                lambda step: effects[step.name],
+                assume_side_effects=portia.config.assume_side_effects,
+                sequential=portia.config.max_parallel_steps == 1,
+            )
+    view = LiveView(
+        plan,
+        loop=background.loop,
+        publisher=face.shell.display_pub,
+        on_answer=on_answer,
+        on_stop=on_stop,
+        order=order,
+        side_effects=effects,
+    )
+    view.show()
+    return view
+
+
+def note_shown(face: Face, run_id: str) -> None:
+    """Remember that the running cell shows a run live, so that it isn't shown there twice."""
+    face.shown_in[run_id] = face.shell.execution_count
+
+
+class Watching:
+    """Shows the live view of each run that a Python call starts in this kernel."""
+
+    def __init__(self, face: Face) -> None:
+        """Belong to `face`."""
+        self._face = face
+
+    def __call__(self, live: LiveRun) -> None:
+        """Show `live`, which is about to start, in the cell that started it."""
+        config = getattr(live, "config", None)
+        if not self._face.settings.live_view or (config is not None and not config.live_view):
+            return
+        view: LiveView | None = None
+
+        def answer(question_id: str, response: Any) -> None:
+            try:
+                live.answer(question_id, response, by="form")
+            except InvalidAnswer as error:
+                if view is not None:
+                    view.refuse(question_id, str(error))
+
+        self._face.remember_plan(live.plan)
+        view = open_view(
+            self._face, None, live.plan, answer, lambda: live.stop("stopped in the view")
+        )
+        note_shown(self._face, live.id)
+        live.add_listener(view.listen)
+        close = self._let_clicks_through()
+        _once_done(live, lambda: (view.finish(), close()))
+
+    def _let_clicks_through(self) -> Callable[[], None]:
+        """Open the detour for comms where a cell awaits on this thread; return what closes it."""
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return lambda: None
+        stack = ExitStack()
+        stack.enter_context(self._face.detour.open())
+
+        def close() -> None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(stack.close)
+
+        return close
+
+
+def _once_done(live: LiveRun, call: Callable[[], Any]) -> None:
+    """Call `call` once `live` has ended, on whichever thread notices.
+
+    A watcher is told of a run just before it starts, when it has no `done` yet.
+    """
+    from portia_nb.running.background import background
+
+    def look() -> None:
+        done = getattr(live, "done", None)
+        if done is None:
+            background.loop.call_later(RETRY_S, look)
+        else:
+            done.add_done_callback(lambda _: call())
+
+    background.loop.call_soon_threadsafe(look)
