@@ -25,6 +25,7 @@ from portia_nb.errors import (
 )
 
 MAX_DETAIL = 300
+ADVICE_WHEN_FOREIGN = "check that the base URL is that of an OpenAI-compatible API"
 
 Kind = TypeVar("Kind", bound=ModelError)
 
@@ -100,14 +101,15 @@ def failure_of(error: Exception, whom: Whom, *, waited_s: float) -> Failure:
         case openai.APIStatusError():
             return _status_failure(error.status_code, error.body, error.response.headers, whom)
         case TimeoutError() | openai.APITimeoutError():
-            message = f"no answer from {whom.place} within {waited_s:.0f} s"
+            message = f"no answer from {whom.place} within {waited_s:.3g} s"
             advice = "try again, or allow more with Config(model_timeout_s=…)"
             return Failure(made_error(ModelUnreachable, message, whom, advice=advice), True)
         case openai.APIConnectionError():
             return _connection_failure(error, whom)
         case openai.APIResponseValidationError() | json.JSONDecodeError() | UnicodeDecodeError():
             message = f"{whom.place} sent a reply that isn't JSON"
-            return Failure(made_error(ModelReplyInvalid, message, whom, detail=str(error)), True)
+            facts = {"detail": str(error), "advice": ADVICE_WHEN_FOREIGN}
+            return Failure(made_error(ModelReplyInvalid, message, whom, **facts), True)
         case openai.APIError():
             message = f"{whom.place} broke off with an error"
             return Failure(made_error(ModelServerError, message, whom, detail=error.message), True)
@@ -126,7 +128,7 @@ def _status_failure(status: int, body: Any, headers: Mapping[str, str], whom: Wh
         message = f"the key was refused by {at}"
         return Failure(made_error(ModelKeyRefused, message, whom, advice=advice, **facts), False)
     if status == 404 or (status == 400 and _MODEL_WORDS.search(lowered)):
-        message = f"no model {whom.model.partition('/')[2]!r} for {at}"
+        message = f"the server has no such model: {at}"
         advice = "check the model's name, and the base URL's path"
         return Failure(made_error(ModelNotFound, message, whom, advice=advice, **facts), False)
     if status == 429:
@@ -137,7 +139,8 @@ def _status_failure(status: int, body: Any, headers: Mapping[str, str], whom: Wh
         made = made_error(ModelServerError, message, whom, advice="try again later", **facts)
         return Failure(made, status != 501, after)
     message = f"the request was refused by {at}"
-    return Failure(made_error(ModelRequestRefused, message, whom, **facts), False)
+    advice = "ask for less, or take another model"
+    return Failure(made_error(ModelRequestRefused, message, whom, advice=advice, **facts), False)
 
 
 def _rate_failure(
@@ -160,7 +163,8 @@ def _connection_failure(error: Exception, whom: Whom) -> Failure:
     detail = str(last) or type(last).__name__
     if any(_CUT_OFF_WORDS.search(str(cause)) for cause in causes):
         message = f"the reply of {whom.place} was cut off"
-        return Failure(made_error(ModelReplyCutOff, message, whom, detail=detail), True)
+        facts = {"detail": detail, "advice": "try again"}
+        return Failure(made_error(ModelReplyCutOff, message, whom, **facts), True)
     is_tls = any(isinstance(cause, ssl.SSLError) for cause in causes)
     if is_tls:
         message = f"no safe connection to {whom.place}"

@@ -9,7 +9,7 @@ from typing import Any
 from portia_nb.errors import ModelReplyCutOff, ModelReplyInvalid, ModelServerError
 from portia_nb.model.language import Usage
 
-from .failures import Whom, detail_of, made_error
+from .failures import ADVICE_WHEN_FOREIGN, Whom, detail_of, made_error
 from .wire import MAX_REPLY_CHARACTERS, RawCall, RawReply
 
 
@@ -27,33 +27,37 @@ def raw_of_completion(completion: Any, whom: Whom) -> RawReply:
     if error:
         message = f"{whom.place} answered with an error"
         raise made_error(ModelServerError, message, whom, detail=detail_of(error))
-    choices = getattr(completion, "choices", None)
-    message = (
-        getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
-    )
+    choices: Any = getattr(completion, "choices", None)
+    first = choices[0] if isinstance(choices, list) and choices else None
+    message = getattr(first, "message", None)
     if message is None:
         shown = completion if isinstance(completion, str) else ""
-        raise made_error(
-            ModelReplyInvalid, f"{whom.place} sent no chat completion", whom, detail=shown
-        )
-    assert isinstance(choices, list)
+        foreign = f"{whom.place} sent no chat completion"
+        facts = {"detail": shown, "advice": ADVICE_WHEN_FOREIGN}
+        raise made_error(ModelReplyInvalid, foreign, whom, **facts)
     calls = [
-        RawCall(
-            _text(call.id) or f"call_{n}", _text(call.function.name), _text(call.function.arguments)
-        )
-        for n, call in enumerate(getattr(message, "tool_calls", None) or ())
-        if getattr(call, "function", None) is not None
+        _read_call(call, number)
+        for number, call in enumerate(getattr(message, "tool_calls", None) or ())
     ]
     raw = RawReply(
         text=_text(getattr(message, "content", "")),
         calls=tuple(calls),
-        finish_reason=getattr(choices[0], "finish_reason", None),
+        finish_reason=getattr(first, "finish_reason", None),
         refusal=getattr(message, "refusal", None),
         model=_text(getattr(completion, "model", "")),
         usage=usage_of(getattr(completion, "usage", None)),
     )
     _refuse_too_large(len(raw.text) + sum(len(call.arguments) for call in calls), whom)
     return raw
+
+
+def _read_call(call: Any, number: int) -> RawCall:
+    function = getattr(call, "function", None)
+    return RawCall(
+        _text(getattr(call, "id", "")) or f"call_{number}",
+        _text(getattr(function, "name", "")),
+        _text(getattr(function, "arguments", "")),
+    )
 
 
 async def collect(

@@ -23,7 +23,7 @@ SCRIPTED = "scripted"
 
 def shipped_records() -> tuple[Record, ...]:
     """Return the records that come with the package."""
-    folder = resources.files("portia_nb.llm") / "records"
+    folder = resources.files("portia_nb.llm") / "shipped"
     if not folder.is_dir():
         return ()
     files = sorted(

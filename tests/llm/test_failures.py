@@ -79,7 +79,7 @@ LASTING = {
     "401": (key_refused(), ModelKeyRefused, "check OPENAI_API_KEY"),
     "403": (failing(403, "no access"), ModelKeyRefused, "no access"),
     "a bad key as 400": (failing(400, "API key not valid."), ModelKeyRefused, "OPENAI_API_KEY"),
-    "404": (model_not_found("gpt-4.1"), ModelNotFound, "no model 'gpt-4.1'"),
+    "404": (model_not_found("gpt-4.1"), ModelNotFound, "no such model: openai/gpt-4.1 at"),
     "quota": (failing(429, "You ran out", code="insufficient_quota"), ModelRateLimited, "billing"),
     "400": (failing(400, "context too long"), ModelRequestRefused, "context too long"),
     "413": (failing(413, "too big"), ModelRequestRefused, "HTTP 413"),
@@ -106,6 +106,41 @@ async def test_a_lasting_fault_is_not_tried_again_and_says_what_to_do(model_of, 
     assert type(caught.value) is error
     assert says in str(caught.value)
     assert KEY not in str(caught.value)
+
+
+FOREIGN = {
+    "a list": b"[]",
+    "a string": b'"hello"',
+    "a number": b"7",
+    "null": b"null",
+    "no choices": b'{"id": "x"}',
+    "empty choices": b'{"choices": []}',
+    "a choice without a message": b'{"choices": [{"index": 0}]}',
+    "choices of another kind": b'{"choices": "many"}',
+}
+
+
+@pytest.mark.parametrize("body", FOREIGN.values(), ids=FOREIGN)
+async def test_json_that_is_no_chat_completion_is_a_typed_error(model_of, body):
+    with OpenAIServer([malformed(body)] * 2) as server, pytest.raises(ModelReplyInvalid) as caught:
+        await model_of(server, model_retries=0).reply(ask())
+    assert "base URL is that of an OpenAI-compatible API" in str(caught.value)
+
+
+SPARSE = {
+    "a message of nothing": b'{"choices": [{"message": {}}]}',
+    "a tool call of nothing": b'{"choices": [{"message": {"tool_calls": [{}]}}]}',
+    "a usage of nothing": b'{"choices": [{"message": {"content": ""}}], "usage": {}}',
+}
+
+
+@pytest.mark.parametrize("body", SPARSE.values(), ids=SPARSE)
+async def test_a_completion_that_leaves_things_out_is_no_crash(model_of, body):
+    with OpenAIServer([malformed(body)] * 2) as server:
+        model = model_of(server, model_retries=0)
+        assert (await model.reply(ask())).text == ""
+        with pytest.raises(ModelReplyInvalid):
+            await model.reply(ask_for_point(repairs=0))
 
 
 async def test_the_key_is_never_in_an_error_nor_in_what_it_is_chained_to(model_of):

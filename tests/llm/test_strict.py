@@ -159,3 +159,21 @@ def test_nulls_inside_lists_and_alternatives_are_dropped():
         "required": ["parts"],
     }
     assert bring_back({"parts": [{"n": None}, {"n": 1}]}, shape) == {"parts": [{}, {"n": 1}]}
+
+
+def test_what_may_be_left_out_may_be_null_on_the_wire():
+    shape = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string"},
+            "b": {"enum": ["x"]},
+            "c": {"$ref": "#/$defs/Node"},
+            "d": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        },
+        "$defs": {"Node": NODE},
+    }
+    wire = schema_for_wire(shape)
+    nothing = dict.fromkeys("abcd")
+    assert wire.is_strict
+    assert fits(nothing, wire.schema)
+    assert bring_back(nothing, shape) == {}
