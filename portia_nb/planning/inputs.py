@@ -53,8 +53,8 @@ def read_plan_inputs(given: Any) -> tuple[PlanInput, ...]:
     """Return the inputs that a plan is to have; values in `given` are left out, defaults are kept.
 
     Args:
-        given: a list of names, of dicts with a ``name`` and perhaps a ``description``, of `PlanInput`s,
-            or a single one of these; a dict whose keys are the names; or None.
+        given: a list of names, of dicts with a ``name`` and perhaps a ``description``, or of
+            `PlanInput`s; a single one of these; a dict whose keys are the names; or None.
 
     Raises:
         ValueError: `given` has another shape.
