@@ -18,15 +18,16 @@ async def run_aside(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
     When cancelled, the thread is left to end by itself and what it returns or raises is dropped.
 
     Raises:
-        BaseException: whatever `call` raises; `StopIteration` comes as `RuntimeError`, since a
-            coroutine can't raise it.
+        Exception: whatever `call` raises. What would end the loop or a coroutine instead of being
+            raised (`SystemExit`, `StopIteration`) is the cause of a `RuntimeError`.
     """
     # Not asyncio's executor: it has few threads, and a hung one keeps the interpreter from exiting.
     loop = asyncio.get_running_loop()
     done: asyncio.Future[R] = loop.create_future()
     context = contextvars.copy_context()
+    name = getattr(call, "__qualname__", type(call).__name__)
 
-    def settle(result: R | None, error: BaseException | None) -> None:
+    def settle(result: R | None, error: Exception | None) -> None:
         if done.done():
             return
         if error is None:
@@ -36,20 +37,20 @@ async def run_aside(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
 
     def work() -> None:
         result: Any = None
-        error: BaseException | None = None
+        error: Exception | None = None
         try:
             result = context.run(call, *args, **kwargs)
-        except StopIteration as raised:
-            error = RuntimeError(f"{call!r} raised StopIteration")
-            error.__cause__ = raised
         except BaseException as raised:
-            error = raised
+            if isinstance(raised, Exception) and not isinstance(raised, StopIteration):
+                error = raised
+            else:
+                error = RuntimeError(f"{name} raised {type(raised).__name__}")
+                error.__cause__ = raised
         try:
             loop.call_soon_threadsafe(settle, result, error)
         except RuntimeError:
             # The loop was closed while the call was under way: nobody is left to be told.
             return
 
-    name = getattr(call, "__qualname__", type(call).__name__)
     threading.Thread(target=work, name=f"portia aside: {name}", daemon=True).start()
     return await done

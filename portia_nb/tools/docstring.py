@@ -6,13 +6,10 @@ import inspect
 import re
 from dataclasses import dataclass, field
 
-_SECTION = re.compile(
-    r"^(Args|Arguments|Parameters|Returns?|Yields|Raises|Examples?|Notes?):[ \t]*$"
-)
+_SECTION = re.compile(r"^(Args|Arguments|Parameters|Returns?|Yields|Raises|Examples?):[ \t]*$")
 _ENTRY = re.compile(r"^(\*{0,2}\w+)[ \t]*(?:\([^)]*\))?:[ \t]*(.*)$")
 _ARGUMENTS = {"Args", "Arguments", "Parameters"}
 _RETURNS = {"Return", "Returns"}
-_KEPT = {"Note", "Notes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +17,7 @@ class Docstring:
     """The parts of a docstring that a tool needs."""
 
     description: str = ""
-    """Everything before and between the sections, and the notes."""
+    """Everything outside those sections."""
     arguments: dict[str, str] = field(default_factory=dict)
     returns: str = ""
 
@@ -42,7 +39,7 @@ def read_docstring(text: str | None) -> Docstring:
     for line in inspect.cleandoc(text or "").splitlines():
         heading = _SECTION.match(line)
         if heading:
-            current = described if heading[1] in _KEPT else sections.setdefault(heading[1], [])
+            current = sections.setdefault(heading[1], [])
         elif line and not line[0].isspace() and current is not described:
             # Text at the margin ends a section.
             current = described

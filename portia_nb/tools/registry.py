@@ -134,7 +134,11 @@ class ToolRegistry:
             InvalidToolDescriptionError: the description became too long.
         """
         old = self.get_tool(tool_id)
-        text = updated_description if overwrite else f"{old.description}. {updated_description}"
+        text = (
+            updated_description
+            if overwrite
+            else f"{old.description.rstrip('.')}. {updated_description}"
+        )
         # A copy, since other registries may hold the same instance.
         new = old.model_copy(update={"description": text})
         new.check_description()

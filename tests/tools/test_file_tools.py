@@ -208,8 +208,16 @@ def test_no_name_writes_outside_over_links_or_hidden_files(place: Path) -> None:
 @pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(
     "name",
-    ["notes.txt", "./notes.txt", "data/deep/a.csv", "data//deep/a.csv", "link_in.txt"]
-    + ["link_relative.csv", "folder_in/deep/a.csv", "ABSOLUTE"],
+    [
+        "notes.txt",
+        "./notes.txt",
+        "data/deep/a.csv",
+        "data//deep/a.csv",
+        "link_in.txt",
+        "link_relative.csv",
+        "folder_in/deep/a.csv",
+        "ABSOLUTE",
+    ],
 )
 def test_a_name_below_the_folder_is_read(place: Path, name: str) -> None:
     asked = str(place / "notes.txt") if name == "ABSOLUTE" else name
@@ -221,7 +229,7 @@ def test_a_name_below_the_folder_is_read(place: Path, name: str) -> None:
 def test_a_written_file_is_read_back(place: Path, name: str) -> None:
     assert write(place, name, "one\ntwo \N{SNOWMAN}\n") == f"Content written to {name}"
     assert read(place, name) == "one\ntwo \N{SNOWMAN}\n"
-    assert not [path for path in place.rglob("*.part")]
+    assert not list(place.rglob("*.part"))
 
 
 @pytest.mark.usefixtures("either_way")
@@ -269,7 +277,7 @@ def test_a_folder_swapped_for_a_link_while_reading_leads_nowhere(place: Path) ->
     swapper.start()
     outcomes: set[str] = set()
     try:
-        for _ in range(1_500):
+        for _ in range(400):
             try:
                 outcomes.add(read(place, "race/secret.txt"))
             except ToolHardError:
