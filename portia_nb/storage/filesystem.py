@@ -41,6 +41,7 @@ def linux_type(path: Path, table: Path) -> str:
     try:
         lines = table.read_text("utf-8", "surrogateescape").splitlines()
         device = path.stat().st_dev
+        resolved = path.resolve()
     except OSError:
         return ""
     numbers = f"{os.major(device)}:{os.minor(device)}"
@@ -49,7 +50,7 @@ def linux_type(path: Path, table: Path) -> str:
         fields, _, rest = line.partition(" - ")
         parts = fields.split()
         point = _unescape(parts[4])
-        if not path.resolve().is_relative_to(point):
+        if not resolved.is_relative_to(point):
             continue
         # Of two mounts on one point the later is seen; one whose device fits is surely it.
         score = len(point) * 2 + (parts[2] == numbers)

@@ -71,7 +71,9 @@ def prepare(path: Path) -> None:
             _create(path)
         _check_header(path)
         with contextlib.closing(_connect(path)) as connection:
+            # First of all: the file may be another program's, and must stay as it is.
             _check_identity(connection, path)
+            _set_durability(connection, path)
             _migrate(connection)
     except (sqlite3.Error, OSError) as error:
         raise typed(error, path) from error
@@ -83,7 +85,13 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: it can't be opened.
     """
-    return _connect(path)
+    connection = _connect(path)
+    try:
+        _set_durability(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @contextlib.contextmanager
@@ -114,7 +122,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         # Someone may have sent this file: no function runs because its schema says so.
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cell_size_check=ON")
-        _set_durability(connection, path)
     except BaseException:
         connection.close()
         raise

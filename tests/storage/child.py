@@ -1,0 +1,88 @@
+"""A process of its own that does to a journal what it is told, a line of JSON each.
+
+python -m tests.storage.child FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from portia_nb.errors import StorageError
+from portia_nb.model.events import StepDone
+from portia_nb.storage.journal import JournalStore
+from portia_nb.storage.owner import this_process
+
+from .stories import Run, new_run, step
+
+
+class Child:
+    def __init__(self, folder: str) -> None:
+        self.store = JournalStore(Path(folder))
+        self.run: Run | None = None
+
+    def create(self) -> Any:
+        self.run = new_run(self.store, owner=this_process("child")).kept()
+        return {"run": self.run.id}
+
+    def claim(self, run_id: str) -> Any:
+        hold = self.store.claim(run_id, owner=this_process("child"))
+        self.run = Run(self.store, hold, start=len(self.store.load_events(run_id)))
+        return {"fence": hold.fence}
+
+    def release(self) -> Any:
+        assert self.run is not None
+        self.store.release(self.run.hold)
+        return {}
+
+    def append(self, count: int) -> Any:
+        """Append without waiting."""
+        assert self.run is not None
+        for _ in range(count):
+            self.run.add(*step(f"s{self.run.seq}"))
+        return {"seq": self.run.seq}
+
+    def steps(self, upto: int, size: int = 10) -> Any:
+        """Do every step that isn't done yet, and say so after each: what was said must be kept."""
+        assert self.run is not None
+        events = self.store.load_events(self.run.id)
+        done = {r.event.path for r in events if type(r.event) is StepDone}
+        for i in range(upto):
+            if f"s{i}" not in done:
+                self.run.add(*step(f"s{i}", "x" * size)).kept()
+                say({"acknowledged": self.run.seq})
+        return {"done": upto}
+
+    def limit(self, more: int | None) -> Any:
+        """Let no file grow to more than `more` bytes, the disk's being full."""
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard if more is None else more, hard))
+        return {}
+
+    def close(self) -> Any:
+        self.store.close()
+        return {}
+
+
+def say(answer: Any) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    child = Child(sys.argv[1])
+    say({"ready": True})
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        try:
+            say(getattr(child, name)(*arguments))
+        except StorageError as error:
+            say({"error": type(error).__name__, "message": str(error)})
+
+
+if __name__ == "__main__":
+    main()
