@@ -15,7 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from portia_nb.errors import InvalidAnswer, InvalidOption
 
@@ -111,7 +111,21 @@ class Ladder:
             live.nobody_answers(question.id)
 
 
-Refusal = Callable[["LiveRun", "Clarification"], None]
+class Asks(Protocol):
+    """What stands behind a question: a run, or a plan that is to be approved."""
+
+    @property
+    def done(self) -> Any:
+        """A future; once it is resolved, no answer is needed."""
+
+    def answer(self, clarification_id: str, response: Any, by: str = "") -> None:
+        """Take an answer, or raise `InvalidAnswer`."""
+
+    def nobody_answers(self, clarification_id: str) -> None:
+        """Take note that nobody answers."""
+
+
+Refusal = Callable[[Any, "Clarification"], None]
 
 
 class Prompts:
@@ -124,10 +138,10 @@ class Prompts:
     def __init__(self, shell: Any) -> None:
         """Prepare for `shell`."""
         self._shell = shell
-        self._waiting: deque[tuple[LiveRun, Clarification, Refusal]] = deque()
+        self._waiting: deque[tuple[Asks, Clarification, Refusal]] = deque()
         self._is_open = True
 
-    def offer(self, live: LiveRun, question: Clarification, refused: Refusal) -> bool:
+    def offer(self, live: Asks, question: Clarification, refused: Refusal) -> bool:
         """Put `question` in line; False: nobody can be asked this way. Any thread.
 
         Args:
@@ -158,7 +172,7 @@ class Prompts:
             live, question, refused = self._waiting.popleft()
             refused(live, question)
 
-    def _ask(self, live: LiveRun, question: Clarification) -> bool:
+    def _ask(self, live: Asks, question: Clarification) -> bool:
         complaint = ""
         while not live.done.done():
             try:

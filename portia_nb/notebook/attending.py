@@ -99,7 +99,7 @@ async def attend(
     assert task is not None
     loop = asyncio.get_running_loop()
     try:
-        with sigint_calls(lambda: loop.call_soon_threadsafe(task.cancel)):
+        with sigint_calls(lambda: _cancel(loop, task)):
             await until_done(live.done, prompts if serves else None)
     except (asyncio.CancelledError, KeyboardInterrupt):
         task.uncancel()
@@ -114,6 +114,10 @@ async def attend(
         prompts.close()
     plan_run = result_of(face, attended, output)
     return judge(face, attended, plan_run)
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    loop.call_soon_threadsafe(task.cancel)
 
 
 async def _ended_in_time(live: LiveRun) -> bool:

@@ -19,7 +19,6 @@ def make_matcher(face: Face) -> Callable[[Any], Any]:
     """Return a matcher for ``shell.Completer.custom_matchers``."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
-    @context_matcher()
     def portia_matcher(context: Any) -> Any:
         """Complete inside ``%%portia`` and ``%portia``; nothing anywhere else."""
         before = context.full_text[: context.cursor_position]
@@ -32,7 +31,8 @@ def make_matcher(face: Face) -> Callable[[Any], Any]:
             "suppress": bool(matching),
         }
 
-    return portia_matcher
+    mark: Any = context_matcher()
+    return mark(portia_matcher)
 
 
 def complete(face: Face, before: str) -> tuple[str, list[str]]:

@@ -7,10 +7,8 @@ from typing import Any
 from portia_nb.session.watchers import add_watcher, remove_watcher
 
 from . import formatters
-from .completion import make_matcher
 from .magics import PortiaMagics
 from .transform import REGISTERED_AS, await_magics
-from .viewing import Watching
 
 
 def load(shell: Any) -> None:
@@ -23,12 +21,10 @@ def load(shell: Any) -> None:
     shell.configurables.append(magics)
     if shell.autoawait:
         shell.input_transformers_cleanup.append(await_magics)
-    magics.matcher = make_matcher(magics.face)
     shell.Completer.custom_matchers.append(magics.matcher)
     formatters.install(magics.face)
     if magics.asyncio_run:
         magics.patch.install()
-    magics.watcher = Watching(magics.face)
     add_watcher(magics.watcher)
 
 

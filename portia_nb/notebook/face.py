@@ -24,9 +24,13 @@ MAX_REMEMBERED = 200
 class Settings(Protocol):
     """What ``%config PortiaMagics`` sets."""
 
-    ask: bool
-    live_view: bool
-    asyncio_run: bool
+    @property
+    def ask(self) -> Any:
+        """Whether the person at the notebook is asked."""
+
+    @property
+    def live_view(self) -> Any:
+        """Whether runs are shown live that Python calls start."""
 
 
 class Face:

@@ -1,4 +1,4 @@
-"""How plans and runs show themselves as a cell's value, found by name so that nothing is imported."""
+"""How plans and runs show themselves as a cell's value; by name, so that nothing is imported."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Line:
 
 
 async def run_line(face: Face, line: str, prompts: Prompts, *, serves: bool, assigned: bool) -> Any:
-    """Do what a ``%portia`` line says, and return its value: a `PlanRun`, a `Plan`, a list, or None.
+    """Do what a ``%portia`` line says, and return its value, such as a `PlanRun`.
 
     Args:
         face: the notebook face.

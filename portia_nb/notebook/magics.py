@@ -9,9 +9,11 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, observe
 
-from .arguments import CELL, LINES, help_on, help_on_lines
+from .arguments import CELL, help_on, help_on_lines
 from .asyncio_run import AsyncioRun
+from .completion import make_matcher
 from .face import Face
+from .viewing import Watching
 
 
 @magics_class
@@ -29,8 +31,10 @@ class PortiaMagics(Magics):
     def __init__(self, shell: Any) -> None:
         """Belong to `shell`; `extension.load` registers it."""
         super().__init__(shell=shell, parent=shell)
-        self.face = Face(shell, self)
+        self.face = Face(shell, settings=self)
         self.patch = AsyncioRun(shell)
+        self.matcher = make_matcher(self.face)
+        self.watcher = Watching(self.face)
 
     @observe("asyncio_run")
     def _switch_asyncio_run(self, change: Any) -> None:
@@ -93,13 +97,9 @@ class PortiaMagics(Magics):
             if task is not None:
                 task.uncancel()
             # A CancelledError would end the cell without stopping Run All.
-            raise self.face.carded(
-                KeyboardInterrupt("stopped"), [("kept", "nothing was run")]
-            ) from None
+            raise self.face.carded(KeyboardInterrupt("stopped")) from None
         except BaseException as error:
             raise self.face.carded(error) from error.__cause__
 
 
 PortiaMagics.portia.__doc__ = f"{help_on(CELL)}\n\n{help_on_lines()}"
-
-COMMANDS = LINES

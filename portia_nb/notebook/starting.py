@@ -245,11 +245,11 @@ class _PlanQuestion:
     def __init__(self, done: concurrent.futures.Future[bool]) -> None:
         self.done = done
 
-    def answer(self, _id: str, response: Any, by: str = "") -> None:
+    def answer(self, clarification_id: str, response: Any, by: str = "") -> None:
         if not self.done.done():
             self.done.set_result(response is True)
 
-    def nobody_answers(self, _id: str) -> None:
+    def nobody_answers(self, clarification_id: str) -> None:
         self.done.cancel()
 
 

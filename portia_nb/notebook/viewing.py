@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .face import Face
     from .widget import LiveView
 
-RETRY_S = 0.02
-
 
 def side_effects(portia: Portia, plan: Plan) -> dict[str, bool | None]:
     """Return, by a step's name, whether it changes the world, as it and its tool declare."""
@@ -33,8 +31,9 @@ def _declared(portia: Portia, step: AnyStep) -> bool | None:
 
     if not isinstance(step, InvokeToolStep | SingleToolAgentStep):
         return None
-    if step._tool is not None:
-        return step._tool.side_effect
+    built_with = getattr(step, "_tool", None)
+    if built_with is not None:
+        return built_with.side_effect
     try:
         return portia.tools.get_tool(str(step.tool_id)).side_effect
     except ToolNotFoundError:
@@ -112,14 +111,17 @@ class Watching:
                 if view is not None:
                     view.refuse(question_id, str(error))
 
+        def stop() -> None:
+            live.stop("stopped in the view")
+
         self._face.remember_plan(live.plan)
-        view = open_view(
-            self._face, None, live.plan, answer, lambda: live.stop("stopped in the view")
-        )
+        view = open_view(self._face, None, live.plan, answer, stop)
         note_shown(self._face, live.id)
         live.add_listener(view.listen)
         close = self._let_clicks_through()
-        _once_done(live, lambda: (view.finish(), close()))
+        # While the cell is still open: nbclient drops what a cell shows after its end.
+        live.at_end(view.finish)
+        live.at_end(close)
 
     def _let_clicks_through(self) -> Callable[[], None]:
         """Open the detour for comms where a cell awaits on this thread; return what closes it."""
@@ -137,20 +139,3 @@ class Watching:
                 loop.call_soon_threadsafe(stack.close)
 
         return close
-
-
-def _once_done(live: LiveRun, call: Callable[[], Any]) -> None:
-    """Call `call` once `live` has ended, on whichever thread notices.
-
-    A watcher is told of a run just before it starts, when it has no `done` yet.
-    """
-    from portia_nb.running.background import background
-
-    def look() -> None:
-        done = getattr(live, "done", None)
-        if done is None:
-            background.loop.call_later(RETRY_S, look)
-        else:
-            done.add_done_callback(lambda _: call())
-
-    background.loop.call_soon_threadsafe(look)

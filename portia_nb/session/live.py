@@ -89,6 +89,7 @@ class LiveRun:
         self._first = tuple(first)
         self._executor = Executor(run, make_ports(self))
         self._thread = 0
+        self._endings: tuple[Callable[[], None], ...] = ()
 
     @property
     def id(self) -> str:
@@ -119,6 +120,13 @@ class LiveRun:
         quick; one that raises is logged and called no more.
         """
         self._listeners = (*self._listeners, listener)
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call `call()` once the run has ended, on the background thread, before `done` is resolved.
+
+        A cell that waits for the run is then still open: what is shown now belongs to it.
+        """
+        self._endings = (*self._endings, call)
 
     def answer(self, clarification_id: str, response: Any, by: str = "") -> None:
         """Answer a question; the first valid answer stands, and any later one is ignored.
@@ -162,6 +170,11 @@ class LiveRun:
             self._store.release(self._hold)
             if _live.get(self.id) is self:
                 del _live[self.id]
+            for call in self._endings:
+                try:
+                    call()
+                except Exception:
+                    logger.exception("what was to follow a run failed")
 
     def emit(self, event: AnyEvent) -> None:
         """Keep an event, apply it, show it; on the background thread only."""
