@@ -388,6 +388,27 @@ def test_a_file_that_is_no_text_and_no_table_is_a_hard_error(
         read(tmp_path, name)
 
 
+@pytest.mark.parametrize("name", ["notes.txt:stream", "C:notes.txt", "a\\b.txt", "nul\0.txt"])
+def test_names_that_mean_something_else_on_other_systems_are_not_written(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ToolHardError, match="no backslash, colon or control character"):
+        write(tmp_path, name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_workbook_is_read_as_csv_and_one_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pandas
+
+    pandas.DataFrame({"x": [1, 2], "y": ["a", "b,c"]}).to_excel(tmp_path / "a.xlsx", index=False)
+    assert read(tmp_path, "a.xlsx") == 'x,y\n1,a\n2,"b,c"\n'
+    monkeypatch.setattr(file_reader, "MAX_UNPACKED_BYTES", 100)
+    with pytest.raises(ToolHardError, match="it unpacks to"):
+        read(tmp_path, "a.xlsx")
+
+
 def test_a_file_or_content_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
