@@ -25,6 +25,10 @@ class FunctionRef(BaseModel):
     """Hash of the function's source text; of its code where no source is found."""
     _call: Callable[..., Any] | None = PrivateAttr(default=None)
 
+    def __eq__(self, other: object) -> bool:
+        # The same function, whether or not this process has got it.
+        return type(self) is type(other) and vars(self) == vars(other)
+
     @classmethod
     def of(cls, function: Callable[..., Any]) -> FunctionRef:
         """Refer to `function`, and keep it callable in this process."""
@@ -46,6 +50,9 @@ class SchemaRef(BaseModel):
     name: str
     json_schema: dict[str, Any]
     _type: Any = PrivateAttr(default=None)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
 
     @classmethod
     def of(cls, given: Any) -> SchemaRef:

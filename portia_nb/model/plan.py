@@ -1,67 +1,53 @@
-"""Plans: a frozen tree of steps.
-
-A plan of plain steps prints the keys of the reference page and no others; what a step carries beyond
-them comes after, and only where it isn't the default.
-"""
+"""Plans: a frozen tree of steps."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    SerializerFunctionWrapHandler,
-    Tag,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 
 from portia_nb.errors import StepNotFoundError
-from portia_nb.model.callables import FunctionRef, SchemaRef
+from portia_nb.model.callables import SchemaRef
 from portia_nb.model.ids import PlanUUID
-from portia_nb.model.reference import (
-    Argument,
-    ArgumentField,
-    Input,
-    Parts,
-    Reference,
-    StepOutput,
-    references,
-    show,
+from portia_nb.model.reference import StepOutput
+from portia_nb.model.steps import (
+    LLM_TOOL_ID,
+    AnyStep,
+    Frozen,
+    FunctionStep,
+    InvokeToolStep,
+    LLMStep,
+    SingleToolAgentStep,
+    Step,
+    UserInputStep,
+    UserVerifyStep,
+    Variable,
+    text_argument,
 )
 
-LLM_TOOL_ID = "llm_tool"
+# Whoever deals with plans deals with their steps, and finds them here.
+__all__ = [
+    "LLM_TOOL_ID",
+    "AnyStep",
+    "FunctionStep",
+    "InvokeToolStep",
+    "LLMStep",
+    "Plan",
+    "PlanContext",
+    "PlanInput",
+    "PlanV2",
+    "SingleToolAgentStep",
+    "Step",
+    "UserInputStep",
+    "UserVerifyStep",
+    "Variable",
+    "text_argument",
+]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Variable(_Frozen):
-    """An input of a step: its name as the planner or a person knows it, and what it refers to."""
-
-    name: str
-    """``$`` and the name of a step or plan input, or any word where `value` is set."""
-    description: str = ""
-    value: ArgumentField | None = None
-    """What is passed; None: the output or plan input that `name` names."""
-
-    @model_serializer(mode="wrap")
-    def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data = handler(self)
-        if self.value is None:
-            data.pop("value", None)
-        return data
-
-
-class PlanInput(_Frozen):
+class PlanInput(Frozen):
     """An input that the plan is given when it is run."""
 
     name: str
@@ -77,201 +63,15 @@ class PlanInput(_Frozen):
         return data
 
 
-class PlanContext(_Frozen):
+class PlanContext(Frozen):
     """What a plan was made from."""
 
     query: str
     tool_ids: tuple[str, ...] = ()
 
 
-class _Step(_Frozen):
-    """What every step has. `kind` is in each subclass."""
-
-    task: str = ""
-    inputs: tuple[Variable, ...] = ()
-    tool_id: str | None = None
-    output: str = ""
-    """``$`` and the name under which `plan_run.outputs.step_outputs` holds the output."""
-    kind: str = ""
-    name: str = ""
-    """The step's own name, unique in its plan; the output's without ``$`` unless it says otherwise."""
-    condition: str | None = None
-    """A sentence; the step is skipped where a model judges it false."""
-    output_schema: SchemaRef | None = None
-    after: tuple[str, ...] = ()
-    """Names of steps that must be done first, beside those that are referred to."""
-    side_effect: bool | None = None
-    """True: changes the world. False: only reads. None: as the tool or function declares."""
-    retries: int | None = Field(default=None, ge=0)
-    """Further tries after a failure; None: as the tool declares."""
-    timeout_s: float | None = Field(default=None, gt=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_names(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        name, output = data.get("name"), data.get("output")
-        if not name and isinstance(output, str):
-            return {**data, "name": output.removeprefix("$")}
-        if name and not output:
-            return {**data, "output": f"${name}"}
-        return data
-
-    def arguments(self) -> Iterator[Argument]:
-        """Yield every argument that the step passes on."""
-        for variable in self.inputs:
-            if variable.value is not None:
-                yield variable.value
-
-    def references(self) -> Iterator[Reference]:
-        """Yield every reference that the step makes, those of its inputs by name included."""
-        for variable in self.inputs:
-            if variable.value is None:
-                yield StepOutput(variable.name.removeprefix("$"))
-        for argument in self.arguments():
-            yield from references(argument)
-
-    @model_serializer(mode="wrap")
-    def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data = handler(self)
-        printed = {key: data.pop(key) for key in ("task", "inputs", "tool_id", "output")}
-        if data["name"] == self.output.removeprefix("$"):
-            del data["name"]
-        if data["kind"] == _plain_kind(self.tool_id):
-            del data["kind"]
-        fields = type(self).model_fields
-        for key, value in data.items():
-            if getattr(self, key) != fields[key].get_default(call_default_factory=True) or key in (
-                "kind",
-                "name",
-            ):
-                printed[key] = value
-        return printed
-
-
-class LLMStep(_Step):
-    """One model call over the task and the inputs, without a tool."""
-
-    kind: Literal["llm"] = "llm"
-    tool_id: str | None = LLM_TOOL_ID
-    task_parts: ArgumentField | None = None
-    """The task with its references, where it holds any."""
-    system_prompt: str | None = None
-    model: str | None = None
-    _model: Any = PrivateAttr(default=None)
-
-    def arguments(self) -> Iterator[Argument]:
-        """Yield every argument that the step passes on."""
-        yield from super().arguments()
-        if self.task_parts is not None:
-            yield self.task_parts
-
-
-class InvokeToolStep(_Step):
-    """A tool with these arguments, without a model call."""
-
-    kind: Literal["tool"] = "tool"
-    args: dict[str, ArgumentField] = Field(default_factory=dict)
-    _tool: Any = PrivateAttr(default=None)
-
-    def arguments(self) -> Iterator[Argument]:
-        """Yield every argument that the step passes on."""
-        yield from super().arguments()
-        yield from self.args.values()
-
-
-class SingleToolAgentStep(_Step):
-    """One tool whose arguments a model chooses; those in `args` are settled already."""
-
-    kind: Literal["agent"] = "agent"
-    args: dict[str, ArgumentField] = Field(default_factory=dict)
-    task_parts: ArgumentField | None = None
-    model: str | None = None
-    _tool: Any = PrivateAttr(default=None)
-    _model: Any = PrivateAttr(default=None)
-
-    def arguments(self) -> Iterator[Argument]:
-        """Yield every argument that the step passes on."""
-        yield from super().arguments()
-        yield from self.args.values()
-        if self.task_parts is not None:
-            yield self.task_parts
-
-
-class FunctionStep(_Step):
-    """A function of the user's with these arguments."""
-
-    kind: Literal["function"] = "function"
-    function: FunctionRef
-    args: dict[str, ArgumentField] = Field(default_factory=dict)
-
-    def arguments(self) -> Iterator[Argument]:
-        """Yield every argument that the step passes on."""
-        yield from super().arguments()
-        yield from self.args.values()
-
-
-class UserVerifyStep(_Step):
-    """Asks yes or no; no ends the run."""
-
-    kind: Literal["user_verify"] = "user_verify"
-    message: ArgumentField
-    default: bool | None = None
-    """The answer to take where nobody can be asked."""
-
-    def arguments(self) -> Iterator[Argument]:
-        """Yield every argument that the step passes on."""
-        yield from super().arguments()
-        yield self.message
-
-
-class UserInputStep(_Step):
-    """Asks for text, or for one of the options; the answer is the output."""
-
-    kind: Literal["user_input"] = "user_input"
-    message: ArgumentField
-    options: ArgumentField | None = None
-    default: Any = None
-    """The answer to take where nobody can be asked; None: there is none."""
-
-    def arguments(self) -> Iterator[Argument]:
-        """Yield every argument that the step passes on."""
-        yield from super().arguments()
-        yield self.message
-        if self.options is not None:
-            yield self.options
-
-
-def _plain_kind(tool_id: str | None) -> str:
-    return "llm" if tool_id in (None, LLM_TOOL_ID) else "agent"
-
-
-def _kind_of(data: Any) -> str:
-    """Tell a step's kind: as it says, else as the page's bare steps mean it."""
-    if isinstance(data, dict):
-        return str(data.get("kind") or _plain_kind(data.get("tool_id")))
-    return str(getattr(data, "kind", ""))
-
-
-Step = Annotated[
-    Annotated[LLMStep, Tag("llm")]
-    | Annotated[InvokeToolStep, Tag("tool")]
-    | Annotated[SingleToolAgentStep, Tag("agent")]
-    | Annotated[FunctionStep, Tag("function")]
-    | Annotated[UserVerifyStep, Tag("user_verify")]
-    | Annotated[UserInputStep, Tag("user_input")],
-    Discriminator(_kind_of),
-]
-"""Any step; its JSON is told apart by `kind`, or where that is absent, by `tool_id`."""
-
-AnyStep = (
-    LLMStep | InvokeToolStep | SingleToolAgentStep | FunctionStep | UserVerifyStep | UserInputStep
-)
-
-
-class Plan(_Frozen):
-    """Steps towards an answer, frozen: running one never changes it, so one plan can run many times."""
+class Plan(Frozen):
+    """Steps towards an answer. Running a plan never changes it, so one plan can run many times."""
 
     id: PlanUUID = Field(default_factory=PlanUUID.new)
     plan_context: PlanContext = Field(default_factory=lambda: PlanContext(query=""))
@@ -287,7 +87,7 @@ class Plan(_Frozen):
     _hash: str | None = PrivateAttr(default=None)
 
     def model_copy(self, *, update: Any = None, deep: bool = False) -> Plan:
-        """Return a copy with some fields changed; what was worked out from the old ones is forgotten."""
+        """Return a copy with some fields changed; what was worked out from the old is forgotten."""
         copied = super().model_copy(update=update, deep=deep)
         copied._index = copied._hash = None
         return copied
@@ -298,11 +98,13 @@ class Plan(_Frozen):
         Raises:
             StepNotFoundError: there is none; the message lists the steps.
         """
-        if isinstance(step, int) and not isinstance(step, bool):
+        if isinstance(step, int):
             if -len(self.steps) <= step < len(self.steps):
                 return step % len(self.steps)
             raise StepNotFoundError(
-                f"no step {step} in this plan of {len(self.steps)} steps", plan_id=self.id, step=step
+                f"no step {step} in this plan of {len(self.steps)} steps",
+                plan_id=self.id,
+                step=step,
             )
         if self._index is None:
             index = {s.output.removeprefix("$"): i for i, s in enumerate(self.steps)}
@@ -371,7 +173,9 @@ class Plan(_Frozen):
     def missing_functions(self) -> tuple[str, ...]:
         """Return the names of functions that this process has not got."""
         return tuple(
-            s.function.name for s in self.steps if isinstance(s, FunctionStep) and s.function.call is None
+            step.function.name
+            for step in self.steps
+            if isinstance(step, FunctionStep) and step.function.call is None
         )
 
     def pretty_print(self) -> str:
@@ -384,7 +188,8 @@ class Plan(_Frozen):
         for index, step in enumerate(self.steps):
             tool = step.tool_id or step.kind
             needs = ", ".join(f"${name}" for name in self.needs(step))
-            lines.append(f"{index}  {step.name}  {tool}  {step.task}" + (f"  ← {needs}" if needs else ""))
+            arrow = f"  ← {needs}" if needs else ""
+            lines.append(f"{index}  {step.name}  {tool}  {step.task}{arrow}")
         return "\n".join(lines)
 
     @model_serializer(mode="wrap")
@@ -404,13 +209,3 @@ _PLAN_EXTRAS: dict[str, Any] = {
 }
 
 PlanV2 = Plan
-
-
-def text_argument(parts: Argument) -> tuple[str, Argument | None]:
-    """Return a text argument as its display text, and itself where it holds references.
-
-    >>> from portia_nb.model.reference import to_argument
-    >>> text_argument(to_argument("plain"))
-    ('plain', None)
-    """
-    return show(parts), parts if isinstance(parts, Parts | Input | StepOutput) else None

@@ -1,0 +1,261 @@
+"""Steps: what a plan is made of, each kind a frozen class of its own.
+
+A plain step prints the keys of the reference page and no others; what it carries beyond them comes
+after, and only where it isn't the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
+
+from portia_nb.model.callables import FunctionRef, SchemaRef
+from portia_nb.model.reference import (
+    Argument,
+    ArgumentField,
+    Input,
+    Parts,
+    Reference,
+    StepOutput,
+    references,
+    show,
+)
+
+LLM_TOOL_ID = "llm_tool"
+
+
+class Frozen(BaseModel):
+    """A noun that never changes.
+
+    Equal by its fields: what a process keeps beside them, such as a bound tool, doesn't count.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+
+class Variable(Frozen):
+    """An input of a step: its name as the planner or a person knows it, and what it refers to."""
+
+    name: str
+    """``$`` and the name of a step or plan input, or any word where `value` is set."""
+    description: str = ""
+    value: ArgumentField | None = None
+    """What is passed; None: the output or plan input that `name` names."""
+
+    @model_serializer(mode="wrap")
+    def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data = handler(self)
+        if self.value is None:
+            data.pop("value", None)
+        return data
+
+
+class _Step(Frozen):
+    """What every step has, beside a `kind` of its own."""
+
+    task: str = ""
+    inputs: tuple[Variable, ...] = ()
+    tool_id: str | None = None
+    output: str = ""
+    """``$`` and the name under which `plan_run.outputs.step_outputs` holds the output."""
+    name: str = ""
+    """Unique in its plan; the output's name without ``$`` unless it says otherwise."""
+    condition: str | None = None
+    """A sentence; the step is skipped where a model judges it false."""
+    output_schema: SchemaRef | None = None
+    after: tuple[str, ...] = ()
+    """Names of steps that must be done first, beside those that are referred to."""
+    side_effect: bool | None = None
+    """True: changes the world. False: only reads. None: as the tool or function declares."""
+    retries: int | None = Field(default=None, ge=0)
+    """Further tries after a failure; None: as the tool declares."""
+    timeout_s: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_names(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        name, output = data.get("name"), data.get("output")
+        if not name and isinstance(output, str):
+            return {**data, "name": output.removeprefix("$")}
+        if name and not output:
+            return {**data, "output": f"${name}"}
+        return data
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        for variable in self.inputs:
+            if variable.value is not None:
+                yield variable.value
+
+    def references(self) -> Iterator[Reference]:
+        """Yield every reference that the step makes, those of its inputs by name included."""
+        for variable in self.inputs:
+            if variable.value is None:
+                yield StepOutput(variable.name.removeprefix("$"))
+        for argument in self.arguments():
+            yield from references(argument)
+
+    @model_serializer(mode="wrap")
+    def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data = handler(self)
+        # The page's keys first, and always.
+        printed = {key: data.pop(key) for key in ("task", "inputs", "tool_id", "output")}
+        kind, name = data.pop("kind"), data.pop("name")
+        if kind != _plain_kind(self.tool_id):
+            printed["kind"] = kind
+        if name != self.output.removeprefix("$"):
+            printed["name"] = name
+        fields = type(self).model_fields
+        printed.update(
+            (key, value)
+            for key, value in data.items()
+            if getattr(self, key) != fields[key].get_default(call_default_factory=True)
+        )
+        return printed
+
+
+class LLMStep(_Step):
+    """One model call over the task and the inputs, without a tool."""
+
+    kind: Literal["llm"] = "llm"
+    tool_id: str | None = LLM_TOOL_ID
+    task_parts: ArgumentField | None = None
+    """The task with its references, where it holds any."""
+    system_prompt: str | None = None
+    model: str | None = None
+    _model: Any = PrivateAttr(default=None)
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        if self.task_parts is not None:
+            yield self.task_parts
+
+
+class InvokeToolStep(_Step):
+    """A tool with these arguments, without a model call."""
+
+    kind: Literal["tool"] = "tool"
+    args: dict[str, ArgumentField] = Field(default_factory=dict)
+    _tool: Any = PrivateAttr(default=None)
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        yield from self.args.values()
+
+
+class SingleToolAgentStep(_Step):
+    """One tool whose arguments a model chooses; those in `args` are settled already."""
+
+    kind: Literal["agent"] = "agent"
+    args: dict[str, ArgumentField] = Field(default_factory=dict)
+    task_parts: ArgumentField | None = None
+    model: str | None = None
+    _tool: Any = PrivateAttr(default=None)
+    _model: Any = PrivateAttr(default=None)
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        yield from self.args.values()
+        if self.task_parts is not None:
+            yield self.task_parts
+
+
+class FunctionStep(_Step):
+    """A function of the user's with these arguments."""
+
+    kind: Literal["function"] = "function"
+    function: FunctionRef
+    args: dict[str, ArgumentField] = Field(default_factory=dict)
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        yield from self.args.values()
+
+
+class UserVerifyStep(_Step):
+    """Asks yes or no; no ends the run."""
+
+    kind: Literal["user_verify"] = "user_verify"
+    message: ArgumentField
+    default: bool | None = None
+    """The answer to take where nobody can be asked."""
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        yield self.message
+
+
+class UserInputStep(_Step):
+    """Asks for text, or for one of the options; the answer is the output."""
+
+    kind: Literal["user_input"] = "user_input"
+    message: ArgumentField
+    options: ArgumentField | None = None
+    default: Any = None
+    """The answer to take where nobody can be asked; None: there is none."""
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        yield self.message
+        if self.options is not None:
+            yield self.options
+
+
+def _plain_kind(tool_id: str | None) -> str:
+    return "llm" if tool_id in (None, LLM_TOOL_ID) else "agent"
+
+
+def _kind_of(data: Any) -> str:
+    """Tell a step's kind: as it says, else as the page's bare steps mean it."""
+    if isinstance(data, dict):
+        return str(data.get("kind") or _plain_kind(data.get("tool_id")))
+    return str(getattr(data, "kind", ""))
+
+
+Step = Annotated[
+    Annotated[LLMStep, Tag("llm")]
+    | Annotated[InvokeToolStep, Tag("tool")]
+    | Annotated[SingleToolAgentStep, Tag("agent")]
+    | Annotated[FunctionStep, Tag("function")]
+    | Annotated[UserVerifyStep, Tag("user_verify")]
+    | Annotated[UserInputStep, Tag("user_input")],
+    Discriminator(_kind_of),
+]
+"""Any step; its JSON is told apart by `kind`, or where that is absent, by `tool_id`."""
+
+AnyStep = (
+    LLMStep | InvokeToolStep | SingleToolAgentStep | FunctionStep | UserVerifyStep | UserInputStep
+)
+
+
+def text_argument(parts: Argument) -> tuple[str, Argument | None]:
+    """Return a text argument as its display text, and itself where it holds references.
+
+    >>> from portia_nb.model.reference import to_argument
+    >>> text_argument(to_argument("plain"))
+    ('plain', None)
+    """
+    return show(parts), parts if isinstance(parts, Parts | Input | StepOutput) else None
