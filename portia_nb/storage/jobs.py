@@ -19,7 +19,7 @@ from .blobs import Blobs
 from .faults import how_to_go_on
 from .ledger import Ledger
 from .owner import Owner, is_alive
-from .refusals import done_twice, held_elsewhere, no_run, run_id_taken, stale
+from .refusals import done_twice, held_elsewhere, no_run, out_of_order, run_id_taken, stale
 from .rows import EventRow, checksum
 from .states import state_after
 from .store import Hold, RunRow
@@ -113,8 +113,8 @@ def claim(
         " held_since = ? WHERE number = ?",
         (fence + 1, *_columns(owner, time.time()), number),
     )
-    last = connection.execute("SELECT max(seq) FROM event WHERE run = ?", (number,)).fetchone()[0]
-    return Hold(run_id, fence + 1, Ledger(last or 0))
+    last = connection.execute("SELECT last_seq FROM run WHERE number = ?", (number,)).fetchone()[0]
+    return Hold(run_id, fence + 1, Ledger(last))
 
 
 def release(hold: Hold, connection: sqlite3.Connection) -> None:
@@ -174,16 +174,28 @@ def append(
     try:
         added = connection.execute(
             "INSERT INTO event (run, seq, at, kind, path, fence, body, checksum)"
-            " SELECT number, ?, ?, ?, ?, fence, ?, ? FROM run WHERE id = ? AND fence = ?",
+            " SELECT number, ?1, ?2, ?3, ?4, fence, ?5, ?6 FROM run"
+            " WHERE id = ?7 AND fence = ?8 AND last_seq = ?1 - 1",
             (row.seq, row.at, row.kind, row.path, row.body, row.checksum, hold.run_id, hold.fence),
         )
     except sqlite3.IntegrityError as error:
         if row.kind == "step_done":
             raise done_twice(hold.run_id, row.path or "") from error
-        raise StorageError(f"event {row.seq} of run {hold.run_id} is already kept") from error
+        raise out_of_order(hold.run_id, row.seq) from error
     if added.rowcount != 1:
-        _, _, holder, _ = _holder(hold.run_id, "any more", connection)
-        raise stale(hold.run_id, holder)
+        _, fence, holder, _ = _holder(hold.run_id, "any more", connection)
+        raise (
+            out_of_order(hold.run_id, row.seq)
+            if fence == hold.fence
+            else stale(hold.run_id, holder)
+        )
+    state = state_after(event)
+    connection.execute(
+        "UPDATE run SET last_seq = ?, state = coalesce(?, state) WHERE id = ?",
+        (row.seq, state, hold.run_id),
+    )
+    if type(event) is ClarificationResolved:
+        _leave_waiting(hold.run_id, connection)
     if row.blobs:
         # Again, under the lock: another process may have just deleted an equal value's file.
         write_blobs(row)
@@ -191,11 +203,6 @@ def append(
             "INSERT INTO blob (sha256, run, seq) SELECT ?, number, ? FROM run WHERE id = ?",
             [(sha256, row.seq, hold.run_id) for sha256, _ in row.blobs],
         )
-    state = state_after(event)
-    if state is not None:
-        connection.execute("UPDATE run SET state = ? WHERE id = ?", (state.value, hold.run_id))
-    elif type(event) is ClarificationResolved:
-        _leave_waiting(hold.run_id, connection)
 
 
 def _leave_waiting(run_id: str, connection: sqlite3.Connection) -> None:

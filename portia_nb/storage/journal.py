@@ -22,7 +22,7 @@ from .blobs import Blobs
 from .faults import how_to_go_on
 from .owner import Owner
 from .place import make_folder
-from .refusals import no_plan, no_run
+from .refusals import no_plan, no_run, out_of_order
 from .rows import EventRow, pack, unpack
 from .store import Hold, PlanRow, RunRow
 from .writer import Job, Work, Writer
@@ -125,10 +125,7 @@ class JournalStore:
             return
         try:
             if recorded.seq != ledger.last_seq + 1:
-                raise StorageError(
-                    f"event {recorded.seq} of run {hold.run_id} comes after event "
-                    f"{ledger.last_seq}: the order has a gap or a twin"
-                )
+                raise out_of_order(hold.run_id, recorded.seq)
             row = pack(recorded)
         except StorageError as error:
             ledger.fail(error)
@@ -157,7 +154,9 @@ class JournalStore:
         """Return the run's events, as `Store.load_events` promises."""
         self._catch_up()
         with schema.reading(self.path) as connection:
-            found = connection.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
+            found = connection.execute(
+                "SELECT number, last_seq FROM run WHERE id = ?", (run_id,)
+            ).fetchone()
             if found is None:
                 raise no_run(run_id, f"in {self.path}")
             rows = connection.execute(
@@ -165,13 +164,14 @@ class JournalStore:
                 " WHERE run = ? AND seq > ? ORDER BY seq",
                 (found[0], after_seq),
             )
-            return self._unpack(run_id, rows, max(after_seq, 0), classes)
+            return self._unpack(run_id, rows, max(after_seq, 0), found[1], classes)
 
     def _unpack(
         self,
         run_id: str,
         rows: sqlite3.Cursor,
         after_seq: int,
+        last_seq: int,
         classes: Mapping[str, Any] | None,
     ) -> list[Recorded]:
         events: list[Recorded] = []
@@ -180,6 +180,10 @@ class JournalStore:
                 if row[0] != expected:
                     raise StoreDamaged(f"event {expected} of run {run_id} is missing")
                 events.append(unpack(run_id, row, self._blobs, classes))
+            if after_seq + len(events) != max(last_seq, after_seq):
+                raise StoreDamaged(
+                    f"run {run_id} ends with event {after_seq + len(events)} and not {last_seq}"
+                )
         except (StoreDamaged, sqlite3.DatabaseError) as error:
             raise StoreDamaged(
                 f"{self.path}: {error}. The {len(events)} events before it are whole (`events`). "

@@ -18,7 +18,7 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
 from .owner import Owner, is_alive
-from .refusals import done_twice, held_elsewhere, no_plan, no_run, run_id_taken, stale
+from .refusals import done_twice, held_elsewhere, no_plan, no_run, out_of_order, run_id_taken, stale
 from .states import state_after
 from .store import Hold, PlanRow, RunRow
 
@@ -126,10 +126,7 @@ class MemoryStore:
             raise stale(hold.run_id, run.owner)
         event = recorded.event
         if recorded.seq != len(run.events) + 1:
-            raise StorageError(
-                f"event {recorded.seq} of run {hold.run_id} comes after event {len(run.events)}: "
-                "the order has a gap or a twin"
-            )
+            raise out_of_order(hold.run_id, recorded.seq)
         if type(event) is StepDone:
             if event.path in run.done:
                 raise done_twice(hold.run_id, event.path)

@@ -56,6 +56,15 @@ def stale(run_id: str, owner: Owner | None) -> StaleOwner:
     )
 
 
+def out_of_order(run_id: str, seq: int) -> StorageError:
+    """Return the error for an event that doesn't come next in its run."""
+    return StorageError(
+        f"event {seq} of run {run_id} doesn't come next: the order has a gap or a twin",
+        run_id=run_id,
+        seq=seq,
+    )
+
+
 def done_twice(run_id: str, path: str) -> StorageError:
     """Return the error for recording one step as done a second time."""
     return StorageError(

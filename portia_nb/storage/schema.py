@@ -3,7 +3,8 @@
 What a row means:
 
     plan   one content of one plan; a plan changed under the same id has two rows
-    run    one run and who holds it; `number` stands for its id in the other tables
+    run    one run and who holds it; `number` stands for its id in the other tables; `last_seq` is
+           its last event's, so that a lost end is noticed
     event  one event; `body` is its JSON in ASCII, `checksum` covers run, seq, at and body
     blob   which events refer to which file of `blobs/`
 """
@@ -37,8 +38,8 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE run (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, plan_id TEXT NOT NULL,
             plan_hash TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL,
-            fence INTEGER NOT NULL, host TEXT, pid INTEGER, process_started TEXT, label TEXT,
-            held_since REAL
+            fence INTEGER NOT NULL, last_seq INTEGER NOT NULL DEFAULT 0, host TEXT, pid INTEGER,
+            process_started TEXT, label TEXT, held_since REAL
         )""",
         """CREATE TABLE event (
             run INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
@@ -104,6 +105,8 @@ def reading(path: Path) -> Generator[sqlite3.Connection]:
     try:
         with contextlib.closing(_connect(path)) as connection:
             connection.execute("PRAGMA query_only=ON")
+            # One moment for all that is read in this block.
+            connection.execute("BEGIN")
             yield connection
     except (sqlite3.Error, OSError) as error:
         raise typed(error, path) from error
