@@ -24,6 +24,10 @@ _WRITE_FAILED = {
 }
 
 
+FAULTS = (sqlite3.Error, OSError, UnicodeError)
+"""What reading and writing a journal may raise; the text of an error may itself be damaged."""
+
+
 def how_to_go_on(path: Path) -> str:
     """Return what a person can do about a damaged file."""
     return (
@@ -36,6 +40,8 @@ def typed(error: Exception, path: Path) -> StorageError:
     """Return `error`, met on the journal at `path`, as an error of this room."""
     if isinstance(error, OSError):
         return _from_system(error, path)
+    if isinstance(error, UnicodeError):
+        return _damaged(path, error)
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF == sqlite3.SQLITE_CANTOPEN and not path.exists():
         return _gone(path)
@@ -49,7 +55,7 @@ def typed(error: Exception, path: Path) -> StorageError:
                 path=path,
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
-            return StoreDamaged(f"{path} is damaged ({error}). {how_to_go_on(path)}", path=path)
+            return _damaged(path, error)
         case (
             sqlite3.SQLITE_READONLY
             | sqlite3.SQLITE_CANTOPEN
@@ -79,6 +85,10 @@ def _full(path: Path, error: Exception) -> StoreFull:
         "reached. What was kept before is whole: free some space, then resume",
         path=path,
     )
+
+
+def _damaged(path: Path, error: Exception) -> StoreDamaged:
+    return StoreDamaged(f"{path} is damaged ({error}). {how_to_go_on(path)}", path=path)
 
 
 def _gone(path: Path) -> StoreDamaged:

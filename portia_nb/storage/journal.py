@@ -184,7 +184,7 @@ class JournalStore:
                 raise StoreDamaged(
                     f"run {run_id} ends with event {after_seq + len(events)} and not {last_seq}"
                 )
-        except (StoreDamaged, sqlite3.DatabaseError) as error:
+        except (StoreDamaged, sqlite3.Error, UnicodeError) as error:
             raise StoreDamaged(
                 f"{self.path}: {error}. The {len(events)} events before it are whole (`events`). "
                 + how_to_go_on(self.path),

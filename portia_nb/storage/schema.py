@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from portia_nb.errors import StoreDamaged, StoreTooNew
 
-from .faults import how_to_go_on, typed
+from .faults import FAULTS, how_to_go_on, typed
 from .filesystem import is_on_network
 
 BUSY_TIMEOUT_S = 5.0
@@ -76,7 +76,7 @@ def prepare(path: Path) -> None:
             _check_identity(connection, path)
             _set_durability(connection, path)
             _migrate(connection)
-    except (sqlite3.Error, OSError) as error:
+    except FAULTS as error:
         raise typed(error, path) from error
 
 
@@ -108,7 +108,7 @@ def reading(path: Path) -> Generator[sqlite3.Connection]:
             # One moment for all that is read in this block.
             connection.execute("BEGIN")
             yield connection
-    except (sqlite3.Error, OSError) as error:
+    except FAULTS as error:
         raise typed(error, path) from error
 
 
