@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from portia_nb.errors import InvalidConfigError, RecordDrift
+from portia_nb.errors import InvalidConfigError, RecordDrift, StoreUnwritable
 from portia_nb.model.language import (
     CallAnswer,
     DataAnswer,
@@ -106,18 +106,21 @@ class Record(_Part):
         raise InvalidConfigError(message, path=str(path))
 
     def save(self, path: Path, secrets: Iterable[str] = ()) -> None:
-        """Write the record, whole or not at all, with every one of `secrets` blotted out."""
+        """Write the record, whole or not at all, with every one of `secrets` blotted out.
+
+        Raises:
+            StoreUnwritable: the file can't be written.
+        """
         plain = _blotted(self.model_dump(), [secret for secret in secrets if secret])
         text = json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(path, text + "\n")
+        except OSError as error:
+            raise StoreUnwritable(
+                f"can't write the record {str(path)!r}: {error.strerror}; choose another file",
+                path=str(path),
+            ) from error
 
     def add_reply(self, request: ModelRequest, reply: ModelReply) -> None:
         """Keep what a model answered to `request`."""
@@ -189,6 +192,17 @@ class Record(_Part):
             f"{difference(nearest, asked)}\n{REMEDY}",
             tool_id=tool_id,
         )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def wanted_by(request: ModelRequest) -> str:

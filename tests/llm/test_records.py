@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from portia_nb.errors import InvalidConfigError, NoModelKey, RecordDrift
+from portia_nb.errors import InvalidConfigError, NoModelKey, RecordDrift, StoreUnwritable
 from portia_nb.llm.records import Record
 from portia_nb.llm.replay import PlayingModel, RecordingModel
 from portia_nb.llm.scripted import ScriptedModel, shipped_records
@@ -122,6 +122,14 @@ async def test_a_value_that_is_not_json_leaves_the_old_file_alone(tmp_path):
         record.save(path)
     assert json.loads(path.read_text())["about"] == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_named_and_left_clean(tmp_path):
+    folder = tmp_path / "record.json"
+    folder.mkdir()
+    with pytest.raises(StoreUnwritable, match="can't write the record"):
+        Record().save(folder)
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 # -- the scripted model ----------------------------------------------------------------------------

@@ -64,7 +64,7 @@ SCHEMAS = objects(
 
 
 @given(SCHEMAS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_schema_made_strict_obeys_the_rules_of_strict_outputs(schema):
     wire = schema_for_wire(schema)
     if wire.is_strict:
@@ -103,7 +103,7 @@ def value_of(schema, root, *, whole):
 
 
 @given(SCHEMAS, st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_what_fits_on_the_wire_fits_the_schema_that_was_meant_once_brought_back(schema, whole):
     wire = schema_for_wire(schema)
     if wire.is_strict:
