@@ -84,13 +84,13 @@ def show_question(question: Clarification) -> ShownQuestion:
 
 
 def read_answer(question: Clarification, value: Any) -> Any:
-    """Return what the form's `value` means: for a choice the option itself, else `value`.
+    """Return what the form's `value` means: an option itself, the default for an empty field.
 
     Raises:
         ValueError: the form named an option that isn't there.
     """
     if not isinstance(question, MultipleChoiceClarification):
-        return value
+        return question.default if value == "" and question.default is not None else value
     index = value.get("option") if isinstance(value, dict) else None
     if not isinstance(index, int) or not 0 <= index < len(question.options):
         raise ValueError(f"choose one of the {len(question.options)} options")

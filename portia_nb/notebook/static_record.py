@@ -29,13 +29,14 @@ from .view_state import (
     run_of,
     run_view,
 )
+from .visible_text import one_line
 
 PLAN_MIME = "application/vnd.portia.plan+json"
 RUN_MIME = "application/vnd.portia.run+json"
 LARGE = 150
 """Steps above which finished ones are folded and outputs get less room."""
 LARGE_TOTAL_BYTES = 20_000
-LARGE_TASK_CHARS = 60
+LARGE_TASK_CHARS = 50
 MAX_PICTURE_CHARS = 110_000
 FOLD_AWAY_CHARS = 400
 
@@ -124,7 +125,9 @@ def view_to_html(view: View, svg: str | None = None) -> str:
         parts.append(f"<p>{_prose(view['next'])}</p>")
     uri = data_uri(svg) if svg is not None else ""
     if uri and len(uri) <= MAX_PICTURE_CHARS:
-        parts.append(f'<p><img src="{uri}" alt="{escape(_alt(view))}" style="max-width:100%"></p>')
+        parts.append(
+            f'<p><img src="{uri}" alt="{_escaped(_alt(view))}" style="max-width:100%"></p>'
+        )
     parts.append(f"<ol>{''.join(map(_row, folded))}</ol>")
     return f'<div class="portia-record">{"".join(parts)}</div>'
 
@@ -222,7 +225,7 @@ def _alt(view: View) -> str:
     names: Iterable[str] = (row.get("name", row["path"]) for row in view["steps"][:12])
     more = len(view["steps"]) - 12
     listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
-    return f"Graph of the plan's steps: {listed}. The list below says the same."[:600]
+    return one_line(f"Graph of the plan's steps: {listed}", 600)
 
 
 def is_over(run: Run) -> bool:

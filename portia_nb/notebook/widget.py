@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import Recorded, TextStreamed
@@ -24,6 +24,7 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.run import Run, StepState
 
 from . import static_record
+from .channel import Channel, Publisher, open_widget
 from .questions import read_answer, show_question
 from .shown_output import OutputRoom, Shown
 from .view_state import (
@@ -49,44 +50,6 @@ PACK_ABOVE_BYTES = 600
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 log = logging.getLogger(__name__)
-
-
-class Publisher(Protocol):
-    """What shows a bundle: IPython's `display_pub`, or a test's."""
-
-    def publish(
-        self,
-        data: dict[str, Any],
-        metadata: dict[str, Any] | None = None,
-        *,
-        transient: dict[str, Any] | None = None,
-        update: bool = False,
-    ) -> None:
-        """Show `data`, or with `update` replace what has the same display id."""
-
-
-class Channel(Protocol):
-    """What carries messages to the browser: the widget, or a test's."""
-
-    @property
-    def model_id(self) -> str | None:
-        """Return the name by which the browser finds it."""
-
-    def send(self, content: Any, buffers: Any = None) -> None:
-        """Send one message to every view."""
-
-    def on_msg(self, callback: Callable[..., None], remove: bool = False) -> None:
-        """Call `callback(channel, content, buffers)` for each message that comes back."""
-
-    def close(self) -> None:
-        """Tell the browser that nothing more will come."""
-
-
-def open_widget() -> Channel:
-    """Open a widget; the first call imports anywidget."""
-    from .run_widget import RunWidget
-
-    return RunWidget()
 
 
 @dataclass

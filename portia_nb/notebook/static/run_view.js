@@ -249,7 +249,10 @@ const INKS = /** @type {{[colour: string]: string}} */ ({
   '#1f2328': 'ink',
   '#57606a': 'dim',
   '#7d8793': 'line',
-  '#9aa4b0': 'line'
+  '#9aa4b0': 'line',
+  '#f6f8fa': 'waiting-tint',
+  '#fbfcfd': 'soft',
+  '#eef1f5': 'soft'
 });
 
 /** Parse our own SVG, and take nothing in it that we never draw.
@@ -361,18 +364,20 @@ function drawStep(step, number, id) {
   const row = make(
     'button', 'row',
     make('span', 'number', number ? String(number) : ''), shape, name, tool,
+    step.changes ? make('span', 'changes', 'changes something') : null,
     make('span', 'fill'), attempt, word, time, make('span', 'chevron')
   );
   row.type = 'button';
   set(row, { 'aria-expanded': false, 'aria-controls': id });
   const line = foreign('div', 'line', '');
+  const why = make('div', 'why');
   const stream = make('div', 'stream');
   const more = make('div', 'more');
   more.id = id;
   more.hidden = true;
-  const item = make('li', 'step', row, line, stream, more);
+  const item = make('li', 'step', row, line, why, stream, more);
   let current = step;
-  let shownState = '';
+  let shownState = 'undrawn';
 
   function drawMore() {
     const parts = [];
@@ -382,7 +387,7 @@ function drawStep(step, number, id) {
     if (current.condition) {
       parts.push(foreign('p', 'note', `only if: ${current.condition}`));
     }
-    if (current.why) {
+    if (current.why && !why.textContent) {
       parts.push(make('p', 'note', current.why));
     }
     if (current.model) {
@@ -424,16 +429,16 @@ function drawStep(step, number, id) {
     get step() {
       return current;
     },
-    /** @param {Step} next */
-    show(next) {
+    /** @param {Step} next @param {string} state `''`: a step of a plan that doesn't run */
+    show(next, state) {
       current = next;
-      const state = next.state ?? '';
       if (state !== shownState) {
         shownState = state;
-        item.dataset['state'] = state;
+        item.dataset['state'] = state || 'waiting';
         shape.replaceChildren(icon(state || 'waiting'));
         say(word, STATES[state]?.word ?? '');
       }
+      say(why, state === '' || state === 'waiting' ? next.why ?? '' : '');
       say(attempt, (next.attempt ?? 1) > 1 ? `attempt ${next.attempt}` : '');
       const said =
         state === 'failed' || next.error
@@ -542,7 +547,8 @@ function drawQuestion(question, id, host) {
     button('Answer', 'primary');
   }
   if (question.default !== undefined) {
-    fields.append(foreign('p', 'note', `Where nobody can be asked, the answer is ${question.default}.`));
+    const use = question.kind === 'input' ? 'Leave it empty for' : 'Where nobody can be asked, the answer is';
+    fields.append(foreign('p', 'note', `${use} ${question.default}.`));
   }
   fields.append(problem);
   if (host) {
@@ -653,7 +659,6 @@ export function drawRun(el, given, host) {
   set(list, { role: 'list', 'aria-label': 'Steps' });
   const body = make('div', 'body', list);
   const root = make('section', 'view', head, bar, status, questionBox, outcome, body);
-  set(root, { 'aria-label': view.kind === 'run' ? 'Agent run' : 'Plan', 'data-kind': view.kind });
   // A key typed here is no shortcut of the notebook's; Lumino asks for this attribute.
   root.dataset['lmSuppressShortcuts'] = 'true';
   for (const type of ['keydown', 'keypress', 'keyup']) {
@@ -677,6 +682,7 @@ export function drawRun(el, given, host) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let announcer;
   let finished = 0;
+  let shownOutcome = '';
 
   /** @param {string} text */
   function announce(text) {
@@ -711,6 +717,9 @@ export function drawRun(el, given, host) {
   }
 
   /** @param {Step} step */
+  const stateOf = step => step.state ?? (view.kind === 'run' ? 'waiting' : '');
+
+  /** @param {Step} step */
   function showStep(step) {
     let row = rows.get(step.path);
     if (!row) {
@@ -728,8 +737,8 @@ export function drawRun(el, given, host) {
       }
     }
     const before = states.get(step.path) ?? '';
-    const state = step.state ?? '';
-    row.show(step);
+    const state = stateOf(step);
+    row.show(step, state);
     if (state !== before) {
       states.set(step.path, state);
       finished += Number(isOver(state)) - Number(isOver(before));
@@ -749,14 +758,16 @@ export function drawRun(el, given, host) {
   function showHead() {
     const [looks, word] = RUN_STATES[view.kind === 'plan' && !view.state ? 'PLANNED' : view.state ?? ''] ??
       ['waiting', view.state ?? ''];
-    root.dataset['state'] = looks;
+    root.dataset['kind'] = view.kind;
+    root.setAttribute('aria-label', view.kind === 'run' ? 'Agent run' : 'Plan');
     if (badge.dataset['state'] !== looks || badge.textContent !== word) {
       badge.dataset['state'] = looks;
       badge.replaceChildren(icon(looks), make('span', '', word));
     }
     stop.hidden = !isUnderWay();
-    if (!outcome.dataset['drawn'] || outcome.dataset['drawn'] !== JSON.stringify([view.error, view.final, view.next])) {
-      outcome.dataset['drawn'] = JSON.stringify([view.error, view.final, view.next]);
+    const ended = JSON.stringify([view.error, view.final, view.next, isUnderWay()]);
+    if (ended !== shownOutcome) {
+      shownOutcome = ended;
       const parts = [];
       if (view.error) {
         parts.push(drawFailure(view.error));
@@ -764,7 +775,8 @@ export function drawRun(el, given, host) {
       if (view.final) {
         parts.push(make('div', 'result', make('strong', '', 'Result'), drawOutput(view.final)));
       }
-      if (view.next) {
+      // Under way, the form itself is what goes on.
+      if (view.next && !isUnderWay()) {
         parts.push(make('p', 'next', view.next));
       }
       outcome.replaceChildren(...parts);
@@ -866,8 +878,12 @@ export function drawRun(el, given, host) {
       return;
     }
     if (delta.head) {
-      const before = view.state;
+      const { state: before, kind } = view;
       merge(view, delta.head);
+      if (view.kind !== kind) {
+        // A plan's steps have no state; a run's wait.
+        [...rows.values()].forEach(row => showStep(row.step));
+      }
       if (view.state !== before) {
         announce(`Run ${RUN_STATES[view.state ?? '']?.[1] ?? ''}`);
         set(stop, { 'aria-disabled': false });
