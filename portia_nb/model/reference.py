@@ -219,8 +219,8 @@ def with_step_names(argument: Argument, name_of: Any) -> Argument:
 def show(argument: Argument) -> str:
     """Return `argument` as short text for a person: references by name, literals as they are."""
     match argument:
-        case StepOutput(step, path):
-            return f"${step}" + (f".{path}" if path else "")
+        case StepOutput(step, path, full):
+            return f"${step}" + ("[*]" if full else "") + (f".{path}" if path else "")
         case Input(name, path):
             return f"${name.removeprefix('$')}" + (f".{path}" if path else "")
         case Parts(parts):

@@ -20,7 +20,7 @@ def renamed(step: S, after: Sequence[str | int], name_of: Callable[[str | int], 
     The text that shows a reference follows; what the step was bound to (tool, model) stays.
     """
     changes: dict[str, Any] = {
-        "inputs": tuple(_renamed_variable(variable, name_of) for variable in step.inputs),
+        "inputs": _each_once([_renamed_variable(v, name_of) for v in step.inputs]),
         "after": tuple(name_of(other) for other in after),
     }
     for field in _ARGUMENTS:
@@ -32,6 +32,15 @@ def renamed(step: S, after: Sequence[str | int], name_of: Callable[[str | int], 
     if args := getattr(step, "args", None):
         changes["args"] = {name: with_step_names(value, name_of) for name, value in args.items()}
     return step.model_copy(update=changes)
+
+
+def _each_once(variables: list[Variable]) -> tuple[Variable, ...]:
+    """Drop repeats: two ways of naming one step have become one."""
+    kept: list[Variable] = []
+    for variable in variables:
+        if variable not in kept:
+            kept.append(variable)
+    return tuple(kept)
 
 
 def _renamed_variable(variable: Variable, name_of: Callable[[str | int], str]) -> Variable:

@@ -205,6 +205,7 @@ def test_steps_are_renamed_everywhere():
     ("argument", "text"),
     [
         (StepOutput("a", path="b.0"), "$a.b.0"),
+        (StepOutput("a", full=True), "$a[*]"),
         (Input("$a"), "$a"),
         (Parts(("in ", Input("a"), "!")), "in $a!"),
         (ListOf((Value(1), StepOutput("a"))), "[1, $a]"),
