@@ -106,6 +106,8 @@ def failure_of(error: Exception, whom: Whom, *, waited_s: float) -> Failure:
             return Failure(made_error(ModelUnreachable, message, whom, advice=advice), True)
         case openai.APIConnectionError():
             return _connection_failure(error, whom)
+        case _ if _is_of_http_client(error):
+            return _connection_failure(error, whom)
         case openai.APIResponseValidationError() | json.JSONDecodeError() | UnicodeDecodeError():
             message = f"{whom.place} sent a reply that isn't JSON"
             facts = {"detail": str(error), "advice": ADVICE_WHEN_FOREIGN}
@@ -116,6 +118,12 @@ def failure_of(error: Exception, whom: Whom, *, waited_s: float) -> Failure:
         case _:
             message = f"the call to {whom.place} failed: {type(error).__name__}"
             return Failure(made_error(ModelError, message, whom, detail=str(error)), False)
+
+
+def _is_of_http_client(error: Exception) -> bool:
+    # Up to version 2 `openai` lets these through where a stream breaks; the package below it has
+    # changed its name since, so it is known by name only.
+    return type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore")
 
 
 def _status_failure(status: int, body: Any, headers: Mapping[str, str], whom: Whom) -> Failure:
