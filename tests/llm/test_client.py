@@ -178,7 +178,7 @@ async def test_a_reply_that_does_not_fit_goes_back_with_what_is_wrong(model_of):
         reply = await model_of(server).reply(ask_for_point())
     assert reply.data == {"x": 4}
     assert reply.usage.calls == 2
-    assert "x: -4 is below 0" in server.requests[1].messages[-1]["content"]
+    assert "x: -4 is less than the minimum of 0" in server.requests[1].messages[-1]["content"]
 
 
 BAD = {
