@@ -137,8 +137,8 @@ class JournalStore:
             self._writer.put(Work(job, hold=hold, prepare=prepare, size=len(row.body)))
 
     def _write_blobs(self, row: EventRow) -> None:
-        for sha256, content in row.blobs:
-            self._blobs.write(sha256, content)
+        for sha256, text in row.blobs:
+            self._blobs.write(sha256, text)
 
     async def kept(self, hold: Hold) -> None:
         """Wait until all is on disk, as `Store.kept` promises."""

@@ -11,7 +11,7 @@ from portia_nb.errors import StorageError, StoreDamaged
 from portia_nb.model import codecs
 from portia_nb.model.events import Recorded, event_from_json, event_to_json
 
-from .blobs import Blobs
+from .blobs import Blobs, blob_name
 
 MAX_INLINE_BYTES = 2**20
 """A field of an event whose JSON is longer goes to a file of its own."""
@@ -27,8 +27,8 @@ class EventRow:
     path: str | None
     body: bytes
     checksum: bytes
-    blobs: tuple[tuple[str, bytes], ...] = ()
-    """Name and content of each large value."""
+    blobs: tuple[tuple[str, str], ...] = ()
+    """Name and JSON of each large value."""
 
 
 def pack(recorded: Recorded) -> EventRow:
@@ -38,11 +38,12 @@ def pack(recorded: Recorded) -> EventRow:
         StorageError: the event holds something that isn't JSON where only JSON may stand.
     """
     event = recorded.event
-    blobs: tuple[tuple[str, bytes], ...] = ()
+    blobs: tuple[tuple[str, str], ...] = ()
     try:
         data = event_to_json(event)
         body = codecs.dumps(data)
         if len(body) > MAX_INLINE_BYTES:
+            body = ""  # It may be large: not in memory twice.
             data, blobs = _move_out(data)
             body = codecs.dumps(data)
     except ValueError as error:
@@ -59,19 +60,18 @@ def pack(recorded: Recorded) -> EventRow:
     )
 
 
-def _move_out(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, bytes], ...]]:
+def _move_out(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
     """Put each large field's JSON aside, and a tag in its place that no value can forge."""
     kept: dict[str, Any] = {}
-    blobs: list[tuple[str, bytes]] = []
+    blobs: list[tuple[str, str]] = []
     for name, value in data.items():
         text = codecs.dumps(value)
         if len(text) <= MAX_INLINE_BYTES:
             kept[name] = value
             continue
-        content = text.encode("ascii")
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256 = blob_name(text)
         kept[name] = {"$": "blob", "sha256": sha256}
-        blobs.append((sha256, content))
+        blobs.append((sha256, text))
     return kept, tuple(blobs)
 
 
