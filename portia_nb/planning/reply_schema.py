@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portia_nb.model.json_schema import resolve_reference
@@ -17,6 +17,7 @@ MAX_ENUM_VALUES = 500
 MAX_NAME_CHARS = 60_000
 # Five levels stand above an argument's value, ten are allowed in all.
 MAX_DEPTH = 3
+MAX_PARTS = 1_000
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _PLAIN_TYPES = {"string", "number", "integer", "boolean", "null"}
@@ -33,6 +34,21 @@ class ReplySchema:
 
 class _Untypable(Exception):
     """The schema says something that strict outputs can't hold to."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a tool's schema we are."""
+
+    root: Mapping[str, Any]
+    depth: int = 0
+    within: frozenset[str] = frozenset()
+    """References that were followed to get here."""
+    budget: Iterator[int] = field(default_factory=lambda: iter(range(MAX_PARTS)))
+    """Shared by all places of one argument: a few definitions can stand for any number of parts."""
+
+    def deeper(self) -> _Place:
+        return replace(self, depth=self.depth + 1)
 
 
 def reply_schema(tools: Sequence[Tool[Any]], *, has_inputs: bool) -> ReplySchema:
@@ -111,7 +127,7 @@ def _alternative(tool: Tool[Any]) -> dict[str, Any]:
 
 def _bound(schema: Any, root: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of one argument: a literal of its type, or a reference."""
-    literals = _literals(schema, root, 0)
+    literals = _literals(schema, _Place(root))
     takes_text = any(literal.get("type") == "string" for literal in literals)
     alternatives: list[dict[str, Any]] = [
         # An object is wrapped, so that no literal can look like a reference.
@@ -124,43 +140,49 @@ def _bound(schema: Any, root: Mapping[str, Any]) -> dict[str, Any]:
     return {"anyOf": alternatives, **({"description": about} if about else {})}
 
 
-def _literals(schema: Any, root: Mapping[str, Any], depth: int) -> list[dict[str, Any]]:
+def _literals(schema: Any, place: _Place) -> list[dict[str, Any]]:
     """Return the alternatives of a schema, each with one type, without what we check ourselves."""
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+    if not isinstance(schema, Mapping) or place.depth > MAX_DEPTH:
+        raise _Untypable
+    if next(place.budget, None) is None:
         raise _Untypable
     if "$ref" in schema:
-        return _literals(resolve_reference(schema, root), root, depth + 1)
+        if schema["$ref"] in place.within:  # it holds itself
+            raise _Untypable
+        within = place.within | {schema["$ref"]}
+        target = resolve_reference(schema, place.root)
+        return _literals(target, replace(place, within=within))
     if {"allOf", "not", "if", "patternProperties", "prefixItems"} & schema.keys():
         raise _Untypable
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema:
-            return [each for part in schema[keyword] for each in _literals(part, root, depth)]
+            return [each for part in schema[keyword] for each in _literals(part, place)]
     match schema.get("type"):
         case list() as types if set(types) <= _PLAIN_TYPES:
             return [{"type": name, **_listed_values(schema, name)} for name in types]
         case "object":
-            return [_closed(schema, root, depth)]
+            return [_closed(schema, place)]
         case "array" if "items" in schema:
-            return [{"type": "array", "items": _one(schema["items"], root, depth + 1)}]
+            return [{"type": "array", "items": _one(schema["items"], place.deeper())}]
         case str() as name if name in _PLAIN_TYPES:
             return [{"type": name, **_listed_values(schema, name)}]
         case _:
             raise _Untypable
 
 
-def _one(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    literals = _literals(schema, root, depth)
+def _one(schema: Any, place: _Place) -> dict[str, Any]:
+    literals = _literals(schema, place)
     one = literals[0] if len(literals) == 1 else {"anyOf": literals}
     about = schema.get("description")
     return {**one, "description": about} if about else one
 
 
-def _closed(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _closed(schema: Mapping[str, Any], place: _Place) -> dict[str, Any]:
     properties = schema.get("properties")
     if not properties or schema.get("additionalProperties", False) is not False:
         raise _Untypable
     return _object(
-        {name: _one(part, root, depth + 1) for name, part in properties.items()},
+        {name: _one(part, place.deeper()) for name, part in properties.items()},
         required=tuple(schema.get("required", ())),
     )
 
