@@ -152,10 +152,20 @@ def _plain_table(value: Any, depth: int, state: _Pass) -> Any:
         if value is pandas.NA or value is pandas.NaT:
             return None
         if isinstance(value, pandas.DataFrame):
-            return _plain(value.to_dict("records"), depth, state)
+            rows = value if _is_counted(value.index, pandas) else value.reset_index()
+            return _plain(rows.to_dict("records"), depth, state)
+        if isinstance(value, pandas.Series) and not _is_counted(value.index, pandas):
+            labelled = dict(zip(value.index.astype(str), value.tolist(), strict=True))
+            # Labels that stand twice can't be keys; then the values alone are shown.
+            return _plain(labelled if len(labelled) == len(value) else value.tolist(), depth, state)
         if isinstance(value, pandas.Series | pandas.Index):
             return _plain(value.tolist(), depth, state)
     return describe(value)
+
+
+def _is_counted(index: Any, pandas: Any) -> bool:
+    """Tell whether an index merely counts its rows, so that it says nothing."""
+    return isinstance(index, pandas.RangeIndex) and index.name is None
 
 
 def _model_fields(value: BaseModel) -> Any:
