@@ -20,6 +20,9 @@ MAX_DEPTH = 3
 MAX_PARTS = 1_000
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
+_NULL: Mapping[str, Any] = {"type": "null"}
+# Strict outputs know no optional properties: what may be left out comes as null.
+_TEXT_OR_NULL: Mapping[str, Any] = {"type": ["string", "null"]}
 _PLAIN_TYPES = {"string", "number", "integer", "boolean", "null"}
 
 
@@ -91,18 +94,18 @@ def _whole(
     }
     required = tuple(step)
     if alternatives:
-        step["args"] = alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
-    step["condition"] = _TEXT
-    steps = {"type": "array", "items": _object(step, required=required)}
-    schema = _object({"steps": steps, "error": _TEXT})
+        step["args"] = {"anyOf": [*alternatives, _NULL]}
+    step["condition"] = _TEXT_OR_NULL
+    steps = {"type": ["array", "null"], "items": _object(step, required=required)}
+    schema = _object({"steps": steps, "error": _TEXT_OR_NULL})
     if any(alternative["properties"] for alternative in typed.values()):
         schema["$defs"] = _definitions(has_inputs=has_inputs)
     return schema
 
 
 def _definitions(*, has_inputs: bool) -> dict[str, Any]:
-    step = _object({"step": _TEXT, "path": _TEXT}, required=("step",))
-    given = _object({"input": _TEXT, "path": _TEXT}, required=("input",))
+    step = _object({"step": _TEXT, "path": _TEXT_OR_NULL}, required=("step",))
+    given = _object({"input": _TEXT, "path": _TEXT_OR_NULL}, required=("input",))
     reference = {"anyOf": [step, given]} if has_inputs else step
     part = {"anyOf": [_TEXT, {"$ref": "#/$defs/ref"}]}
     parts = _object({"parts": {"type": "array", "items": part}}, required=("parts",))
@@ -129,13 +132,14 @@ def _bound(schema: Any, root: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of one argument: a literal of its type, or a reference."""
     literals = _literals(schema, _Place(root))
     takes_text = any(literal.get("type") == "string" for literal in literals)
-    alternatives: list[dict[str, Any]] = [
+    alternatives: list[Mapping[str, Any]] = [
         # An object is wrapped, so that no literal can look like a reference.
         _object({"value": each}, required=("value",)) if each.get("type") == "object" else each
         for each in literals
-        if each != {"type": "null"}  # an argument that is left out says the same
+        if each != _NULL
     ]
     alternatives.append({"$ref": "#/$defs/text" if takes_text else "#/$defs/ref"})
+    alternatives.append(_NULL)  # left open
     about = schema.get("description")
     return {"anyOf": alternatives, **({"description": about} if about else {})}
 

@@ -95,6 +95,7 @@ def test_an_argument_is_a_literal_of_its_type_or_a_reference(kind, good, bad):
     for value in [*bad, {"step": "s", "extra": 1}, {"template": "{{x}}"}]:
         assert not allows(tool, x=value), value
     assert allows(tool)  # left open
+    assert allows(tool, x=None)
     assert not allows(tool, y=1)
     wire = schema_for_wire(reply_schema([tool], has_inputs=True).schema)
     assert strict_schema_violations(wire.schema) == []
@@ -122,7 +123,6 @@ def test_what_strict_outputs_cannot_say_comes_as_json_text(arguments):
 
 @pytest.mark.parametrize("kind", [
     Literal[tuple(f"choice {i}" for i in range(600))],
-    create_model("Wide", **{f"field_{i}": (int, ...) for i in range(3_000)}),
     Literal[tuple("x" * 900 + str(i) for i in range(80))],
 ])  # fmt: skip
 def test_what_is_too_large_for_a_provider_comes_as_json_text(kind):
@@ -143,6 +143,13 @@ class Doubling(AnyTool):
 
 def test_definitions_that_double_and_double_do_not_stop_planning():
     assert reply_schema([Doubling(id="t")], has_inputs=False).untyped == {"t"}
+
+
+def test_many_tools_that_are_too_large_together_all_come_as_json_text():
+    wide = create_model("A", **{f"field_{n}": (int, ...) for n in range(100)})
+    tools = [tool_of(wide, f"tool_{i}") for i in range(30)]
+    assert reply_schema(tools[:20], has_inputs=False).untyped == frozenset()
+    assert reply_schema(tools, has_inputs=False).untyped == {tool.id for tool in tools}
 
 
 def test_two_hundred_tools_are_typed_within_the_limits():
@@ -171,7 +178,8 @@ def test_descriptions_of_arguments_are_kept_and_limits_are_left_to_the_check():
 
 @pytest.mark.parametrize("reply", [
     {}, {"error": "no"}, {"steps": []}, {"steps": [planned("a")]},
-    {"steps": [planned("a", condition="it rains")]},
+    {"steps": [planned("a", condition="it rains")]}, {"steps": None, "error": "no"},
+    {"steps": [planned("a", condition=None, args=None)], "error": None},
 ])  # fmt: skip
 def test_what_need_not_be_said_may_be_left_out(reply):
     assert fits(reply, reply_schema(example_tools(), has_inputs=False).schema)
