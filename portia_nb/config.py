@@ -112,6 +112,8 @@ _FROM_ENVIRONMENT: Mapping[str, str] = {
     "no_ask": "PORTIA_NO_ASK",
 }
 
+_PROVIDERS_TOO = {"grok": "xai", "mistral": "mistralai", "azure": "azure-openai"}
+
 Purpose = Literal["planning", "execution", "introspection", "summary"]
 
 
@@ -119,8 +121,8 @@ class Config(BaseModel):
     """Every setting of a `Portia`, frozen.
 
     A `Config` needs no key until a model is called. Use `Config.from_default` to read the
-    environment and the nearest ``.env``; the constructor reads neither, except that a key that is not
-    given is looked up in the environment at the moment when it is needed.
+    environment and the nearest ``.env``; the constructor reads neither, except that a key that is
+    not given is looked up in the environment at the moment when it is needed.
 
     >>> Config(max_parallel_steps=2).max_parallel_steps
     2
@@ -186,7 +188,8 @@ class Config(BaseModel):
     assume_side_effects: bool = True
     """An undeclared tool or function keeps its place; False: runs as soon as it can."""
     approve: Callable[..., Any] | None = None
-    """Asked before a call with ``side_effect=True`` is made, as ``approve(tool_id, arguments)``: true lets it go."""
+    """Asked before a call with ``side_effect=True`` is made, as ``approve(tool_id, arguments)``:
+    true lets it go."""
     file_root: Path | None = None
     """Folder that the file tools may not leave; None is the working folder."""
     no_ask: bool = False
@@ -202,7 +205,7 @@ class Config(BaseModel):
         """Take the enum's names too, in any case: ``"OPENAI"``, ``"azure_openai"``."""
         if isinstance(value, str) and not isinstance(value, LLMProvider):
             plain = value.strip().lower().replace("_", "-")
-            return {"grok": "xai", "mistral": "mistralai", "azure": "azure-openai"}.get(plain, plain)
+            return _PROVIDERS_TOO.get(plain, plain)
         return value
 
     @field_validator("default_log_level", "storage_class", mode="before")
@@ -218,12 +221,13 @@ class Config(BaseModel):
         """Check `settings`.
 
         Raises:
-            InvalidConfigError: a name that isn't a setting (with the nearest that is), or a value of
-                the wrong kind.
+            InvalidConfigError: a name that isn't a setting (with the nearest that is), or a value
+                of the wrong kind.
         """
         unknown = [name for name in settings if name not in type(self).model_fields]
         if unknown:
-            raise InvalidConfigError(_did_you_mean(unknown[0], type(self).model_fields), setting=unknown[0])
+            hint = _did_you_mean(unknown[0], type(self).model_fields)
+            raise InvalidConfigError(hint, setting=unknown[0])
         try:
             super().__init__(**settings)
         except ValidationError as error:
@@ -305,7 +309,7 @@ class Config(BaseModel):
 
 
 def default_config(**overrides: Any) -> Config:
-    """Return `Config.from_default` of `overrides`, under the name that the reference SDK gave it."""
+    """Return `Config.from_default` of `overrides`, under the reference SDK's name for it."""
     return Config.from_default(**overrides)
 
 

@@ -9,8 +9,9 @@
     ├── ToolNotFoundError, DuplicateToolError, InvalidToolDescriptionError
     ├── ToolHardError, ToolSoftError, ToolFailedError, ToolRetryError
     ├── InvalidAgentError, InvalidAgentOutputError
-    ├── ModelError ── NoModelKey, ModelKeyRefused, ModelNotFound, ModelUnreachable, ModelRateLimited,
-    │                 ModelServerError, ModelRequestRefused, ModelReplyInvalid, ModelReplyCutOff, RecordDrift
+    ├── ModelError ── NoModelKey, ModelKeyRefused, ModelNotFound, ModelUnreachable,
+    │                 ModelRateLimited, ModelServerError, ModelRequestRefused,
+    │                 ModelReplyInvalid, ModelReplyCutOff, RecordDrift
     ├── StorageError ── StoreUnwritable, StoreFull, StoreLocked, StoreDamaged, StoreTooNew,
     │                   RunHeldElsewhere, StaleOwner
     └── ClarificationError ── InvalidAnswer, WaitingForAnswer, ApprovalRefused
@@ -97,7 +98,7 @@ class SkipExecutionError(PortiaBaseError):
 
 
 class FunctionsMissing(PortiaBaseError):
-    """A stored plan holds functions or classes that this process has not got; `names` lists them."""
+    """A stored plan holds functions or classes that this process has not got: `names`."""
 
 
 class StepTimeout(PortiaBaseError, TimeoutError):
@@ -105,7 +106,7 @@ class StepTimeout(PortiaBaseError, TimeoutError):
 
 
 class StepUncertain(PortiaBaseError):
-    """A side-effecting call was under way when its process died: nobody knows whether it happened."""
+    """A side-effecting call was under way when its process died: did it happen? Nobody knows."""
 
 
 class PlanRunFailed(PortiaBaseError):

@@ -1,1 +1,1 @@
-"""The nouns: references, plans, clarifications, events and runs, all frozen, plus the protocol of a language model."""
+"""The nouns: references, plans, clarifications, events, runs; and what a language model is."""

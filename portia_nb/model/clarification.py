@@ -34,14 +34,14 @@ class ClarificationCategory(StrEnum):
 _EXTRAS = ("path", "default", "subject")
 
 
-class Clarification(BaseModel):
+class Clarification(BaseModel, frozen=True):
     """One question, and, once it is `resolved`, its answer.
 
-    Tools make one of the subclasses and return it; the run fills in which run, step and tool it came
-    from. Frozen: `answered` returns the answered copy.
+    Tools make one of the subclasses and return it; the run fills in which run, step and tool it
+    came from. Frozen: `answered` returns the answered copy.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     id: ClarificationUUID = Field(default_factory=ClarificationUUID.new)
     plan_run_id: PlanRunUUID | None = None
@@ -85,7 +85,7 @@ class Clarification(BaseModel):
         return data
 
 
-class InputClarification(Clarification):
+class InputClarification(Clarification, frozen=True):
     """A value for an argument is missing.
 
     >>> InputClarification(argument_name="city", user_guidance="Which city?").category.value
@@ -96,10 +96,10 @@ class InputClarification(Clarification):
     argument_name: str = ""
 
 
-class MultipleChoiceClarification(Clarification):
+class MultipleChoiceClarification(Clarification, frozen=True):
     """One of several values must be chosen.
 
-    >>> q = MultipleChoiceClarification(argument_name="c", user_guidance="?", options=["red", "blue"])
+    >>> q = MultipleChoiceClarification(user_guidance="?", options=["red", "blue"])
     >>> q.answered("green")
     Traceback (most recent call last):
         ...
@@ -129,7 +129,7 @@ class MultipleChoiceClarification(Clarification):
         )
 
 
-class ActionClarification(Clarification):
+class ActionClarification(Clarification, frozen=True):
     """The person must do something elsewhere, such as sign in at `action_url`."""
 
     category: Literal[ClarificationCategory.ACTION] = ClarificationCategory.ACTION
@@ -160,7 +160,7 @@ def _read_yes_no(response: Any, guidance: str) -> bool:
     raise InvalidAnswer(f"{response!r} is neither yes nor no, and {guidance!r} needs one of them")
 
 
-class ValueConfirmationClarification(Clarification):
+class ValueConfirmationClarification(Clarification, frozen=True):
     """The person confirms the value of an argument, or refuses it."""
 
     category: Literal[ClarificationCategory.VALUE_CONFIRMATION] = (
@@ -177,14 +177,14 @@ class ValueConfirmationClarification(Clarification):
         return _read_yes_no(response, self.user_guidance)
 
 
-class UserVerificationClarification(Clarification):
+class UserVerificationClarification(Clarification, frozen=True):
     """The person lets the run go on, or stops it."""
 
     category: Literal[ClarificationCategory.USER_VERIFICATION] = (
         ClarificationCategory.USER_VERIFICATION
     )
     subject: dict[str, Any] | None = None
-    """For the approval of a call: its ``tool_id``, its exact ``arguments``, and the ``sha256`` of both."""
+    """For the approval of a call: ``tool_id``, exact ``arguments``, and the ``sha256`` of both."""
 
     @property
     def user_confirmed(self) -> bool:
@@ -212,7 +212,7 @@ class UserVerificationClarification(Clarification):
         return data
 
 
-class CustomClarification(Clarification):
+class CustomClarification(Clarification, frozen=True):
     """A question of a kind that only its asker and its handler know."""
 
     category: Literal[ClarificationCategory.CUSTOM] = ClarificationCategory.CUSTOM

@@ -1,8 +1,8 @@
 """What happens in a run, as small frozen events: the one thing that crosses walls.
 
-An executor emits events; `Recorded` adds which run, which place in its order, and when. A store keeps
-them, views show them, and `portia_nb.model.run.Run` adds them up to a run's state. An event that is
-`passing` (streamed text) is shown and never kept.
+An executor emits events; `Recorded` adds which run, which place in its order, and when. A store
+keeps them, views show them, and `portia_nb.model.run.Run` adds them up to a run's state. An event
+that is `passing` (streamed text) is shown and never kept.
 
 Events are dataclasses and not pydantic models: a run makes two for each step, and a chain of steps
 that do nothing would spend more time on checking its own record than on running.
@@ -29,7 +29,7 @@ class ErrorRecord:
     step: str | None = None
     """Path of the step that failed."""
     traceback: str | None = None
-    """Where in the user's or the tool's code, without any values; None for errors raised on purpose."""
+    """Where in the user's or the tool's code, without values; None for errors raised on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class StepSkipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepUncertain(Event):
-    """A side-effecting call was under way when its process died; a person must say what became of it."""
+    """A side-effecting call was under way when its process died; a person must say what became."""
 
     kind: ClassVar[str] = "step_uncertain"
     path: str

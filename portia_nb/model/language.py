@@ -86,8 +86,8 @@ class ModelRequest:
     answer: Answer = field(default_factory=TextAnswer)
     purpose: Purpose = "execution"
     record_key: tuple[str, ...] = ()
-    """What identifies this call in a record beside its messages' text: prompt name and version, query or
-    task, tool ids. Two calls with equal keys are the same question."""
+    """What identifies this call in a record beside its messages' text: prompt name and version,
+    query or task, tool ids. Two calls with equal keys are the same question."""
     max_tokens: int | None = None
     timeout_s: float | None = None
     """Seconds for the whole call, retries included; None leaves it to the client."""

@@ -1,7 +1,7 @@
 """A run's state: added up from its events, and handed out as a snapshot.
 
 `Run` is mutable and belongs to one owner, which applies events in place: copying the state at each
-event would cost the square of their number. `PlanRun` is the frozen snapshot that people hold and print.
+event would cost the square of their number. `PlanRun` is the frozen snapshot that people hold.
 """
 
 from __future__ import annotations
@@ -90,6 +90,22 @@ class PlanRunOutputs(BaseModel):
     """By the step's `output` (``$name``), in plan order."""
     final_output: LocalDataValue | None = None
     _names: tuple[tuple[str, str], ...] = PrivateAttr(default=())
+    """Each step's name and its output's, in plan order; empty in a run that was read from JSON."""
+
+    @classmethod
+    def of(
+        cls,
+        names: tuple[tuple[str, str], ...],
+        step_outputs: dict[str, LocalDataValue],
+        clarifications: tuple[Clarification, ...],
+        final_output: LocalDataValue | None,
+    ) -> PlanRunOutputs:
+        """Return outputs that are known to be sound, whose steps go by the names in `names` too."""
+        made = cls.model_construct(
+            clarifications=clarifications, step_outputs=step_outputs, final_output=final_output
+        )
+        made._names = names
+        return made
 
     def __getitem__(self, step: str | int) -> LocalDataValue:
         """Return a step's output by the step's name, its output's name, or its index in the plan.
@@ -228,7 +244,7 @@ class Run:
         return [c for c in self.clarifications.values() if c.path == path]
 
     def answers_for(self, path: str) -> list[Clarification]:
-        """Return the questions of `path` that count for its next attempt: those since it last failed."""
+        """Return the questions of `path` that count for its next attempt: since it last failed."""
         return [c for c in self.clarifications_of(path) if c.id not in self._stale]
 
     def apply(self, recorded: Recorded) -> None:
@@ -281,11 +297,7 @@ class Run:
                 self.inputs, self.end_user, self.forked_from = inputs, end_user, forked_from
                 self.created_at = at
             case RunStarted():
-                self.state, self.error, self.final = PlanRunState.IN_PROGRESS, None, None
-                self.ended_at = None
-                for step in self.steps.values():
-                    if step.state in _LEFT:
-                        step.state = StepState.WAITING
+                self._start()
             case ClarificationRaised(path, clarification):
                 self.clarifications[clarification.id] = clarification
                 if path:
@@ -294,12 +306,8 @@ class Run:
                 self._answer(clarification_id, response)
             case RunWaiting():
                 self.state = PlanRunState.NEED_CLARIFICATION
-            case RunCompleted(path, value, summary):
-                done = self.steps.get(path) if path else None
-                self.final = LocalDataValue(
-                    value=done.value if done else value,
-                    summary=summary if summary is not None or not done else done.summary,
-                )
+            case RunCompleted():
+                self.final = self._final_output(event)
                 self.state, self.ended_at = PlanRunState.COMPLETE, at
             case RunFailed(error):
                 self.error, self.final = error, LocalDataValue(value=error.message)
@@ -311,15 +319,29 @@ class Run:
             case _:
                 raise AssertionError(event)
 
+    def _start(self) -> None:
+        self.state, self.error, self.final = PlanRunState.IN_PROGRESS, None, None
+        self.ended_at = None
+        for step in self.steps.values():
+            if step.state in _LEFT:
+                step.state = StepState.WAITING
+
+    def _final_output(self, event: RunCompleted) -> LocalDataValue:
+        done = self.steps.get(event.path) if event.path else None
+        if done is None:
+            return LocalDataValue(value=event.value, summary=event.summary)
+        summary = done.summary if event.summary is None else event.summary
+        return LocalDataValue(value=done.value, summary=summary)
+
     def _answer(self, clarification_id: str, response: Any) -> None:
         asked = self.clarifications[clarification_id]
         self.clarifications[clarification_id] = asked.model_copy(
             update={"response": response, "resolved": True}
         )
         step = self.steps.get(asked.path or "")
-        if step is not None and step.state is StepState.ASKING:
-            if not any(c.path == asked.path for c in self.outstanding()):
-                step.state = StepState.WAITING
+        asks_more = any(c.path == asked.path for c in self.outstanding())
+        if step is not None and step.state is StepState.ASKING and not asks_more:
+            step.state = StepState.WAITING
         if self.state is PlanRunState.NEED_CLARIFICATION and not any(self.outstanding()):
             self.state = PlanRunState.READY_TO_RESUME
 
@@ -333,18 +355,18 @@ class Run:
 
     def snapshot(self) -> PlanRun:
         """Return the state as it stands, for people to hold and print."""
-        outputs = PlanRunOutputs.model_construct(
-            clarifications=tuple(self.clarifications.values()),
-            step_outputs={
+        outputs = PlanRunOutputs.of(
+            tuple((step.name, step.output) for step in self.plan.steps),
+            {
                 step.output: LocalDataValue.model_construct(
                     value=record.value, summary=record.summary
                 )
                 for step in self.plan.steps
                 if (record := self.steps.get(step.name)) and record.state is StepState.DONE
             },
-            final_output=self.final,
+            tuple(self.clarifications.values()),
+            self.final,
         )
-        outputs._names = tuple((step.name, step.output) for step in self.plan.steps)
         return PlanRun.model_construct(
             id=PlanRunUUID(self.id),
             plan_id=self.plan.id,
@@ -379,5 +401,3 @@ def replay(run_id: str, plan: Plan, events: Iterator[Recorded] | list[Recorded])
     for recorded in events:
         run.apply(recorded)
     return run
-
-

@@ -142,6 +142,11 @@ class LLMStep(_Step):
     model: str | None = None
     _model: Any = PrivateAttr(default=None)
 
+    @property
+    def bound_model(self) -> Any:
+        """The model that is asked: the object that the plan was built with, else `model`."""
+        return self._model or self.model
+
     def arguments(self) -> Iterator[Argument]:
         """Yield every argument that the step passes on."""
         yield from super().arguments()
@@ -155,6 +160,11 @@ class InvokeToolStep(_Step):
     kind: Literal["tool"] = "tool"
     args: dict[str, ArgumentField] = Field(default_factory=dict)
     _tool: Any = PrivateAttr(default=None)
+
+    @property
+    def bound_tool(self) -> Any:
+        """The tool object that the plan was built with, in this process; None: `tool_id` says."""
+        return self._tool
 
     def arguments(self) -> Iterator[Argument]:
         """Yield every argument that the step passes on."""
@@ -171,6 +181,16 @@ class SingleToolAgentStep(_Step):
     model: str | None = None
     _tool: Any = PrivateAttr(default=None)
     _model: Any = PrivateAttr(default=None)
+
+    @property
+    def bound_tool(self) -> Any:
+        """The tool object that the plan was built with, in this process; None: `tool_id` says."""
+        return self._tool
+
+    @property
+    def bound_model(self) -> Any:
+        """The model that is asked: the object that the plan was built with, else `model`."""
+        return self._model or self.model
 
     def arguments(self) -> Iterator[Argument]:
         """Yield every argument that the step passes on."""

@@ -93,7 +93,8 @@ async def choose_arguments(
             continue
         return arguments
     raise InvalidAgentOutputError(
-        f"{model.name} chose no arguments that tool {tool.id!r} takes, in {TRIES} tries; the last one: {problem}",
+        f"{model.name} chose no arguments that tool {tool.id!r} takes, in {TRIES} tries; "
+        f"the last one: {problem}",
         model=model.name,
         tool_id=tool.id,
         step=path,

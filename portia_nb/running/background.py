@@ -1,7 +1,7 @@
 """The one background thread with its own event loop, on which every run's engine lives.
 
-One for the process and never stopped: clients (HTTP connections, locks) that were made on this loop stay
-usable from run to run. It is a daemon, so it never keeps the interpreter from exiting.
+One for the process and never stopped: clients (HTTP connections, locks) that were made on this loop
+stay usable from run to run. It is a daemon, so it never keeps the interpreter from exiting.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Background:
                 coroutine lands in the notebook cell that the context belongs to.
 
         Guarantees:
-            The future is resolved after the coroutine has ended, its clean-up included. Cancelling the
-            future asks the coroutine to stop and leaves the future unresolved until it has.
+            The future is resolved after the coroutine has ended, its clean-up included. Cancelling
+            the future asks the coroutine to stop and leaves the future unresolved until it has.
         """
         seen = contextvars.copy_context() if context is None else context.copy()
         done: Submitted[T] = Submitted(self.loop)

@@ -127,7 +127,7 @@ class Calls:
         at: Attempt,
         call: Callable[[], Awaitable[Any]],
     ) -> Any:
-        """Make a call between the two events that tell of it, kept first where it may change something."""
+        """Make a call between the events that tell of it, kept first where it may have effects."""
         ports = self._ports
         ports.emit(
             ToolCalled(
@@ -170,7 +170,8 @@ class Calls:
         if approve is not None:
             if not await call_hook(approve, self._ports.places, name, dict(arguments)):
                 raise ApprovalRefused(
-                    f"step {at.path!r}: Config(approve=…) refused to call {name} with these arguments",
+                    f"step {at.path!r}: Config(approve=…) refused to call {name} with these "
+                    "arguments",
                     step=at.path,
                     tool_id=name,
                 )

@@ -1,4 +1,4 @@
-"""How a run ends well: its final output, in the shape and with the summary that its plan asks for."""
+"""How a run ends well: its final output, in the shape and with the summary that its plan wants."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Executor:
     # -- from outside, on the loop's thread ---------------------------------------------------
 
     def answer(self, clarification_id: str, response: Any, by: str) -> None:
-        """Take a valid answer to a question of this run; a question that is answered is left alone."""
+        """Take a valid answer to a question of this run; one that is answered is left alone."""
         asked = self._run.clarifications.get(clarification_id)
         if asked is None or asked.resolved:
             return
@@ -121,11 +121,11 @@ class Executor:
     # -- the execution ---------------------------------------------------------------------------
 
     async def execute(self) -> None:
-        """Run until the plan is complete, has failed, is stopped, or waits for an answer nobody gives.
+        """Run until the plan is complete, has failed, is stopped, or waits in vain for an answer.
 
         Guarantees:
-            Never raises for a step's failure; the last event says how it ended. Everything emitted is
-            kept before this returns.
+            Never raises for a step's failure; the last event says how it ended. Everything emitted
+            is kept before this returns.
         """
         self._settled = asyncio.get_running_loop().create_future()
         try:
@@ -272,15 +272,16 @@ class Executor:
     async def _within_time(self, at: Attempt) -> Result | None:
         """Do the step within its time; None: it was skipped."""
         timeout_s = self._timeout_s(at.step)
+        clock = asyncio.timeout(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s) as clock:
+            async with clock:
                 return await self._perform(at)
         except TimeoutError as error:
             if not clock.expired():
                 raise  # the tool's own
             raise StepTimeout(
-                f"step {at.path!r} took longer than {timeout_s:g} s and was stopped: give it more time "
-                "with timeout_s=, or find out what it waits for",
+                f"step {at.path!r} took longer than {timeout_s:g} s and was stopped: give it more "
+                "time with timeout_s=, or find out what it waits for",
                 step=at.path,
                 timeout_s=timeout_s,
             ) from error
@@ -347,7 +348,7 @@ class Executor:
         return self._ports.config.step_timeout_s
 
     def _tries(self, at: Attempt) -> int:
-        """Return how often a step may be attempted: once, where repeating it might repeat an effect."""
+        """Return how often a step may be attempted: once, where an effect might be repeated."""
         if at.side_effect is True:
             return 1
         if at.step.retries is not None:

@@ -35,7 +35,7 @@ def _message(error: BaseException) -> str:
 
 
 def _where(error: BaseException) -> str | None:
-    """Return the frames of `error` that aren't ours, or None for errors that we raise on purpose."""
+    """Return the frames of `error` that aren't ours, None for errors that we raise on purpose."""
     if isinstance(error, PortiaBaseError):
         return None
     try:

@@ -31,8 +31,8 @@ class ClarificationHandler:
     """Answers questions: override the methods of the kinds that you can answer.
 
     Each is given the question and two callbacks: ``on_resolution(clarification, answer)`` and
-    ``on_error(clarification, error)``, which fails the run. Call one of them, at once or later, from
-    any thread. The methods run on a thread of their own and may block.
+    ``on_error(clarification, error)``, which fails the run. Call one of them, at once or later,
+    from any thread. The methods run on a thread of their own and may block.
     """
 
     def handle(
@@ -113,7 +113,8 @@ class BeforeStepExecutionOutcome(StrEnum):
 class ExecutionHooks:
     """The user's code that changes a run; every hook may be a plain or a coroutine function.
 
-    A hook that raises fails the run. Steps that run beside each other call their hooks beside each other.
+    A hook that raises fails the run. Steps that run beside each other call their hooks beside each
+    other.
     """
 
     clarification_handler: ClarificationHandler | None = None

@@ -83,8 +83,8 @@ class Leaves:
         function = step.function.call
         if function is None:
             raise FunctionsMissing(
-                f"step {step.name!r} needs the function {step.function.name!r}, which this process has "
-                "not got: run the cell that builds the plan, then resume",
+                f"step {step.name!r} needs the function {step.function.name!r}, which this process "
+                "has not got: run the cell that builds the plan, then resume",
                 names=(step.function.name,),
             )
         resolve = self._scope.resolve
@@ -99,7 +99,7 @@ class Leaves:
 
     async def _llm(self, step: LLMStep, at: Attempt) -> Result:
         task = self._task(step)
-        model = self.models.find("execution", step._model or step.model)
+        model = self.models.find("execution", step.bound_model)
         request = ModelRequest(
             llm_step.llm_step_messages(task, self._scope.inputs_of(step), step.system_prompt),
             record_key=("llm_step", llm_step.VERSION, task),
@@ -141,7 +141,7 @@ class Leaves:
             return settled
         return await choose_arguments(
             self.models,
-            self.models.find("execution", step._model or step.model),
+            self.models.find("execution", step.bound_model),
             tool,
             self._task(step),
             self._scope.inputs_of(step),

@@ -97,7 +97,8 @@ class Models:
                     ),
                 )
         raise InvalidAgentOutputError(
-            f"{model.name} gave {TRIES} answers that don't fit {schema.name}; the last one: {problem}",
+            f"{model.name} gave {TRIES} answers that don't fit {schema.name}; "
+            f"the last one: {problem}",
             model=model.name,
             step=path,
         )
@@ -184,7 +185,7 @@ def fit(value: Any, schema: SchemaRef) -> Any:
 
 
 def is_wrapped(schema: SchemaRef) -> bool:
-    """Tell whether a schema isn't an object at its root, so that it goes over the wire inside one."""
+    """Tell whether a schema isn't an object at its root, so that it travels inside one."""
     return schema.json_schema.get("type") != "object" and "$ref" not in schema.json_schema
 
 

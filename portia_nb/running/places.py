@@ -1,7 +1,8 @@
-"""Where a user's code runs: coroutines on the loop of whoever waits for the run, the rest on threads.
+"""Where a user's code runs: coroutines on the loop of whoever waits for the run, else on threads.
 
-A client or a lock that was made on one loop fails or hangs on another. Users make theirs on their own
-loop (a notebook's, that of ``asyncio.run``), so their coroutine functions run there while that loop waits.
+A client or a lock that was made on one loop fails or hangs on another. Users make theirs on their
+own loop (a notebook's, that of ``asyncio.run``), so their coroutine functions run there while that
+loop waits for the run.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .threads import threads
+from portia_nb.tools.aside import threads
 
 CLEAN_UP_S = 5.0
 """Seconds that a cancelled coroutine may take on another loop before it is left to itself."""
@@ -61,8 +62,8 @@ class _Job:
 class OtherLoop:
     """Runs coroutines on a loop of another thread.
 
-    Handing over wakes the other thread, which costs far more than the hand-over itself; so whatever is
-    handed over before the other side has woken goes along with the same wake-up, both ways.
+    Handing over wakes the other thread, which costs far more than the hand-over itself; so whatever
+    is handed over before the other side has woken goes along with the same wake-up, both ways.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -82,7 +83,8 @@ class OtherLoop:
     async def run(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Await ``make()`` on the other loop and return what it returns.
 
-        When this is cancelled, the coroutine there is cancelled and waited for, `CLEAN_UP_S` at most.
+        When this is cancelled, the coroutine there is cancelled and waited for, at most for
+        `CLEAN_UP_S`.
         """
         self._home = asyncio.get_running_loop()
         job = _Job(make, self._home.create_future())
@@ -101,7 +103,7 @@ class OtherLoop:
             raise
 
     def _take(self) -> None:
-        # The flag goes down before the queue is emptied: a job added in between calls again, in vain.
+        # The flag goes down before the queue is emptied: a job added in between calls in vain.
         self._called_there = False
         while self._jobs:
             job = self._jobs.popleft()

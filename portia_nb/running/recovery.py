@@ -1,4 +1,4 @@
-"""What a resume makes of a run whose process died: which steps run again, and which must be asked about."""
+"""What a resume makes of a run whose process died: which steps run again, which are asked about."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def recover(
     side_effect_of: Callable[[AnyStep], bool | None],
     emit: Callable[[AnyEvent], None],
 ) -> None:
-    """Ask about what can't simply run again, in a run that was left and has just been started again.
+    """Ask about what can't simply run again, in a run that was left and has just been started.
 
     Steps that were under way or had failed run again, except those whose call may have changed the
-    world: they become questions. So do unkept outputs that a step still needs, where the step that made
-    them does more than read.
+    world: they become questions. So do unkept outputs that a step still needs, where the step that
+    made them does more than read.
     """
     if not run.steps:
         return  # a new run
@@ -68,7 +68,8 @@ def decided(answers: Sequence[Clarification], path: str) -> Result | None:
     said = next((c.response for c in reversed(answers) if c.source == UNCERTAIN), REPEAT)
     if said == FAIL:
         raise PlanRunExitError(
-            f"step {path!r}: a call was under way when its process ended, and the answer was: {FAIL}",
+            f"step {path!r}: a call was under way when its process ended, and the answer was: "
+            f"{FAIL}",
             step=path,
         )
     return Result(None, "a person said that it happened") if said == DONE else None

@@ -1,7 +1,7 @@
 """Resolve a step's arguments against a run: references are looked up once, as data.
 
-What a reference brings is never read again for further references, and nothing here formats a template
-or calls anything that belongs to the data.
+What a reference brings is never read again for further references, and nothing here formats a
+template or calls anything that belongs to the data.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from portia_nb.model.run import Run, StepState
 
 
 class Scope:
-    """What the steps of one run can see: the run's inputs, and the outputs of steps that are done."""
+    """What the steps of one run can see: the run's inputs, and outputs of steps that are done."""
 
     def __init__(self, run: Run) -> None:
         """Look things up in `run`, as it stands when asked."""
@@ -85,8 +85,8 @@ class Scope:
             )
         if isinstance(record.value, codecs.Unkept):
             raise ValueNotKept(
-                f"the output of step {step.name!r} ({record.value.type_name}) could not be kept and is "
-                "gone with its process: run the step again",
+                f"the output of step {step.name!r} ({record.value.type_name}) could not be kept "
+                "and is gone with its process: run the step again",
                 step=step.name,
             )
         value = walk(record.value, reference.path, f"the output of step {step.name!r}")
@@ -151,16 +151,10 @@ def _enter(value: Any, part: str) -> Any:
             if part in fields or part in (value.model_extra or {}):
                 return getattr(value, part)
             raise LookupError(f"the fields of {type(value).__name__} are " + _few(fields))
-        case tuple() if hasattr(value, "_fields") and part in value._fields:  # a named tuple
-            return value[value._fields.index(part)]
         case str() | bytes():
             raise LookupError("it is text, which has no parts")
         case Sequence():
-            if not _is_index(part):
-                raise LookupError(f"it is a list of {len(value)}, entered by index")
-            if not -len(value) <= int(part) < len(value):
-                raise LookupError(f"it is a list of {len(value)}")
-            return value[int(part)]
+            return _enter_sequence(value, part)
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             names = [f.name for f in dataclasses.fields(value)]
             if part in names:
@@ -168,6 +162,18 @@ def _enter(value: Any, part: str) -> Any:
             raise LookupError(f"the fields of {type(value).__name__} are " + _few(names))
         case _:
             return _enter_table(value, part)
+
+
+def _enter_sequence(value: Sequence[Any], part: str) -> Any:
+    """Take one step into a list or a tuple: by index, or in a named tuple by field."""
+    fields = getattr(value, "_fields", ()) if isinstance(value, tuple) else ()
+    if part in fields:
+        return value[fields.index(part)]
+    if not _is_index(part):
+        raise LookupError(f"it is a list of {len(value)}, entered by index")
+    if not -len(value) <= int(part) < len(value):
+        raise LookupError(f"it is a list of {len(value)}")
+    return value[int(part)]
 
 
 def _enter_table(value: Any, part: str) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -23,12 +23,12 @@ from portia_nb.model.events import (
 )
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, Run
-from portia_nb.running.background import Submitted, background
+from portia_nb.running.background import background
 from portia_nb.running.executor import Executor
 from portia_nb.running.hooks import ClarificationHandler
 from portia_nb.running.ports import Ports
-from portia_nb.running.threads import threads
 from portia_nb.storage.store import Hold, Store
+from portia_nb.tools.aside import threads
 
 Listener = Callable[[Run, Recorded], None]
 Asker = Callable[["LiveRun", Clarification], None]
@@ -48,8 +48,8 @@ def live_run(run_id: str) -> LiveRun | None:
 class LiveRun:
     """One run that lives in this process.
 
-    `answer`, `nobody_answers`, `stop` and `add_listener` may be called from any thread; `run` is read on
-    the background loop's thread, or once `done` is resolved.
+    `answer`, `nobody_answers`, `fail`, `stop` and `add_listener` may be called from any thread;
+    `run` is read on the background loop's thread, or once `done` is resolved.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class LiveRun:
         listeners: Sequence[Listener] = (),
         secrets: Sequence[str] = (),
         first: Sequence[AnyEvent] = (),
+        when_left: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; `start` starts it.
 
@@ -77,9 +78,10 @@ class LiveRun:
             listeners: see `add_listener`.
             secrets: texts that must not stand in a kept error.
             first: events to emit before the run starts.
+            when_left: called once everything is kept and nothing changes `run` any more.
         """
         self.run = run
-        self.done: Submitted[PlanRun]
+        self.done: Future[PlanRun]
         self._store = store
         self._hold = hold
         self._asker = asker
@@ -88,7 +90,8 @@ class LiveRun:
         self._secrets = tuple(secrets)
         self._first = tuple(first)
         self._executor = Executor(run, make_ports(self))
-        self._thread = 0
+        self._when_left = when_left
+        self._has_ended = False
         self._endings: tuple[Callable[[], None], ...] = ()
 
     @property
@@ -114,15 +117,15 @@ class LiveRun:
         return self
 
     def add_listener(self, listener: Listener) -> None:
-        """Call ``listener(run, recorded)`` for each further event, in order, on the background thread.
+        """Call ``listener(run, recorded)`` for each further event, in order.
 
-        It sees the run's state with the event applied, after the event went to the store. It must be
-        quick; one that raises is logged and called no more.
+        It is called on the background thread and sees the run's state with the event applied, after
+        the event went to the store. It must be quick; one that raises is logged and called no more.
         """
         self._listeners = (*self._listeners, listener)
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Call `call()` once the run has ended, on the background thread, before `done` is resolved.
+        """Call `call()` once the run has ended, on the background thread, before `done` resolves.
 
         A cell that waits for the run is then still open: what is shown now belongs to it.
         """
@@ -160,13 +163,15 @@ class LiveRun:
     # -- on the background loop ------------------------------------------------------------------
 
     async def _live(self) -> PlanRun:
-        self._thread = threading.get_ident()
         try:
             for event in self._first:
                 self.emit(event)
             await self._executor.execute()
+            self._has_ended = True
+            self._when_left()
             return self.run.snapshot()
         finally:
+            self._has_ended = True
             self._store.release(self._hold)
             if _live.get(self.id) is self:
                 del _live[self.id]
@@ -177,7 +182,12 @@ class LiveRun:
                     logger.exception("what was to follow a run failed")
 
     def emit(self, event: AnyEvent) -> None:
-        """Keep an event, apply it, show it; on the background thread only."""
+        """Keep an event, apply it, show it; on the background thread only.
+
+        Once the run has ended nothing more is taken: a step left to itself may still speak.
+        """
+        if self._has_ended:
+            return
         if self._secrets and isinstance(event, StepFailed | RunFailed | ToolReturned):
             event = self._without_secrets(event)
         seq = 0 if event.passing else self.run.seq + 1

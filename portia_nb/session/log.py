@@ -1,6 +1,7 @@
 """The log of runs, through the standard library's logging, as people know it from the reference.
 
-At INFO a run takes a few lines; at DEBUG every state change, tool call and output is there as it happens.
+At INFO a run takes a few lines; at DEBUG every state change, tool call and output is there as it
+happens.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class _OurHandler(logging.StreamHandler[TextIO]):
     def __init__(self, sink: Any, config: Config) -> None:
         self._path = None if sink in ("stderr", "stdout") or hasattr(sink, "write") else Path(sink)
         self._name = sink if isinstance(sink, str) else ""
-        stream = self._path.open("a", encoding="utf-8") if self._path is not None else None
-        super().__init__(stream or (sink if hasattr(sink, "write") else sys.stderr))
+        stream: Any = sink if hasattr(sink, "write") else sys.stderr
+        super().__init__(stream if self._path is None else self._path.open("a", encoding="utf-8"))
         self._config = config
         self.setFormatter(_Lines() if config.json_log_serialize else logging.Formatter(_FORMAT))
 
@@ -98,7 +99,7 @@ class _Lines(logging.Formatter):
 
 
 def set_up_logging(config: Config) -> None:
-    """Let portia_nb's log go where `config` says, at its level; a later call replaces an earlier one.
+    """Let portia_nb's log go where `config` says, at its level; a later call replaces an earlier.
 
     Where the program has set up logging itself, its handlers get the records and ours isn't added.
     """

@@ -24,7 +24,8 @@ def open_run(store: Store, run_id: str, plan: Plan | None = None) -> Run:
 
     Raises:
         PlanRunNotFoundError: the store holds no such run.
-        PlanError: `plan` isn't the one that the run was started with; the message says where it differs.
+        PlanError: `plan` isn't the one that the run was started with; the message says where it
+            differs.
     """
     row = store.find_run(run_id)
     found = _plan_of(store, row, plan)
@@ -42,12 +43,15 @@ def refuse_missing_functions(run: Run) -> None:
         for step in run.plan.steps
         if isinstance(step, FunctionStep)
         and step.function.call is None
-        and ((record := run.steps.get(step.name)) is None or record.state is not StepState.DONE)
+        and (
+            (record := run.steps.get(step.name)) is None
+            or record.state not in (StepState.DONE, StepState.SKIPPED)
+        )
     ]
     if missing:
         raise FunctionsMissing(
-            f"run {run.id} needs the functions {', '.join(missing)}, which this process has not got: "
-            "run the cell that builds the plan, then resume",
+            f"run {run.id} needs the functions {', '.join(missing)}, which this process has not "
+            "got: run the cell that builds the plan, then resume",
             names=tuple(missing),
             run_id=run.id,
         )

@@ -1,7 +1,7 @@
 """Waiting for a run, in a thread or on any event loop, so that an interrupt lands.
 
-A main thread that sleeps in a lock, or a loop that sleeps in its selector, notices ■ and Ctrl-C only
-when it wakes; so whoever waits here wakes ten times a second.
+A main thread that sleeps in a lock, or a loop that sleeps in its selector, notices ■ and Ctrl-C
+only when it wakes; so whoever waits here wakes ten times a second.
 """
 
 from __future__ import annotations
@@ -20,9 +20,23 @@ GRACE_S = 2.0
 """Seconds that a stopped run is given to end before the prompt comes back without it."""
 
 
-def wait_here(
-    future: concurrent.futures.Future[T], *, stop: Callable[[], Any] | None = None
-) -> T:
+def refuse_own_loop(twin: str = "the async form") -> None:
+    """Refuse to wait on the background loop's own thread, which would then wait for itself.
+
+    Args:
+        twin: what to await instead.
+
+    Raises:
+        RuntimeError: this is that thread.
+    """
+    if background.is_here:
+        raise RuntimeError(
+            "this would wait for itself for ever: code that runs on portia_nb's own loop awaits "
+            f"{twin} instead"
+        )
+
+
+def wait_here(future: concurrent.futures.Future[T], *, stop: Callable[[], Any] | None = None) -> T:
     """Wait in this thread and return what `future` holds, or raise what it raises.
 
     Args:
@@ -34,11 +48,7 @@ def wait_here(
             ended or goes on cleaning up after `GRACE_S`.
         RuntimeError: this is the background loop's own thread, which must not wait for itself.
     """
-    if background.is_here:
-        raise RuntimeError(
-            "this would wait for itself for ever: code that runs on portia_nb's own loop awaits the "
-            "async form instead (arun, arun_plan, aplan, aresume)"
-        )
+    refuse_own_loop()
     try:
         while not future.done():
             concurrent.futures.wait([future], timeout=BEAT_S)

@@ -17,7 +17,7 @@ _watchers: list[Watcher] = []
 
 
 def add_watcher(watcher: Watcher) -> None:
-    """Call `watcher` with each run that a Python call starts, on the calling thread, before it runs."""
+    """Call `watcher` with each run that a Python call starts, on its thread, before it runs."""
     if watcher not in _watchers:
         _watchers.append(watcher)
 

@@ -1,1 +1,1 @@
-"""What models are asked while a plan runs: one file a prompt, each a function of typed arguments."""
+"""What models are asked while a plan runs: a file a prompt, each a function of typed arguments."""

@@ -1,0 +1,111 @@
+"""Answers to the questions of runs, whether they live in this process or only in the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from portia_nb.errors import PlanRunNotFoundError, PortiaBaseError
+from portia_nb.model.clarification import Clarification
+from portia_nb.model.events import (
+    AnyEvent,
+    ClarificationResolved,
+    Recorded,
+    RunFailed,
+    RunStarted,
+)
+from portia_nb.model.run import PlanRun, Run
+from portia_nb.running.background import background
+from portia_nb.running.failures import record_error
+from portia_nb.storage.owner import this_process
+
+from .live import LiveRun, live_run
+from .opening import open_run
+from .parts import Parts
+from .waiting import wait_here
+
+BY = "the caller"
+"""Who a run's record says has answered."""
+
+
+def resolve(
+    parts: Parts, clarification: Clarification, response: Any, plan_run: PlanRun | None
+) -> PlanRun:
+    """Answer a question, from any thread but the background one; see `Portia`."""
+    run_id = _run_of(clarification, plan_run)
+    if (live := live_run(run_id)) is not None:
+        _question(live.run, clarification)
+        live.answer(clarification.id, response, BY)
+        return wait_here(background.submit(_snapshot(live)))
+
+    def answer(run: Run) -> Sequence[AnyEvent]:
+        asked = _question(run, clarification)
+        if asked.resolved:
+            return ()
+        return (ClarificationResolved(asked.id, asked.check_answer(response), BY),)
+
+    return _write(parts, run_id, answer)
+
+
+def refuse(
+    parts: Parts, clarification: Clarification, error: object, plan_run: PlanRun | None
+) -> PlanRun:
+    """Let a run fail over a question, from any thread but the background one; see `Portia`."""
+    run_id = _run_of(clarification, plan_run)
+    cause = error if isinstance(error, BaseException) else PortiaBaseError(str(error))
+    if (live := live_run(run_id)) is not None:
+        live.fail(cause, clarification.path)
+        return wait_here(live.done)
+
+    def fail(run: Run) -> Sequence[AnyEvent]:
+        asked = _question(run, clarification)
+        return (RunStarted(BY), RunFailed(record_error(cause, asked.path)))
+
+    return _write(parts, run_id, fail)
+
+
+def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEvent]]) -> PlanRun:
+    """Add events to a run that nobody runs, and return it."""
+    store = parts.store
+    hold = store.claim(run_id, owner=this_process())
+    try:
+        known = parts.recent.take(run_id, None, store)
+        run, registry = known or (open_run(store, run_id), parts.tools)
+        try:
+            events = events_of(run)
+        except BaseException:
+            parts.recent.remember(run, registry)
+            raise
+        for event in events:
+            recorded = Recorded(run.seq + 1, time.time(), run_id, event)
+            store.append(hold, recorded)
+            run.apply(recorded)
+        store.kept_blocking(hold)
+        parts.recent.remember(run, registry)
+        return run.snapshot()
+    finally:
+        store.release(hold)
+
+
+def _run_of(clarification: Clarification, plan_run: PlanRun | None) -> str:
+    if plan_run is not None:
+        return str(plan_run.id)
+    if clarification.plan_run_id is None:
+        raise PlanRunNotFoundError("this question belongs to no run: pass plan_run= too")
+    return str(clarification.plan_run_id)
+
+
+def _question(run: Run, clarification: Clarification) -> Clarification:
+    found = run.clarifications.get(clarification.id)
+    if found is None:
+        raise PlanRunNotFoundError(
+            f"run {run.id} has asked no question {clarification.id}: "
+            "its open ones are plan_run.get_outstanding_clarifications()",
+            run_id=run.id,
+        )
+    return found
+
+
+async def _snapshot(live: LiveRun) -> PlanRun:
+    return live.run.snapshot()

@@ -1,0 +1,181 @@
+"""Starting and resuming runs: what is checked first, and what the executor is given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portia_nb.errors import InvalidPlanRunStateError
+from portia_nb.model.callables import SchemaRef
+from portia_nb.model.events import AnyEvent, RunCreated
+from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.plan import AnyStep, InvokeToolStep, Plan, SingleToolAgentStep
+from portia_nb.model.run import PlanRun, PlanRunState, Run
+from portia_nb.planning.bound import remember
+from portia_nb.planning.inputs import read_plan_run_inputs
+from portia_nb.running.background import background
+from portia_nb.running.places import Places
+from portia_nb.running.ports import Ports
+from portia_nb.storage.owner import this_process
+from portia_nb.storage.store import Hold
+from portia_nb.tools.base import Tool
+from portia_nb.tools.registry import ToolRegistry
+
+from .live import Asker, Listener, LiveRun, live_run
+from .log import log_event, set_up_logging
+from .opening import open_run, refuse_missing_functions
+from .parts import Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """Who goes along with a run."""
+
+    asker: Asker | None = None
+    """Is handed each question on the background loop; must not block."""
+    listeners: Sequence[Listener] = ()
+    gate: bool = False
+    """True: each call with ``side_effect=True`` is put to the asker first."""
+    caller: asyncio.AbstractEventLoop | None = None
+    """The loop that waits for the run, where the user's coroutine functions run."""
+    tell: Callable[[LiveRun], None] | None = None
+    """Is told of the run on this thread, before it starts."""
+
+
+def start_run(
+    parts: Parts,
+    plan: Plan | PlanUUID | str,
+    plan_run_inputs: Any = None,
+    *,
+    end_user: Any = None,
+    structured_output_schema: Any = None,
+    first: Sequence[AnyEvent] = (),
+    tools: ToolRegistry | None = None,
+    company: Company,
+) -> LiveRun:
+    """Start a run of `plan` and return at once; see `Portia.start_run`."""
+    set_up_logging(parts.config)
+    found = parts.find_plan(plan)
+    if structured_output_schema is not None:
+        schema = SchemaRef.of(structured_output_schema)
+        found = found.model_copy(update={"structured_output_schema": schema})
+    registry = parts.tools if tools is None or tools is parts.tools else parts.tools + tools
+    parts.check(found, registry)
+    inputs = read_plan_run_inputs(plan_run_inputs, found)
+    remember(found)
+    run = Run(PlanRunUUID.new(), found)
+    user = None if end_user is None else str(getattr(end_user, "external_id", end_user))
+    hold = parts.store.create_run(run.id, found, owner=this_process())
+    created = RunCreated(found.id, inputs, user)
+    return _start(parts, run, hold, registry, company, end_user=end_user, first=(created, *first))
+
+
+def start_resume(
+    parts: Parts,
+    run_id: str,
+    plan: Plan | None = None,
+    *,
+    take_over: bool = False,
+    company: Company,
+) -> LiveRun | PlanRun:
+    """Go on with a run and return at once; see `Portia.start_resume`."""
+    set_up_logging(parts.config)
+    if (running := live_run(run_id)) is not None:
+        return running
+    run, registry = _reopen(parts, run_id, plan)
+    try:
+        if run.state is PlanRunState.COMPLETE:
+            return run.snapshot()
+        if company.asker is None and parts.hooks.clarification_handler is None:
+            _refuse_open_questions(run)
+        refuse_missing_functions(run)
+        parts.check(run.plan, registry)
+        hold = parts.store.claim(run_id, owner=this_process(), take_over=take_over)
+    except BaseException:
+        parts.recent.remember(run, registry)
+        raise
+    try:
+        # Between the first look and the claim another process may have written.
+        for recorded in parts.store.load_events(run_id, after_seq=run.seq):
+            run.apply(recorded)
+    except BaseException:
+        parts.store.release(hold)
+        raise
+    return _start(parts, run, hold, registry, company, end_user=run.end_user)
+
+
+def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegistry]:
+    known = parts.recent.take(run_id, plan, parts.store)
+    return known or (open_run(parts.store, run_id, plan), parts.tools)
+
+
+def _refuse_open_questions(run: Run) -> None:
+    if any(run.outstanding()):
+        questions = "; ".join(repr(c.user_guidance) for c in run.outstanding())
+        raise InvalidPlanRunStateError(
+            f"run {run.id} waits for an answer to {questions}: answer with "
+            "portia.resolve_clarification(clarification, response), then resume",
+            run_id=run.id,
+        )
+
+
+def _start(
+    parts: Parts,
+    run: Run,
+    hold: Hold,
+    registry: ToolRegistry,
+    company: Company,
+    *,
+    end_user: Any,
+    first: Sequence[AnyEvent] = (),
+) -> LiveRun:
+    context = contextvars.copy_context()
+    caller = None if background.is_here else company.caller
+
+    def make_ports(live: LiveRun) -> Ports:
+        return Ports(
+            emit=live.emit,
+            kept=live.kept,
+            ask=live.ask,
+            model=parts.model,
+            tool=lambda step: tool_of(step, registry),
+            config=parts.config,
+            places=Places(caller, context),
+            hooks=parts.hooks,
+            gate=company.gate,
+            end_user=end_user,
+            name=f"{socket.gethostname()}:{os.getpid()}",
+        )
+
+    live = LiveRun(
+        run,
+        store=parts.store,
+        hold=hold,
+        make_ports=make_ports,
+        asker=company.asker,
+        handler=parts.hooks.clarification_handler,
+        listeners=(*company.listeners, log_event),
+        secrets=parts.config.secrets(),
+        first=first,
+        when_left=lambda: parts.recent.remember(run, registry),
+    )
+    if company.tell is not None:
+        company.tell(live)
+    return live.start(context)
+
+
+def tool_of(step: AnyStep, registry: ToolRegistry) -> Tool[Any]:
+    """Return the tool of a step: the one it was built with, else the registry's.
+
+    Raises:
+        ToolNotFoundError: neither is there.
+    """
+    if not isinstance(step, InvokeToolStep | SingleToolAgentStep):
+        raise TypeError(f"step {step.name!r} is a {step.kind} step and has no tool")
+    bound: Tool[Any] | None = step.bound_tool
+    return registry.get_tool(str(step.tool_id)) if bound is None else bound

@@ -1,0 +1,131 @@
+"""What one `Portia` is wired from: settings, tools, models, the store, and the plans it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.config import Config, Purpose
+from portia_nb.model.ids import PlanUUID
+from portia_nb.model.language import LanguageModel
+from portia_nb.model.plan import Plan
+from portia_nb.planning.bound import built_plan
+from portia_nb.planning.check import check_plan
+from portia_nb.running.background import background
+from portia_nb.running.hooks import ExecutionHooks
+from portia_nb.storage.place import open_store
+from portia_nb.storage.store import Store
+from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
+
+from .recent import Recent
+
+if TYPE_CHECKING:
+    from portia_nb.llm.choice import Models
+
+
+class Parts:
+    """The parts of one `Portia`; store and models are opened at first use, from any thread."""
+
+    def __init__(self, config: Config, tools: Any, hooks: ExecutionHooks) -> None:
+        """Wire the parts together.
+
+        Args:
+            config: the settings.
+            tools: a registry, a list of tools, or None for the default registry.
+            hooks: the user's code that changes runs or answers their questions.
+        """
+        self.config = config
+        self.tools = _registry(tools, config)
+        self.hooks = hooks
+        self.recent = Recent()
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+        self._models: Models | None = None
+        self._checked: weakref.WeakValueDictionary[int, Plan] = weakref.WeakValueDictionary()
+
+    @property
+    def store(self) -> Store:
+        """Where plans and runs are kept."""
+        with self._lock:
+            if self._store is None:
+                self._store = open_store(self.config)
+            return self._store
+
+    def model(self, purpose: Purpose, override: Any = None) -> LanguageModel:
+        """Return the model for `purpose`, or the one that `override` is or names."""
+        with self._lock:
+            if self._models is None:
+                from portia_nb.llm.choice import Models
+
+                self._models = Models(self.config)
+                last = weakref.finalize(self, _hang_up, self._models, background.loop)
+                last.atexit = False  # the process closes its connections itself
+            models = self._models
+        if override is not None:
+            return models.named(override, purpose)
+        return models.for_purpose(purpose)
+
+    def offered(self, tools: Any) -> ToolRegistry:
+        """Return the tools that a caller names, by id or as tools; None: all of them.
+
+        Raises:
+            ToolNotFoundError: no tool has the id.
+        """
+        if tools is None:
+            return self.tools
+        if isinstance(tools, ToolRegistry):
+            return tools
+        return ToolRegistry([self.tools.get_tool(t) if isinstance(t, str) else t for t in tools])
+
+    def find_plan(self, plan: Plan | PlanUUID | str) -> Plan:
+        """Return `plan`, or the kept plan with that id, with this process's functions if it can.
+
+        Raises:
+            PlanNotFoundError: the store holds no such plan.
+        """
+        if isinstance(plan, Plan):
+            return plan
+        kept = self.store.load_plan(str(plan))
+        built = built_plan(kept.content_hash())
+        if built is None:
+            return kept
+        return built if built.id == kept.id else built.model_copy(update={"id": kept.id})
+
+    def find_cached_plan(self, query: str, tools: ToolRegistry) -> Plan | None:
+        """Return the last kept plan that was made for this query with these tools, or None."""
+        ids = {tool.id for tool in tools}
+        for row in self.store.find_plans():
+            if row.query == query:
+                plan = self.store.load_plan(row.plan_id, plan_hash=row.plan_hash)
+                if set(plan.plan_context.tool_ids) == ids:
+                    return plan
+        return None
+
+    def check(self, plan: Plan, registry: ToolRegistry) -> None:
+        """Refuse a plan that can't run; one that these tools let through isn't read again.
+
+        Raises:
+            PlanCheckError: it lists what is wrong.
+        """
+        if registry is self.tools and self._checked.get(id(plan)) is plan:
+            return
+        check_plan(plan, registry)
+        if registry is self.tools:
+            self._checked[id(plan)] = plan
+
+
+def _hang_up(models: Models, loop: asyncio.AbstractEventLoop) -> None:
+    """Close the connections of a `Portia` that nobody has any more, on the loop they belong to.
+
+    The garbage collector calls this on any thread, at any moment: it must wait for nothing.
+    """
+    loop.call_soon_threadsafe(lambda: loop.create_task(models.aclose()))
+
+
+def _registry(tools: ToolRegistry | Sequence[Any] | None, config: Config) -> ToolRegistry:
+    if tools is None:
+        return DefaultToolRegistry(config)
+    return tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)

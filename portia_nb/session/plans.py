@@ -1,0 +1,88 @@
+"""Making a plan for a query: by a model, or one that was kept for the same query."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from portia_nb.model.events import AnyEvent, ModelReplied
+from portia_nb.model.ids import PlanUUID
+from portia_nb.model.language import ModelReply
+from portia_nb.model.plan import Plan
+from portia_nb.planning.bound import remember
+
+from .log import log_plan, set_up_logging
+from .parts import Parts
+
+
+@dataclass
+class Planning:
+    """One query on its way to a plan."""
+
+    parts: Parts
+    query: str
+    tools: Any = None
+    example_plans: Sequence[Plan | PlanUUID | str] | None = None
+    plan_inputs: Any = None
+    structured_output_schema: Any = None
+    use_cached_plan: bool = False
+    cost: list[AnyEvent] = field(default_factory=list)
+    """What each model call cost, for the record of the run that follows."""
+
+    def make(self) -> Coroutine[Any, Any, Plan]:
+        """Return the coroutine that makes the plan and keeps it, for the background loop.
+
+        Raises:
+            PlanError: no plan could be made.
+            ModelError: the planning model could not be asked.
+        """
+        return self._make()
+
+    async def _make(self) -> Plan:
+        from portia_nb.planning.planner import make_plan
+
+        parts = self.parts
+        set_up_logging(parts.config)
+        offered = parts.offered(self.tools)
+        if self.use_cached_plan:
+            cached = parts.find_cached_plan(self.query, offered)
+            if cached is not None:
+                return cached
+        self._began = time.monotonic()
+        made = await make_plan(
+            self.query,
+            offered,
+            model=parts.model("planning"),
+            example_plans=[parts.find_plan(plan) for plan in self.example_plans or ()],
+            plan_inputs=self.plan_inputs or (),
+            schema=self.structured_output_schema,
+            on_reply=self._count,
+        )
+        parts.store.save_plan(made)
+        remember(made)
+        log_plan(made)
+        return made
+
+    def _count(self, reply: ModelReply) -> None:
+        now = time.monotonic()
+        took_s, self._began = now - self._began, now
+        self.cost.append(ModelReplied("", "planning", reply.model, took_s, reply.usage))
+
+
+def names_of_inputs(given: Any) -> Any:
+    """Return a caller's plan run inputs as plan inputs: their names, without values.
+
+    >>> names_of_inputs({"city": "Oslo"})
+    ('city',)
+    """
+    match given:
+        case None:
+            return ()
+        case dict() if set(given) == {"name", "value"}:
+            return (given["name"],)
+        case dict():
+            return tuple(given)
+        case _:
+            return tuple(i["name"] if isinstance(i, dict) else i.name for i in given)

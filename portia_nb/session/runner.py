@@ -1,0 +1,182 @@
+"""Starting runs without waiting for them: what every face of the session builds on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from portia_nb.config import Config
+from portia_nb.model.events import AnyEvent, Recorded
+from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRun, Run
+from portia_nb.running.hooks import ExecutionHooks
+from portia_nb.storage.store import Store
+from portia_nb.tools.registry import ToolRegistry
+
+from . import launch
+from .launch import Company
+from .live import Asker, Listener, LiveRun
+from .opening import open_run
+from .parts import Parts
+from .waiting import await_here
+
+
+class Runner:
+    """Starts and resumes runs with a set of tools; who wants to wait has `Portia`."""
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        tools: ToolRegistry | Sequence[Any] | None = None,
+        execution_hooks: ExecutionHooks | None = None,
+        telemetry: Any = None,
+    ) -> None:
+        """Wire the parts together; nothing is opened, imported or asked for before it is needed.
+
+        Args:
+            config: settings; None reads the environment, see `Config.from_default`.
+            tools: a registry, or a list of tools; None: the default registry.
+            execution_hooks: the user's code that changes runs or answers their questions.
+            telemetry: accepted and ignored: nothing is ever sent.
+
+        Raises:
+            InvalidConfigError: a setting in the environment can't be used.
+        """
+        chosen = Config.from_default() if config is None else config
+        self._parts = Parts(chosen, tools, execution_hooks or ExecutionHooks())
+
+    @property
+    def config(self) -> Config:
+        """The settings."""
+        return self._parts.config
+
+    @property
+    def tools(self) -> ToolRegistry:
+        """The tools to plan and run with."""
+        return self._parts.tools
+
+    @property
+    def execution_hooks(self) -> ExecutionHooks:
+        """The user's code that changes runs or answers their questions."""
+        return self._parts.hooks
+
+    @property
+    def store(self) -> Store:
+        """Where plans and runs are kept; opened at first use."""
+        return self._parts.store
+
+    async def stream(
+        self, plan: Plan | PlanUUID | str, plan_run_inputs: Any = None, end_user: Any = None
+    ) -> AsyncIterator[Recorded]:
+        """Run `plan` and yield its events in order, as they happen; leaving the loop stops the run.
+
+        >>> import asyncio
+        >>> from portia_nb import Config, PlanBuilderV2, Portia
+        >>> plan = PlanBuilderV2().function_step(function=lambda: 42, step_name="answer").build()
+        >>> async def kinds():
+        ...     portia = Portia(Config(store="memory"), tools=[])
+        ...     return [recorded.event.kind async for recorded in portia.stream(plan)]
+        >>> asyncio.run(kinds())[-2:]
+        ['step_done', 'run_completed']
+        """
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Recorded | None] = asyncio.Queue()
+
+        def listen(_: Run, recorded: Recorded) -> None:
+            loop.call_soon_threadsafe(events.put_nowait, recorded)
+
+        live = self.start_run(
+            plan, plan_run_inputs, end_user=end_user, listeners=(listen,), caller=loop
+        )
+        live.done.add_done_callback(lambda _: loop.call_soon_threadsafe(events.put_nowait, None))
+        try:
+            while (recorded := await events.get()) is not None:
+                yield recorded
+        finally:
+            live.stop("its stream was left")
+            await await_here(live.done)
+
+    def start_run(
+        self,
+        plan: Plan | PlanUUID | str,
+        plan_run_inputs: Any = None,
+        *,
+        end_user: Any = None,
+        structured_output_schema: Any = None,
+        asker: Asker | None = None,
+        listeners: Sequence[Listener] = (),
+        gate: bool = False,
+        caller: asyncio.AbstractEventLoop | None = None,
+        first: Sequence[AnyEvent] = (),
+        tools: ToolRegistry | None = None,
+    ) -> LiveRun:
+        """Start a run and return at once, from any thread.
+
+        Args:
+            plan: as in `arun_plan`.
+            plan_run_inputs: as in `arun_plan`.
+            end_user: as in `arun_plan`.
+            structured_output_schema: as in `arun_plan`.
+            asker: is handed each question on the background loop, must not block, and later calls
+                `LiveRun.answer` or `LiveRun.nobody_answers`.
+            listeners: see `LiveRun.add_listener`.
+            gate: True: each call with ``side_effect=True`` is put to the asker first.
+            caller: the loop that waits for the run, where the user's coroutine functions run.
+            first: events to keep before the run starts, such as what planning cost.
+            tools: tools beside this Portia's.
+
+        Raises:
+            PlanCheckError: the plan can't run.
+            ValueError: inputs are missing.
+        """
+        return launch.start_run(
+            self._parts,
+            plan,
+            plan_run_inputs,
+            end_user=end_user,
+            structured_output_schema=structured_output_schema,
+            first=first,
+            tools=tools,
+            company=Company(asker=asker, listeners=listeners, gate=gate, caller=caller),
+        )
+
+    def start_resume(
+        self,
+        plan_run_id: PlanRunUUID | str,
+        plan: Plan | None = None,
+        *,
+        asker: Asker | None = None,
+        listeners: Sequence[Listener] = (),
+        gate: bool = False,
+        caller: asyncio.AbstractEventLoop | None = None,
+        take_over: bool = False,
+    ) -> LiveRun | PlanRun:
+        """Go on with a run and return at once, from any thread; a complete run comes as it is.
+
+        Args:
+            plan_run_id: which run.
+            plan: as in `aresume`.
+            asker: as in `start_run`.
+            listeners: as in `start_run`.
+            gate: as in `start_run`.
+            caller: as in `start_run`.
+            take_over: True: go on even where another live process has it, whose writes are then
+                refused.
+
+        Raises:
+            PortiaBaseError: as `aresume`.
+        """
+        company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller)
+        return launch.start_resume(
+            self._parts, str(plan_run_id), plan, take_over=take_over, company=company
+        )
+
+    def get_run(self, plan_run_id: PlanRunUUID | str) -> PlanRun:
+        """Return a kept run as it stands.
+
+        Raises:
+            PlanRunNotFoundError: the store holds no such run.
+        """
+        return open_run(self.store, str(plan_run_id)).snapshot()
