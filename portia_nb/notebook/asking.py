@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from portia_nb.model.clarification import Clarification
     from portia_nb.session.live import LiveRun
 
-FORM_TIME_S = 3.0
-"""Seconds that a page has to draw the form before the next rung is tried."""
-
 MAX_EXACT_CHARS = 20_000
 
 
@@ -44,6 +41,7 @@ class Ladder:
         yes: bool = False,
         is_headless: bool = False,
         has_form: Callable[[], bool] | None = None,
+        form_time_s: float = 3.0,
         prompts: Prompts | None = None,
     ) -> None:
         """Set up the rungs.
@@ -53,6 +51,7 @@ class Ladder:
             yes: approve every call that needs approval.
             is_headless: nobody is asked.
             has_form: tells whether a page has drawn the form; None: there is no form.
+            form_time_s: seconds that a page has to draw it before the next rung is tried.
             prompts: where `input()` is called; None: nowhere.
         """
         self.problem: InvalidAnswer | None = None
@@ -61,6 +60,7 @@ class Ladder:
         self._yes = yes
         self._is_headless = is_headless
         self._has_form = has_form
+        self._form_time_s = form_time_s
         self._prompts = prompts
 
     def __call__(self, live: LiveRun, question: Clarification) -> None:
@@ -80,7 +80,7 @@ class Ladder:
             self._without_form(live, question)
         elif not self._has_form():
             loop = asyncio.get_running_loop()
-            loop.call_later(FORM_TIME_S, self._without_form, live, question)
+            loop.call_later(self._form_time_s, self._without_form, live, question)
 
     def _declared_key(self, question: Clarification) -> str | None:
         """Return under which name an answer to `question` was declared, None if it wasn't.

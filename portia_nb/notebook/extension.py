@@ -17,8 +17,6 @@ def load(shell: Any) -> None:
         return
     magics = PortiaMagics(shell)
     shell.register_magics(magics)
-    # `%config` lists what is here.
-    shell.configurables.append(magics)
     if shell.autoawait:
         shell.input_transformers_cleanup.append(await_magics)
     shell.Completer.custom_matchers.append(magics.matcher)

@@ -29,6 +29,10 @@ class Settings(Protocol):
         """Whether the person at the notebook is asked."""
 
     @property
+    def form_time_s(self) -> Any:
+        """Seconds that a page has to draw a form before the next rung is tried."""
+
+    @property
     def live_view(self) -> Any:
         """Whether runs are shown live that Python calls start."""
 

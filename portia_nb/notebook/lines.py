@@ -74,9 +74,13 @@ def _inputs_of(call: Line, plan: Plan) -> dict[str, Any]:
 
 
 async def _resume(call: Line) -> Any:
+    from portia_nb.session.live import live_run
+
     from .attending import Attended
 
     run_id = _run_named(call.face, call.options.word)
+    if live_run(run_id) is not None:
+        return await _wait(call)
     start = Start(call.face, call.face.portia(), call.options, call.prompts)
     attended = start.resume(run_id, None)
     if not isinstance(attended, Attended):

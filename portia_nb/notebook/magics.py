@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool, observe
+from traitlets import Bool, Float, observe
 
 from .arguments import CELL, help_on, help_on_lines
 from .asyncio_run import AsyncioRun
@@ -23,6 +23,9 @@ class PortiaMagics(Magics):
     ask = Bool(True, help="Ask the person at the notebook; off: a run stops at a question.").tag(
         config=True
     )
+    form_time_s = Float(
+        3.0, min=0, help="Seconds that a page has to draw a form before input() is tried."
+    ).tag(config=True)
     live_view = Bool(True, help="Show runs live that Python calls start.").tag(config=True)
     asyncio_run = Bool(True, help="Let a program's own asyncio.run work in a cell.").tag(
         config=True

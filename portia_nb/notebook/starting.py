@@ -18,7 +18,7 @@ from portia_nb.errors import (
 from portia_nb.model.run import PlanRun, PlanRunState
 
 from .arguments import Options
-from .asking import FORM_TIME_S, Ladder, Prompts, read_answers_file
+from .asking import Ladder, Prompts, read_answers_file
 from .attending import Attended, until_done
 from .viewing import note_shown, open_view, side_effects
 
@@ -142,6 +142,7 @@ class Start:
             yes=self._yes,
             is_headless=self._is_headless,
             has_form=view.ready.is_set,
+            form_time_s=self._face.settings.form_time_s,
             prompts=None if self._background else self._prompts,
         )
 
@@ -229,7 +230,7 @@ class Start:
         """Return yes or no, None where nobody can be asked."""
         if self._is_headless:
             return None
-        if not await view.until_ready(FORM_TIME_S):
+        if not await view.until_ready(self._face.settings.form_time_s):
             asked = _PlanQuestion(answer)
             if not self._prompts.offer(asked, question, lambda *_: asked.nobody_answers("")):
                 return None
@@ -307,9 +308,6 @@ def portia_with_model(portia: Portia, model: str | None) -> Portia:
     if model is None:
         return portia
     purposes = ("planning_model", "execution_model", "introspection_model", "summarizer_model")
-    config = portia.config.model_copy(
-        update={"default_model": model, **dict.fromkeys(purposes), "llm_provider": None}
+    return portia.with_config(
+        default_model=model, llm_provider=None, **dict.fromkeys(purposes, None)
     )
-    other = type(portia)(config, tools=portia.tools, execution_hooks=portia.execution_hooks)
-    other.store = portia.store
-    return other

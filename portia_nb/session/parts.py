@@ -54,6 +54,11 @@ class Parts:
                 self._store = open_store(self.config)
             return self._store
 
+    def keep_in(self, store: Store) -> None:
+        """Use `store`, which another Portia has opened."""
+        with self._lock:
+            self._store = store
+
     def model(self, purpose: Purpose, override: Any = None) -> LanguageModel:
         """Return the model for `purpose`, or the one that `override` is or names."""
         with self._lock:

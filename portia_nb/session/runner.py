@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 from portia_nb.config import Config
 from portia_nb.model.events import AnyEvent, Recorded
@@ -66,6 +66,17 @@ class Runner:
     def store(self) -> Store:
         """Where plans and runs are kept; opened at first use."""
         return self._parts.store
+
+    def with_config(self, **changes: Any) -> Self:
+        """Return one like this with some settings changed, and the same tools, hooks and store.
+
+        Raises:
+            InvalidConfigError: a name that isn't a setting, or a value that can't be used.
+        """
+        config = type(self.config)(**{**dict(self.config), **changes})
+        other = type(self)(config, self.tools, self.execution_hooks)
+        other._parts.keep_in(self.store)
+        return other
 
     async def stream(
         self, plan: Plan | PlanUUID | str, plan_run_inputs: Any = None, end_user: Any = None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -15,8 +16,21 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from tests.environment import public_environment
+from tests.kernel.story import SETTING
 
 ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+TEST_TIMEOUT_S = 60
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder and give them time: a kernel takes a second to start."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.kernel)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
 
 
 @dataclass
@@ -46,8 +60,6 @@ class Result:
 
 
 def without_colours(text: str) -> str:
-    import re
-
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
@@ -55,6 +67,8 @@ class Kernel:
     """A running kernel and one client of it."""
 
     def __init__(self, folder: Path, *, environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self._early: dict[str, list[dict[str, Any]]] = {}
         self.manager = KernelManager(kernel_name="python3")
         # The interpreter that runs the tests, whatever kernel specs this machine has.
         self.manager.kernel_spec.argv[0] = os.environ.get("PORTIA_TEST_KERNEL", sys.executable)
@@ -96,6 +110,11 @@ class Kernel:
         result, started = Result(), time.monotonic()
         left = list(answers or [])
         idle = replied = False
+        for message in self._early.pop(sent, []):
+            if message["channel"] == "shell":
+                result.status, replied = message["content"]["status"], True
+            else:
+                idle = idle or self._note(message, result)
         while not (idle and replied):
             if time.monotonic() - started > timeout_s:
                 raise TimeoutError(f"the cell is still running; so far: {result}")
@@ -105,17 +124,24 @@ class Kernel:
                 self.client.input(left.pop(0))
             while self.client.shell_channel.msg_ready():
                 reply = self.client.get_shell_msg(timeout=1)
-                if reply["parent_header"].get("msg_id") == sent:
+                if self._is_for(sent, reply, "shell"):
                     result.status, replied = reply["content"]["status"], True
             if not self.client.iopub_channel.socket.poll(50):
                 continue
             message = self.client.get_iopub_msg(timeout=1)
             if on_message:
                 on_message(message)
-            if message["parent_header"].get("msg_id") == sent:
+            if self._is_for(sent, message, "iopub"):
                 idle = idle or self._note(message, result)
         result.seconds = time.monotonic() - started
         return result
+
+    def _is_for(self, sent: str, message: dict[str, Any], channel: str) -> bool:
+        """Tell whether a message answers the cell `sent`; others are kept for their own cell."""
+        parent = message["parent_header"].get("msg_id")
+        if parent != sent and parent is not None:
+            self._early.setdefault(parent, []).append({**message, "channel": channel})
+        return parent == sent
 
     def _note(self, message: dict[str, Any], result: Result) -> bool:
         content = message["content"]
@@ -190,5 +216,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     (folder / "pyproject.toml").write_text('[project]\nname = "trial"\nversion = "0"\n')
     shared = Kernel(folder)
     shared.run("%load_ext portia_nb").raise_for_error()
+    shared.run(SETTING).raise_for_error()
+    shared.run("%config PortiaMagics.form_time_s = 0.3").raise_for_error()
     yield shared
     shared.close()

@@ -1,0 +1,274 @@
+"""Plans run from cells, in a real kernel: values, views, questions, errors."""
+
+import pytest
+
+from tests.kernel.conftest import Kernel
+from tests.kernel.story import calls
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+RUN = "application/vnd.portia.run+json"
+
+
+def test_a_run_binds_its_result_and_ends_as_a_static_record(kernel: Kernel):
+    done = kernel.run("%portia run going -o result").raise_for_error()
+    assert kernel.evaluate("[result.state, _ is result]") == ["COMPLETE", True]
+    assert kernel.evaluate("result.outputs['awaited'].value") == "quick awaited"
+    [shown] = done.displays
+    assert WIDGET not in shown
+    assert "<script" not in shown["text/html"]
+    assert shown[RUN]["state"] == "COMPLETE"
+    assert "quick was here" in done.out
+    assert any(comm["type"] == "comm_open" for comm in done.comms)
+
+
+def test_a_coroutine_function_runs_on_the_loop_of_the_cell(kernel: Kernel):
+    kernel.run("%portia run going").raise_for_error()
+    assert calls(kernel.folder)[-1] == "awaited MainThread"
+
+
+def test_a_line_magic_hands_its_value_to_a_variable(kernel: Kernel):
+    kernel.run("result = %portia run going").raise_for_error()
+    assert kernel.evaluate("result.state") == "COMPLETE"
+
+
+def test_inside_a_block_the_magic_blocks_and_works_the_same(kernel: Kernel):
+    kernel.run("for plan in [going]:\n    result = %portia run plan").raise_for_error()
+    assert kernel.evaluate("result.state") == "COMPLETE"
+    assert calls(kernel.folder)[-1].startswith("awaited")
+
+
+def test_a_declared_answer_answers(kernel: Kernel):
+    kernel.run("%portia run asking -o result --answer city=Oslo").raise_for_error()
+    assert kernel.evaluate("result.outputs['city'].value") == "Oslo"
+
+
+def test_an_answers_file_answers(kernel: Kernel):
+    (kernel.folder / "answers.json").write_text('{"city": "Rome"}')
+    kernel.run("%portia run asking -o result --answers answers.json").raise_for_error()
+    assert kernel.evaluate("result.outputs['city'].value") == "Rome"
+
+
+def test_a_declared_answer_that_is_not_allowed_stops_the_run_and_says_what_is(kernel: Kernel):
+    done = kernel.run("%portia run asking --answer city=Bern")
+    assert done.ename == "InvalidAnswer"
+    assert "choose one of 'Rome', 'Oslo'" in done.card
+    assert "%portia resume prun-" in done.card
+
+
+def test_without_anybody_to_ask_the_cell_raises_with_its_result_bound(kernel: Kernel):
+    done = kernel.run("result = None\n%portia run asking -o result")
+    assert done.ename == "WaitingForAnswer"
+    assert done.seconds < 4
+    assert kernel.evaluate("result.state") == "NEED_CLARIFICATION"
+    run_id = kernel.evaluate("result.id")
+    assert f"%portia resume {run_id} --answer city=VALUE" in done.card
+
+    before = calls(kernel.folder).count("quick")
+    kernel.run(f"%portia resume {run_id} --answer city=Rome -o result").raise_for_error()
+    assert kernel.evaluate("[result.state, result.outputs['city'].value]") == ["COMPLETE", "Rome"]
+    assert calls(kernel.folder).count("quick") == before
+
+
+def test_input_asks_where_stdin_is_allowed_until_the_answer_fits(kernel: Kernel):
+    done = kernel.run("%portia run asking -o result", answers=["Bern", "2"]).raise_for_error()
+    assert "1. Rome" in done.out
+    assert "'Bern' is not offered" in done.out
+    assert kernel.evaluate("result.outputs['city'].value") == "Oslo"
+
+
+def test_input_asks_from_a_blocked_cell_too(kernel: Kernel):
+    cell = "if True:\n    result = %portia run asking"
+    kernel.run(cell, answers=["Rome"]).raise_for_error()
+    assert kernel.evaluate("result.outputs['city'].value") == "Rome"
+
+
+def test_a_page_has_three_seconds_to_draw_the_form(kernel: Kernel):
+    kernel.run("%config PortiaMagics.form_time_s = 3.0").raise_for_error()
+    try:
+        done = kernel.run("%portia run asking", answers=["Rome"]).raise_for_error()
+    finally:
+        kernel.run("%config PortiaMagics.form_time_s = 0.3").raise_for_error()
+    assert 3.0 <= done.seconds < 5.0
+
+
+def test_a_form_that_was_drawn_answers_and_input_is_not_asked(kernel: Kernel):
+    seen: dict[str, str] = {}
+
+    def page(message):
+        """Do what a page does: say that the view is drawn, then answer the question twice."""
+        content = message["content"]
+        match message["header"]["msg_type"]:
+            case "comm_open" if "_esm" in content["data"].get("state", {}):
+                seen["comm"] = content["comm_id"]
+            case "display_data" if WIDGET in content["data"]:
+                kernel.send_comm(seen["comm"], custom({"type": "ready"}))
+            case "comm_msg" if question := find_question(message):
+                if "answered" not in seen:
+                    seen["answered"] = question
+                    answer = {"type": "answer", "id": question, "value": {"option": 1}}
+                    kernel.send_comm(seen["comm"], custom(answer))
+                    kernel.send_comm(seen["comm"], custom({**answer, "value": {"option": 0}}))
+
+    done = kernel.run("%portia run asking -o result", answers=[], on_message=page)
+    done.raise_for_error()
+    assert kernel.evaluate("result.outputs['city'].value") == "Oslo"
+    assert done.seconds < 3
+
+
+def custom(content):
+    return {"method": "custom", "content": content}
+
+
+def find_question(message) -> str | None:
+    import json
+    import zlib
+
+    content = message["content"]["data"].get("content") or {}
+    if content.get("type") == "packed":
+        content = json.loads(zlib.decompress(bytes(message["buffers"][0])))
+    asked = content.get("questions") or content.get("view", {}).get("questions") or []
+    return asked[0]["id"] if asked else None
+
+
+def test_a_failed_step_raises_one_short_card_with_the_way_on(kernel: Kernel):
+    done = kernel.run("%portia run failing -o result")
+    assert done.ename == "PlanRunFailed"
+    assert "step 'broken' failed: ValueError: no such thing" in done.card
+    assert "1 finished step of run prun-" in done.card
+    assert "%portia resume prun-" in done.card
+    assert len(done.card.splitlines()) <= 6
+    assert kernel.evaluate("result.state") == "FAILED"
+    why = kernel.run("%portia why").raise_for_error()
+    assert "Traceback" in why.text
+    assert "broken" in why.text
+
+
+def test_an_error_stops_run_all(kernel: Kernel):
+    first, second = kernel.send("%portia run failing"), kernel.send("after = 1")
+    assert kernel.finish(first).status == "error"
+    assert kernel.finish(second).status == "aborted"
+
+
+def test_a_risky_plan_is_refused_where_nobody_can_approve_it(kernel: Kernel):
+    before = calls(kernel.folder)
+    done = kernel.run("%portia run sending")
+    assert done.ename == "WaitingForAnswer"
+    assert "--yes" in done.card
+    assert calls(kernel.folder) == before
+
+
+def test_yes_approves_and_the_run_records_it(kernel: Kernel):
+    kernel.run("%portia run sending -o result --yes").raise_for_error()
+    assert calls(kernel.folder)[-1] == "send hello"
+    [question] = kernel.evaluate(
+        "[r.event.by for r in portia.store.load_events(result.id)"
+        " if r.event.kind == 'clarification_resolved']"
+    )
+    assert question == "--yes"
+
+
+def test_a_person_approves_the_plan_and_each_call_with_its_exact_arguments(kernel: Kernel):
+    done = kernel.run("%portia run sending -o result", answers=["maybe", "yes", "y"])
+    done.raise_for_error()
+    plan_hash = kernel.evaluate("sending.content_hash()")
+    assert plan_hash[:12] in done.out
+    assert "is neither yes nor no" in done.out
+    assert '"text": "hello"' in done.out
+    assert calls(kernel.folder)[-1] == "send hello"
+
+
+@pytest.mark.parametrize("answers", [["no"], ["yes", "no"]])
+def test_a_refusal_makes_no_call(kernel: Kernel, answers: list[str]):
+    before = calls(kernel.folder).count("send hello")
+    done = kernel.run("%portia run sending", answers=answers)
+    assert done.status == "error"
+    assert "not approved" in done.card
+    assert calls(kernel.folder).count("send hello") == before
+
+
+def test_a_background_run_gives_the_prompt_back_and_can_be_waited_for(kernel: Kernel):
+    (kernel.folder / "fast").touch()
+    started = kernel.run("%portia run long --background").raise_for_error()
+    assert "goes on in the background" in started.text
+    done = kernel.run("result = %portia wait").raise_for_error()
+    assert kernel.evaluate("result.state") == "COMPLETE"
+    assert done.seconds < 8
+
+
+def test_python_calls_show_the_live_view_and_end_as_a_record(kernel: Kernel):
+    for call in ("portia.run_plan(going)", "await portia.arun_plan(going)"):
+        done = kernel.run(call).raise_for_error()
+        assert done.displays[0][RUN]["state"] == "COMPLETE"
+        assert done.displays[1]["text/plain"].endswith("shown above")
+        assert len(done.displays) == 2
+
+
+def test_a_setting_turns_the_live_view_of_python_calls_off(kernel: Kernel):
+    kernel.run("%config PortiaMagics.live_view = False").raise_for_error()
+    try:
+        done = kernel.run("_run = portia.run_plan(going)").raise_for_error()
+    finally:
+        kernel.run("%config PortiaMagics.live_view = True").raise_for_error()
+    assert done.displays == []
+
+
+def test_python_calls_never_ask(kernel: Kernel):
+    done = kernel.run("portia.run_plan(asking).state", answers=[]).raise_for_error()
+    assert "NEED_CLARIFICATION" in done.displays[-1]["text/plain"]
+
+
+def test_plans_and_runs_show_themselves(kernel: Kernel):
+    shown = kernel.run("going").raise_for_error().displays[0]
+    assert "application/vnd.portia.plan+json" in shown
+    kernel.run("%portia run going -o result").raise_for_error()
+    assert RUN in kernel.run("result").raise_for_error().displays[0]
+
+
+def test_runs_are_listed_and_shown(kernel: Kernel):
+    kernel.run("%portia run going -o result").raise_for_error()
+    run_id = kernel.evaluate("result.id")
+    listed = kernel.run("rows = %portia runs").raise_for_error()
+    assert run_id in listed.text
+    assert kernel.evaluate("rows[0].run_id") == run_id
+    for word in (run_id, run_id[:12], "result", ""):
+        assert RUN in kernel.run(f"%portia show {word}").raise_for_error().displays[0]
+    missing = kernel.run("%portia show prun-00000000")
+    assert missing.ename == "PlanRunNotFoundError"
+    assert "%portia runs lists them" in missing.card
+
+
+@pytest.mark.parametrize(
+    ("cell", "ename", "said"),
+    [
+        ("%%portia --plna\nx", "InvalidOption", "did you mean '--plan'?"),
+        ("%%portia --tools lok\nx", "ToolNotFoundError", "did you mean 'look'?"),
+        ("%%portia\n\n", "InvalidOption", "there is no goal"),
+        ("%%portia\nAdd {{ gonig }}", "InvalidOption", "did you mean 'going'?"),
+        ("%%portia --in a=1/0\nAdd {{ a }}", "InvalidOption", "ZeroDivisionError"),
+        ("%%portia --schema going\nx", "InvalidOption", "a pydantic model is needed"),
+        ("%%portia --answers no.json\nx", "InvalidOption", "no.json"),
+        ("%%portia\nWho won?", "NoModelKey", "OPENAI_API_KEY"),
+        ("%portia shwo", "InvalidOption", "did you mean 'show'?"),
+        ("%portia run gonig", "InvalidOption", "did you mean 'going'?"),
+        ("%portia use potria", "InvalidOption", "did you mean 'portia'?"),
+        ("%portia use going", "InvalidOption", "holds a Plan, not a Portia"),
+    ],
+)
+def test_bad_input_is_a_real_error_with_one_short_card(
+    kernel: Kernel, cell: str, ename: str, said: str
+):
+    done = kernel.run(cell)
+    assert done.status == "error"
+    assert done.ename == ename
+    assert said in done.card
+    assert len(done.card.splitlines()) <= 4
+
+
+def test_the_doctor_says_what_works_and_never_a_key(start_kernel):
+    other: Kernel = start_kernel(environment={"OPENAI_API_KEY": "sk-very-secret"})
+    other.run("%load_ext portia_nb").raise_for_error()
+    report = other.run("%portia doctor").raise_for_error()
+    assert "sk-very-secret" not in str(report.displays)
+    for said in ("rung that holds", "OPENAI_API_KEY", "not set", "layout", "ipykernel", ".portia"):
+        assert said in report.text
+    assert "<pre>" in report.displays[0]["text/html"]
