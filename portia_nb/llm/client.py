@@ -216,7 +216,13 @@ class OpenAIModel:
             return raw_of_completion(answer, whom)
         on_text = None if call.has_text else call.pass_on
         try:
-            return await collect(aiter(answer), whom, on_text, idle_timeout_s=self._idle_timeout_s)
+            return await collect(
+                aiter(answer),
+                whom,
+                on_text,
+                idle_timeout_s=self._idle_timeout_s,
+                content_type=answer.response.headers.get("content-type", ""),
+            )
         finally:
             await answer.close()
 

@@ -66,6 +66,7 @@ async def collect(
     on_text: Callable[[str], None] | None,
     *,
     idle_timeout_s: float,
+    content_type: str = "",
 ) -> RawReply:
     """Return the whole reply of `stream`, passing its text on as it comes.
 
@@ -75,10 +76,11 @@ async def collect(
         on_text: called with each piece of text.
         idle_timeout_s: seconds between two events, once the reply has begun. (Before that, a model
             that reasons may be silent for as long as the whole request may take.)
+        content_type: what the server says that it sent, for the message where no event came.
 
     Raises:
         ModelReplyCutOff: the stream ended without saying that it was finished.
-        ModelReplyInvalid: it is too large.
+        ModelReplyInvalid: it is too large, or no stream of events at all.
         TimeoutError: it fell silent.
     """
     gathered = _Gathered()
@@ -93,11 +95,20 @@ async def collect(
         if piece and on_text is not None:
             on_text(piece)
     if gathered.finish_reason is None:
-        message = f"the stream of {whom.place} ended before the reply was complete"
-        raise made_error(
-            ModelReplyCutOff, message, whom, advice=f"{gathered.size} characters had come"
-        )
+        raise _unfinished(gathered, whom, content_type)
     return gathered.raw()
+
+
+def _unfinished(gathered: _Gathered, whom: Whom, content_type: str) -> ModelReplyInvalid:
+    kind = content_type.partition(";")[0].strip()
+    if not gathered.has_events and kind and kind != "text/event-stream":
+        message = f"{whom.place} sent {whom.clean(kind)} instead of a stream of events"
+        return made_error(ModelReplyInvalid, message, whom, advice=ADVICE_WHEN_FOREIGN)
+    message = (
+        f"the stream of {whom.place} ended before the reply was complete: it was cut off after "
+        f"{gathered.size:,} characters"
+    )
+    return made_error(ModelReplyCutOff, message, whom, advice="try again")
 
 
 class _Gathered:
@@ -112,9 +123,11 @@ class _Gathered:
         self.model = ""
         self.usage = Usage()
         self.size = 0
+        self.has_events = False
 
     def add(self, event: Any) -> str:
         """Take one event in and return its text."""
+        self.has_events = True
         self.model = _text(getattr(event, "model", "")) or self.model
         if getattr(event, "usage", None) is not None:
             self.usage = usage_of(event.usage)

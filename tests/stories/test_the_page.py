@@ -80,7 +80,7 @@ def printed_as_the_page_prints(text: str, outputs: list[str]) -> dict[str, Any]:
     shown = {**said, "outputs": {**said["outputs"]}}
     # A search's value is a list of results, where the page has the words of one.
     shown["outputs"]["step_outputs"] = {
-        name: {key: None for key in kept} for name, kept in said["outputs"]["step_outputs"].items()
+        name: dict.fromkeys(kept) for name, kept in said["outputs"]["step_outputs"].items()
     }
     assert keys_of(shown) == keys_of(page)
     assert said["id"].startswith("prun-")
