@@ -104,8 +104,8 @@ def test_options_tools_and_variables_complete(start_kernel):
         return reply["content"]["matches"]
 
     assert completions("%%portia --mo") == ["--model"]
-    names = "plan output in tools model schema answer answers background".split()
-    assert completions("%%portia --yes --") == sorted(f"--{name}" for name in names)
+    names = ["plan", "output", "in", "tools", "model", "schema", "answer", "answers"]
+    assert completions("%%portia --yes --background --") == sorted(f"--{n}" for n in names)
     assert completions("%%portia --tools calc") == ["calculator_tool"]
     assert completions("%%portia --tools calculator_tool,sea") == ["search_tool"]
     assert completions("%%portia\nAdd {{ sal") == ["sales"]
