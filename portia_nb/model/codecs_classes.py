@@ -13,10 +13,20 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from pydantic import AnyUrl, BaseModel, RootModel
+import pydantic
+from pydantic import BaseModel, RootModel
 
 Inner = Callable[[Any], Any]
 FindClass = Callable[[str], "type | None"]
+
+
+# By name, as pydantic's versions differ in which of them are classes. Addresses of databases are
+# left out on purpose: they hold passwords.
+_URLS: Mapping[str, Any] = {
+    name: kind
+    for name in ("AnyUrl", "AnyHttpUrl", "HttpUrl", "FileUrl", "FtpUrl", "WebsocketUrl")
+    if isinstance(kind := getattr(pydantic, name, None), type)
+}
 
 
 def write(value: Any, inner: Inner) -> dict[str, Any] | None:
@@ -39,9 +49,8 @@ def write(value: Any, inner: Inner) -> dict[str, Any] | None:
         return _written("namedtuple", kind, inner(dict(zip(names, value, strict=True))))
     if isinstance(value, Enum):
         return _written("enum", kind, inner(value.value))
-    if isinstance(value, AnyUrl):
-        return {"$": "url", "v": str(value)}
-    return None
+    name = next((name for name, url in _URLS.items() if url is kind), None)
+    return None if name is None else {"$": "url", "class": name, "v": str(value)}
 
 
 def _written(tag: str, kind: type, fields: Any) -> dict[str, Any]:
@@ -111,7 +120,7 @@ READERS: Mapping[str, Callable[[Any, Inner, FindClass], Any]] = {
     "dataclass": _read_dataclass,
     "namedtuple": _read_namedtuple,
     "enum": _read_enum,
-    "url": lambda data, inner, find: AnyUrl(data["v"]),
+    "url": lambda data, inner, find: _URLS[data["class"]](data["v"]),
 }
 """Each takes the tagged dict, the function that decodes a part, and the one that finds a class."""
 

@@ -223,9 +223,9 @@ class JournalStore:
 
     def close(self) -> None:
         """Write what is queued, and let go of the file and the thread."""
-        self._close(None)
+        self._close(_CALL_TIMEOUT_S)
 
-    def _close(self, timeout_s: float | None) -> None:
+    def _close(self, timeout_s: float) -> None:
         with self._opening:
             self._writer.close(timeout_s)
             self._is_open = False
