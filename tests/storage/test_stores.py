@@ -133,7 +133,7 @@ def test_many_runs_from_many_threads_keep_their_own_order(store: Store):
         assert store.load_events(run.id) == run.appended
 
 
-def test_a_plan_comes_back_by_its_id_and_by_its_store: Store:
+def test_a_plan_comes_back_by_its_id_and_by_its_content(store: Store):
     first = plan("one \ud800\0")
     changed = first.model_copy(update={"steps": plan(steps=3).steps})
     store.save_plan(first)
