@@ -48,7 +48,6 @@ from portia_nb.storage.store import Store
 
 from .stories import OWNER, Run, new_run, plan, step
 
-
 DEAD = Owner(OWNER.host, OWNER.pid, "another start", "a dead kernel")
 
 
