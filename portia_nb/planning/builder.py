@@ -27,6 +27,7 @@ from portia_nb.tools.base import Tool
 from .bound import remember
 from .check import find_problems, refuse
 from .given import (
+    json_only,
     model_name,
     model_object,
     task_fields,
@@ -94,7 +95,8 @@ class PlanBuilderV2:
         Without a `default_value` it must be given.
         """
         plain = name.removeprefix("$")
-        self._inputs.append(PlanInput(name=plain, description=description, value=default_value))
+        default = json_only(default_value, "an input's default")
+        self._inputs.append(PlanInput(name=plain, description=description, value=default))
         return self
 
     def llm_step(
@@ -256,7 +258,7 @@ class PlanBuilderV2:
             task=shown,
             message=question,
             options=None if choices is None else to_argument(choices),
-            default=default,
+            default=json_only(default, "a question's default"),
         )
         return self._add(step, after)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from portia_nb.model import codecs
 from portia_nb.model.language import LanguageModel
 from portia_nb.model.plan import Variable, text_argument
 from portia_nb.model.reference import Argument, Input, StepOutput, show, to_argument
@@ -53,6 +54,17 @@ def _variable(argument: Argument, index: int) -> Variable:
 def to_arguments(args: Mapping[str, Any] | None) -> dict[str, Argument]:
     """Return the arguments by name, each with the references in it found."""
     return {name: to_argument(value) for name, value in (args or {}).items()}
+
+
+def json_only(value: Any, what: str) -> Any:
+    """Return `value`, which is written into the plan as it is.
+
+    Raises:
+        TypeError: it isn't plain JSON; the message names `what`.
+    """
+    if codecs.encode_or_describe(value) is not value:
+        raise TypeError(f"{what} is written into the plan: give plain JSON, not {value!r:.80}")
+    return value
 
 
 def task_fields(task: str) -> dict[str, Any]:

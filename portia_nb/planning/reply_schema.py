@@ -18,6 +18,7 @@ MAX_NAME_CHARS = 60_000
 # Five levels stand above an argument's value, ten are allowed in all.
 MAX_DEPTH = 3
 MAX_PARTS = 1_000
+MAX_REFERENCES = 20
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _NULL: Mapping[str, Any] = {"type": "null"}
@@ -45,8 +46,8 @@ class _Place:
 
     root: Mapping[str, Any]
     depth: int = 0
-    within: frozenset[str] = frozenset()
-    """References that were followed to get here."""
+    references: int = 0
+    """How many were followed to get here."""
     budget: Iterator[int] = field(default_factory=lambda: iter(range(MAX_PARTS)))
     """Shared by all places of one argument: a few definitions can stand for any number of parts."""
 
@@ -151,11 +152,10 @@ def _literals(schema: Any, place: _Place) -> list[dict[str, Any]]:
     if next(place.budget, None) is None:
         raise _Untypable
     if "$ref" in schema:
-        if schema["$ref"] in place.within:  # it holds itself
+        if place.references == MAX_REFERENCES:  # a definition may hold itself
             raise _Untypable
-        within = place.within | {schema["$ref"]}
         target = resolve_reference(schema, place.root)
-        return _literals(target, replace(place, within=within))
+        return _literals(target, replace(place, references=place.references + 1))
     if {"allOf", "not", "if", "patternProperties", "prefixItems"} & schema.keys():
         raise _Untypable
     for keyword in ("anyOf", "oneOf"):

@@ -253,6 +253,15 @@ def test_the_content_hash_is_blind_to_the_id_and_sees_the_rest():
         assert other.content_hash() != ALL_KINDS.content_hash(), change
 
 
+def test_a_changed_copy_forgets_what_was_worked_out_before():
+    plan = Plan(steps=[LLMStep(task="t", output="$a"), LLMStep(task="t", output="$b")])
+    before = (plan.content_hash(), plan.index_of("b"))
+    turned = plan.model_copy(update={"steps": plan.steps[::-1]})
+    assert turned.index_of("b") == 0
+    assert turned.content_hash() != before[0]
+    assert (plan.content_hash(), plan.index_of("b")) == before
+
+
 def test_functions_are_missing_after_a_round_trip_and_not_before():
     assert ALL_KINDS.missing_functions() == ()
     assert Plan.model_validate_json(ALL_KINDS.model_dump_json()).missing_functions() == ("f",)

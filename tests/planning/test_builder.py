@@ -232,6 +232,8 @@ def test_a_model_given_as_itself_stays_with_its_step():
         ("llm_step", {"task": "t", "timeout_s": 0}, ValidationError),
         ("invoke_tool_step", {"tool": "x", "args": {"a": {StepOutput(0)}}}, ValueError),
         ("llm_step", {"task": "t", "stepname": "x"}, TypeError),
+        ("input", {"name": "a", "default_value": {1, 2}}, TypeError),
+        ("user_input", {"message": "?", "default": object()}, TypeError),
     ],
 )
 def test_what_a_step_cannot_take_is_refused_at_once(call, arguments, error):

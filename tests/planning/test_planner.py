@@ -212,6 +212,8 @@ async def test_an_optional_argument_is_open_where_inputs_are_there_to_choose_by(
     more = {"args": {"title": "Tea"}}
     chosen = await plan_of(planned("a"), planned("b", "make_event", inputs=["$a"], **more))
     assert type(chosen.steps[1]) is SingleToolAgentStep
+    full = await plan_of(planned("a"), search("b", "x", inputs=["$a"]))
+    assert type(full.steps[1]) is InvokeToolStep
     more = {"args": {"title": {"step": "a"}}}
     taken = await plan_of(planned("a"), planned("b", "make_event", inputs=["$a"], **more))
     assert type(taken.steps[1]) is InvokeToolStep

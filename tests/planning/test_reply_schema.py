@@ -134,15 +134,30 @@ def test_what_is_too_large_for_a_provider_comes_as_json_text(kind):
     assert strict_schema_violations(schema_for_wire(made.schema).schema) == []
 
 
-class Doubling(AnyTool):
+class Odd(AnyTool):
+    definitions: dict[str, Any]
+
     def json_schema(self):
-        part = [{"$ref": "#/$defs/d0"}] * 2
-        defs = {f"d{i}": {"anyOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(60)}
-        return {"type": "object", "properties": {"x": {"anyOf": part}}, "$defs": defs}
+        return {
+            "type": "object",
+            "properties": {"x": {"$ref": "#/$defs/d0"}},
+            "$defs": self.definitions,
+        }
 
 
-def test_definitions_that_double_and_double_do_not_stop_planning():
-    assert reply_schema([Doubling(id="t")], has_inputs=False).untyped == {"t"}
+def refer(*names):
+    return {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
+
+
+@pytest.mark.parametrize("definitions", [
+    {f"d{i}": refer(f"d{i + 1}", f"d{i + 1}") for i in range(60)},
+    {**{f"d{i}": refer(*[f"d{i + 1}"] * 40) for i in range(3)}, "d3": {"type": "string"}},
+    {f"d{i}": refer(f"d{i + 1}") for i in range(5_000)},
+    {"d0": refer("d0")}, {"d0": {"$ref": "#/$defs/d0"}}, {"d0": {"$ref": "#/$defs/d9"}}, {},
+], ids=["doubling", "forty", "long", "circle", "self", "dangling", "missing"])  # fmt: skip
+def test_definitions_that_have_no_end_do_not_stop_planning(definitions):
+    tool = Odd.model_construct(id="t", definitions=definitions)
+    assert reply_schema([tool], has_inputs=False).untyped == {"t"}
 
 
 def test_many_tools_that_are_too_large_together_all_come_as_json_text():
