@@ -10,22 +10,25 @@ cell that has already given its prompt back. The first valid answer stands, late
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from portia_nb.errors import InvalidAnswer, InvalidOption
+from portia_nb.errors import InvalidAnswer
+from portia_nb.session.answering import (
+    DeclaredAnswers,
+    exact_call_text,
+    is_approval,
+    is_yes_no,
+    read_typed,
+)
 
 from .interrupts import keyboard_interrupts
 
 if TYPE_CHECKING:
     from portia_nb.model.clarification import Clarification
     from portia_nb.session.live import LiveRun
-
-MAX_EXACT_CHARS = 20_000
 
 
 class Ladder:
@@ -55,8 +58,7 @@ class Ladder:
             prompts: where `input()` is called; None: nowhere.
         """
         self.problem: InvalidAnswer | None = None
-        self._declared = dict(declared or {})
-        self._used: set[tuple[str, str | None]] = set()
+        self._declared = DeclaredAnswers(declared)
         self._yes = yes
         self._is_headless = is_headless
         self._has_form = has_form
@@ -67,13 +69,13 @@ class Ladder:
         """Take the first rung that holds. Called on the background loop; never blocks."""
         if is_approval(question) and self._yes:
             live.answer(question.id, True, by="--yes")
-        elif (key := self._declared_key(question)) is not None:
-            self._used.add((key, question.path))
+        elif (declared := self._declared.take(question)) is not None:
+            name, response = declared
             try:
-                live.answer(question.id, self._declared[key], by="--answer")
+                live.answer(question.id, response, by="--answer")
             except InvalidAnswer as error:
                 self.problem = error
-                live.stop(f"the declared answer {key}={self._declared[key]!r} was refused")
+                live.stop(f"the declared answer {name}={response!r} was refused")
         elif self._is_headless:
             self._last_rungs(live, question)
         elif self._has_form is None:
@@ -81,19 +83,6 @@ class Ladder:
         elif not self._has_form():
             loop = asyncio.get_running_loop()
             loop.call_later(self._form_time_s, self._without_form, live, question)
-
-    def _declared_key(self, question: Clarification) -> str | None:
-        """Return under which name an answer to `question` was declared, None if it wasn't.
-
-        A tool that asks the same again wasn't content with the answer: the next rung is due.
-        """
-        if is_approval(question):
-            return None
-        names = (question.path, name_of(question), (question.path or "").partition("[")[0])
-        for name in names:
-            if name and name in self._declared and (name, question.path) not in self._used:
-                return name
-        return None
 
     def _without_form(self, live: LiveRun, question: Clarification) -> None:
         if self._has_form is not None and self._has_form():
@@ -202,16 +191,6 @@ def stdin_allowed(shell: Any) -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def is_approval(question: Clarification) -> bool:
-    """Tell whether `question` asks to approve a plan or a call: only a person or --yes says yes."""
-    return getattr(question, "name", "") == "approval" or question.source == "approval"
-
-
-def name_of(question: Clarification) -> str:
-    """Return the name by which ``--answer`` meets `question`: its argument's, else its step's."""
-    return getattr(question, "argument_name", "") or question.path or str(question.id)
-
-
 def prompt_for(question: Clarification) -> str:
     """Return the question as `input()` shows it, with what it allows."""
     from .visible_text import visible
@@ -221,82 +200,13 @@ def prompt_for(question: Clarification) -> str:
     lines += [f"  {place}. {visible(str(each))}" for place, each in enumerate(options, 1)]
     if url := getattr(question, "action_url", None):
         lines.append(f"  {visible(url, exact=True)}")
-    if is_approval(question):
-        lines += _exact_call(getattr(question, "subject", None) or getattr(question, "data", {}))
+    if call := exact_call_text(question):
+        lines.append(call)
     end = "> "
-    if is_approval(question) or _is_yes_no(question):
+    if is_yes_no(question):
         end = "[yes/no] > "
     elif url:
         end = "press Enter when done > "
     elif question.default is not None:
         end = f"[{visible(str(question.default))}] > "
     return "\n".join([*lines, end])
-
-
-def read_typed(question: Clarification, typed: str) -> Any:
-    """Return what was typed as the answer that was meant: a number may stand for an option.
-
-    Raises:
-        InvalidAnswer: nothing was typed, and nothing isn't an answer here.
-    """
-    text = typed.strip()
-    if not text and question.default is not None and not is_approval(question):
-        return question.default
-    if hasattr(question, "action_url"):
-        return text or True
-    options = getattr(question, "options", ())
-    if text.isdecimal() and text not in map(str, options) and 0 < int(text) <= len(options):
-        return options[int(text) - 1]
-    if is_approval(question):
-        return _read_approval(text)
-    if not text:
-        raise InvalidAnswer("Nothing was typed.", clarification_id=question.id)
-    return typed if not options and not _is_yes_no(question) else text
-
-
-def read_answers_file(name: str) -> dict[str, Any]:
-    """Return the answers in a JSON file of names and values.
-
-    Raises:
-        InvalidOption: it can't be read, or isn't an object.
-    """
-    try:
-        answers = json.loads(Path(name).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidOption(f"--answers {name}: {error}", option="--answers") from error
-    if not isinstance(answers, dict):
-        found = type(answers).__name__
-        raise InvalidOption(
-            f"--answers {name}: a JSON object of names and answers is needed, not a {found}",
-            option="--answers",
-        )
-    return answers
-
-
-def _read_approval(text: str) -> bool:
-    if text.lower() in ("yes", "y"):
-        return True
-    if text.lower() in ("no", "n"):
-        return False
-    raise InvalidAnswer(f"{text!r} is neither yes nor no.")
-
-
-def _is_yes_no(question: Clarification) -> bool:
-    from portia_nb.model.clarification import ClarificationCategory
-
-    return question.category in (
-        ClarificationCategory.VALUE_CONFIRMATION,
-        ClarificationCategory.USER_VERIFICATION,
-    )
-
-
-def _exact_call(data: Mapping[str, Any]) -> list[str]:
-    """Return the lines that show a call whole: what is approved must be what is seen."""
-    from .visible_text import visible
-
-    if "tool_id" not in data:
-        return []
-    text = json.dumps(data.get("arguments", {}), ensure_ascii=False, indent=2, default=repr)
-    cut = len(text) - MAX_EXACT_CHARS
-    more = [f"… {cut:,} more characters"] if cut > 0 else []
-    return [f"{data['tool_id']}:", visible(text[:MAX_EXACT_CHARS], exact=True), *more]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import cards
-from .asking import Ladder, Prompts, is_approval
+from .asking import Ladder, Prompts
 from .interrupts import HEARTBEAT_S, sigint_calls
 
 if TYPE_CHECKING:
@@ -175,11 +175,6 @@ def leave_behind(attended: Attended) -> None:
     timer.daemon = True
     timer.start()
     attended.live.done.add_done_callback(lambda _: (timer.cancel(), finish()))
-
-
-def has_open_question(plan_run: PlanRun) -> bool:
-    """Tell whether a question stands that a form may still answer."""
-    return any(not is_approval(question) for question in plan_run.get_outstanding_clarifications())
 
 
 def _resume(live: LiveRun) -> str:

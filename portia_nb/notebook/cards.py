@@ -86,7 +86,7 @@ def failed(plan_run: PlanRun) -> PlanRunFailed:
 
 def waiting(plan_run: PlanRun) -> WaitingForAnswer:
     """Return the error of a run that waits for an answer nobody here could give, as a card."""
-    from .asking import is_approval, name_of
+    from portia_nb.session.answering import is_approval, name_of
 
     questions = plan_run.get_outstanding_clarifications()
     asked = "; ".join(_question(question) for question in questions) or "an answer is missing"

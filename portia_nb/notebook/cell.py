@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from portia_nb.errors import InvalidOption
 
 from . import cards
-from .arguments import CELL, Options, help_on, parse_cell
+from .arguments import CELL, Options, help_on, nearest, parse_cell
 from .asking import Prompts
 from .attending import Attended, attend
 from .bindings import bind
-from .starting import Start, make_plan, portia_with_model
+from .starting import Start
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
+    from portia_nb.session.portia import Portia
 
     from .face import Face
 
@@ -75,3 +76,58 @@ def show_plan(face: Face, plan: Plan, options: Options) -> None:
     """Show a plan that isn't run, and give it to the notebook."""
     face.display(plan)
     face.give(options.one("output"), plan)
+
+
+async def make_plan(
+    face: Face, portia: Portia, options: Options, goal: str, inputs: list[Any]
+) -> Plan:
+    """Return a plan for `goal`, made by a model.
+
+    Raises:
+        PortiaBaseError: no key, no such tool, no plan; the message says what to do.
+    """
+    tools = [each.strip() for each in (options.one("tools") or "").split(",") if each.strip()]
+    chosen = [portia.tools.get_tool(tool_id) for tool_id in tools] or None
+    plan = await portia.aplan(
+        goal,
+        tools=chosen,
+        plan_inputs=inputs or None,
+        structured_output_schema=_schema(face, options.one("schema")),
+    )
+    face.remember_plan(plan)
+    return plan
+
+
+def _schema(face: Face, name: str | None) -> Any:
+    """Return the pydantic model that the variable `name` holds.
+
+    Raises:
+        InvalidOption: it holds none.
+    """
+    if name is None:
+        return None
+    from pydantic import BaseModel
+
+    found = face.shell.user_ns.get(name)
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return found
+    models = [
+        each
+        for each, value in face.shell.user_ns.items()
+        if isinstance(value, type) and issubclass(value, BaseModel) and value is not BaseModel
+    ]
+    raise InvalidOption(
+        f"--schema {name}: a pydantic model is needed, defined in a cell above: "
+        f"{nearest(name, models)}",
+        option="--schema",
+    )
+
+
+def portia_with_model(portia: Portia, model: str | None) -> Portia:
+    """Return `portia`, or one like it, with the same store, whose every model is `model`."""
+    if model is None:
+        return portia
+    purposes = ("planning_model", "execution_model", "introspection_model", "summarizer_model")
+    return portia.with_config(
+        default_model=model, llm_provider=None, **dict.fromkeys(purposes, None)
+    )

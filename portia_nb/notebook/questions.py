@@ -68,6 +68,8 @@ def show_question(question: Clarification) -> ShownQuestion:
             shown["options"] = [one_line(to_text(o)) for o in question.options[:MAX_OPTIONS]]
         case ValueConfirmationClarification():
             shown["kind"] = "confirm"
+        case UserVerificationClarification(source="approval"):
+            shown |= {"kind": "approve", **_exact_call(question.subject or {})}
         case UserVerificationClarification():
             shown["kind"] = "verify"
         case ActionClarification():

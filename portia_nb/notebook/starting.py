@@ -15,12 +15,15 @@ from portia_nb.errors import (
     InvalidConfigError,
     WaitingForAnswer,
 )
+from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.run import PlanRun, PlanRunState
+from portia_nb.running.calls import APPROVAL
+from portia_nb.session.answering import plan_approval_text, read_answers_file, side_effects
 
 from .arguments import Options
-from .asking import Ladder, Prompts, read_answers_file
+from .asking import Ladder, Prompts
 from .attending import Attended, until_done
-from .viewing import note_shown, open_view, side_effects
+from .viewing import note_shown, open_view
 
 if TYPE_CHECKING:
     from portia_nb.model.clarification import Clarification
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
 
     from .face import Face
     from .widget import LiveView
-
-SHOWN_HASH_CHARS = 12
 
 
 class Start:
@@ -190,18 +191,12 @@ class Start:
 
     async def _approve(self, plan: Plan, view: LiveView, serves: bool) -> None:
         """Ask once whether `plan` may run, where a step of it changes the world."""
-        effects = side_effects(self._portia, plan)
-        changing = [name for name, effect in effects.items() if effect is True]
-        if not changing or self._yes or self._portia.config.approve is not None:
+        effects = side_effects(plan, self._portia.tools)
+        text = plan_approval_text(plan, effects)
+        if text is None or self._yes or self._portia.config.approve is not None:
             return
-        from .questions import approval
-
         plan_hash = plan.content_hash()
-        what = "step changes" if len(changing) == 1 else "steps change"
-        question = approval(
-            f"Run this plan ({plan_hash[:SHOWN_HASH_CHARS]})? {len(changing)} {what} something "
-            f"outside this notebook: {', '.join(changing)}. Each such call is asked for again."
-        )
+        question = UserVerificationClarification(user_guidance=text, source=APPROVAL)
         answer: concurrent.futures.Future[bool] = concurrent.futures.Future()
         self._approval = (str(question.id), answer)
         view.ask(question)
@@ -211,8 +206,8 @@ class Start:
             view.withdraw(str(question.id))
         if agreed is None:
             raise WaitingForAnswer(
-                f"the plan changes something ({', '.join(changing)}) and nobody can be asked to "
-                "approve it here: look at it with --plan, then run it with --yes",
+                f"nobody can be asked here: {text} Look at the plan with --plan, then run it "
+                "with --yes",
                 plan_id=plan.id,
             )
         if not agreed:
@@ -252,62 +247,3 @@ class _PlanQuestion:
 
     def nobody_answers(self, clarification_id: str) -> None:
         self.done.cancel()
-
-
-async def make_plan(
-    face: Face, portia: Portia, options: Options, goal: str, inputs: list[Any]
-) -> Plan:
-    """Return a plan for `goal`, made by a model.
-
-    Raises:
-        PortiaBaseError: no key, no such tool, no plan; the message says what to do.
-    """
-    tools = [each.strip() for each in (options.one("tools") or "").split(",") if each.strip()]
-    chosen = [portia.tools.get_tool(tool_id) for tool_id in tools] or None
-    plan = await portia.aplan(
-        goal,
-        tools=chosen,
-        plan_inputs=inputs or None,
-        structured_output_schema=_schema(face, options.one("schema")),
-    )
-    face.remember_plan(plan)
-    return plan
-
-
-def _schema(face: Face, name: str | None) -> Any:
-    """Return the pydantic model that the variable `name` holds.
-
-    Raises:
-        InvalidOption: it holds none.
-    """
-    if name is None:
-        return None
-    from pydantic import BaseModel
-
-    from portia_nb.errors import InvalidOption
-
-    from .arguments import nearest
-
-    found = face.shell.user_ns.get(name)
-    if isinstance(found, type) and issubclass(found, BaseModel):
-        return found
-    models = [
-        each
-        for each, value in face.shell.user_ns.items()
-        if isinstance(value, type) and issubclass(value, BaseModel) and value is not BaseModel
-    ]
-    raise InvalidOption(
-        f"--schema {name}: a pydantic model is needed, defined in a cell above: "
-        f"{nearest(name, models)}",
-        option="--schema",
-    )
-
-
-def portia_with_model(portia: Portia, model: str | None) -> Portia:
-    """Return `portia`, or one like it, with the same store, whose every model is `model`."""
-    if model is None:
-        return portia
-    purposes = ("planning_model", "execution_model", "introspection_model", "summarizer_model")
-    return portia.with_config(
-        default_model=model, llm_provider=None, **dict.fromkeys(purposes, None)
-    )

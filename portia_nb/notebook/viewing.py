@@ -8,37 +8,15 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import InvalidAnswer, ToolNotFoundError
+from portia_nb.errors import InvalidAnswer
 
 if TYPE_CHECKING:
-    from portia_nb.model.plan import AnyStep, Plan
+    from portia_nb.model.plan import Plan
     from portia_nb.session.live import LiveRun
     from portia_nb.session.portia import Portia
 
     from .face import Face
     from .widget import LiveView
-
-
-def side_effects(portia: Portia, plan: Plan) -> dict[str, bool | None]:
-    """Return, by a step's name, whether it changes the world, as it and its tool declare."""
-    from portia_nb.model.order import effective_side_effect
-
-    return {s.name: effective_side_effect(s, _declared(portia, s)) for s in plan.steps}
-
-
-def _declared(portia: Portia, step: AnyStep) -> bool | None:
-    from portia_nb.model.plan import InvokeToolStep, SingleToolAgentStep
-
-    if not isinstance(step, InvokeToolStep | SingleToolAgentStep):
-        return None
-    built_with = getattr(step, "_tool", None)
-    if built_with is not None:
-        return built_with.side_effect
-    try:
-        return portia.tools.get_tool(str(step.tool_id)).side_effect
-    except ToolNotFoundError:
-        # The plan's check says so, with a better message.
-        return None
 
 
 def open_view(
@@ -59,10 +37,11 @@ def open_view(
     """
     from portia_nb.model.order import waits
     from portia_nb.running.background import background
+    from portia_nb.session.answering import side_effects
 
     from .widget import LiveView
 
-    effects = None if portia is None else side_effects(portia, plan)
+    effects = None if portia is None else side_effects(plan, portia.tools)
     order = None
     if portia is not None and effects is not None:
         with suppress(LookupError):
