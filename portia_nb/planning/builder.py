@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -181,7 +182,7 @@ class PlanBuilderV2:
         common = self._common(step_name, output_schema, retries, timeout_s)
         step = FunctionStep(
             **common,
-            task=f"Call {ref.name}",
+            task=_first_line(function) or f"Call {ref.name}",
             function=ref,
             args=to_arguments(args),
             side_effect=side_effect,
@@ -338,3 +339,9 @@ class PlanBuilderV2:
         self._after.append([s.step if isinstance(s, StepOutput) else s for s in listed])
         self._steps.append(step)
         return self
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    """Return the first line of what a function says of itself; a partial's is not its own."""
+    text = inspect.getdoc(function) if inspect.isroutine(function) else None
+    return text.strip().partition("\n")[0] if text else ""

@@ -321,3 +321,14 @@ def test_a_built_plan_is_found_by_its_hash_for_as_long_as_somebody_holds_it():
     del plan, found, again
     gc.collect()
     assert built_plan(known) is None
+
+
+def test_a_function_step_is_called_by_what_its_function_says_of_itself():
+    def growth(prices):
+        """Work out the growth.
+
+        In percent.
+        """
+
+    plan = PlanBuilderV2().function_step(function=growth, args={"prices": [1]}).build()
+    assert plan.steps[0].task == "Work out the growth."
