@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from reprlib import Repr
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_serializer
 
 from portia_nb.model import codecs
+
+MAX_REPR_CHARS = 2_000
+"""Of a value in the `repr` of its output: a run is often the last word of a cell, and so shown."""
 
 
 class Output(BaseModel):
@@ -34,6 +39,11 @@ class Output(BaseModel):
         """Return the value as text: itself where it is text, else its JSON."""
         return codecs.to_text(self.value)
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show the value cut."""
+        yield "value", _Cut(self.value)
+        yield "summary", self.summary
+
     @field_serializer("value", when_used="json")
     def _print_value(self, value: Any) -> Any:
         return codecs.to_plain_json(value)
@@ -45,3 +55,20 @@ class LocalDataValue(Output):
     >>> LocalDataValue(value={"a": 1}).model_dump_json()
     '{"value":{"a":1},"summary":null}'
     """
+
+
+class _Cut:
+    """Shows a value in at most about `MAX_REPR_CHARS` characters."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        shown = Repr()
+        shown.maxstring = shown.maxother = shown.maxlong = MAX_REPR_CHARS
+        shown.maxdict = shown.maxlist = shown.maxtuple = shown.maxset = shown.maxfrozenset = 100
+        value = self._value
+        if isinstance(value, bytes | bytearray) and len(value) > MAX_REPR_CHARS:
+            return f"<{type(value).__name__} of {len(value):,} bytes>"
+        text = shown.repr(value)
+        return text if len(text) <= 2 * MAX_REPR_CHARS else f"{text[: 2 * MAX_REPR_CHARS]}…"

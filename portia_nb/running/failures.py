@@ -7,6 +7,7 @@ from pathlib import Path
 
 from portia_nb.errors import PortiaBaseError
 from portia_nb.model.events import ErrorRecord
+from portia_nb.tools.aside import CallEnded
 
 MAX_MESSAGE = 4_000
 _OWN = str(Path(__file__).parent.parent)
@@ -19,6 +20,8 @@ def record_error(error: BaseException, path: str | None = None) -> ErrorRecord:
         error: anything raised, a hostile ``__str__`` included.
         path: the step that it came from.
     """
+    if isinstance(error, CallEnded) and error.__cause__ is not None:
+        error = error.__cause__
     return ErrorRecord(type(error).__name__, _message(error), path, _where(error))
 
 

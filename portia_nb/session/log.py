@@ -59,7 +59,7 @@ class _OurHandler(logging.StreamHandler[TextIO]):
         self._name = sink if isinstance(sink, str) else ""
         stream: Any = sink if hasattr(sink, "write") else sys.stderr
         super().__init__(stream if self._path is None else self._path.open("a", encoding="utf-8"))
-        self._config = config
+        self.config = config
         self.setFormatter(_Lines() if config.json_log_serialize else logging.Formatter(_FORMAT))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -70,7 +70,7 @@ class _OurHandler(logging.StreamHandler[TextIO]):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        for secret in self._config.secrets():
+        for secret in self.config.secrets():
             text = text.replace(secret, "***")
         return text
 
@@ -103,7 +103,10 @@ def set_up_logging(config: Config) -> None:
 
     Where the program has set up logging itself, its handlers get the records and ours isn't added.
     """
-    for handler in [h for h in logger.handlers if isinstance(h, _OurHandler)]:
+    ours = [h for h in logger.handlers if isinstance(h, _OurHandler)]
+    if any(handler.config is config for handler in ours):
+        return
+    for handler in ours:
         logger.removeHandler(handler)
         handler.close()
     logger.setLevel(_LEVELS[config.default_log_level])
@@ -183,7 +186,7 @@ def _log_step_event(run: Run, recorded: Recorded) -> None:
             )
         case StepDone(path, _, value):
             logger.debug("completed step %s: %s", path, shown(value))
-            logger.debug("new run state: %s", run.snapshot().model_dump_json(indent=2))
+            logger.debug("new run state: %s", _state_of(run))
         case StepSkipped(path, reason):
             logger.debug("skipped step %s: %s", path, shown(reason))
         case StepCancelled(path):
@@ -192,6 +195,25 @@ def _log_step_event(run: Run, recorded: Recorded) -> None:
             logger.debug("step %s: whether %s took effect is not known", path, tool_id)
         case _:
             return
+
+
+def _state_of(run: Run) -> str:
+    """Return a run's JSON, each output that is long cut as `shown` cuts it."""
+    snapshot = run.snapshot()
+    outputs = {
+        name: output.model_copy(update={"value": _cut(output.value)})
+        for name, output in snapshot.outputs.step_outputs.items()
+    }
+    final = snapshot.outputs.final_output
+    if final is not None:
+        final = final.model_copy(update={"value": _cut(final.value)})
+    cut = snapshot.outputs.model_copy(update={"step_outputs": outputs, "final_output": final})
+    return snapshot.model_copy(update={"outputs": cut}).model_dump_json(indent=2)
+
+
+def _cut(value: Any) -> Any:
+    text = shown(value)
+    return value if len(text) <= MAX_SHOWN else text
 
 
 def shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from portia_nb.errors import StorageError, StoreDamaged
 from portia_nb.model import codecs
-from portia_nb.model.events import Recorded, event_from_json, event_to_json
+from portia_nb.model.events import Recorded, StepDone, event_from_json, event_to_json
 
 from .blobs import Blobs, blob_name
 
@@ -25,6 +25,8 @@ class EventRow:
     at: float
     kind: str
     path: str | None
+    """The step that it tells of; None for one that is done with a value that can't be kept, which
+    may have to be done again: of a path with other values the journal takes one completion only."""
     body: bytes
     checksum: bytes
     blobs: tuple[tuple[str, str], ...] = ()
@@ -53,11 +55,17 @@ def pack(recorded: Recorded) -> EventRow:
         seq=recorded.seq,
         at=at,
         kind=event.kind,
-        path=getattr(event, "path", None),
+        path=_path_of(data),
         body=packed,
         checksum=checksum(recorded.run_id, recorded.seq, at, packed),
         blobs=blobs,
     )
+
+
+def _path_of(data: dict[str, Any]) -> str | None:
+    if data["kind"] == StepDone.kind and codecs.is_unkept(data["value"]):
+        return None
+    return data.get("path")
 
 
 def _move_out(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
@@ -91,7 +99,7 @@ def unpack(
         if found != checksum(run_id, seq, at, body):
             raise StoreDamaged("its checksum doesn't fit")
         data = codecs.loads(body)
-        if (data["kind"], data.get("path")) != (kind, path):
+        if (data["kind"], _path_of(data)) != (kind, path):
             raise StoreDamaged("its columns don't fit its body")
         for name, value in data.items():
             if isinstance(value, dict) and value.get("$") == "blob":

@@ -18,6 +18,10 @@ R = TypeVar("R")
 _IDLE_S = 30.0
 
 
+class CallEnded(RuntimeError):
+    """Stands for its cause, an error that would end a loop or a coroutine if it were raised there."""
+
+
 async def run_aside(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Await ``call(*args, **kwargs)``, made once on a daemon thread with the caller's context.
 
@@ -31,7 +35,7 @@ async def run_aside(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
 
 
 def as_exception(error: BaseException, name: str) -> Exception:
-    """Return `error`, or where it would end a loop or a coroutine, a `RuntimeError` caused by it.
+    """Return `error`, or where it would end a loop or a coroutine, a `CallEnded` caused by it.
 
     Args:
         error: what a user's code raised.
@@ -39,7 +43,7 @@ def as_exception(error: BaseException, name: str) -> Exception:
     """
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
-    made = RuntimeError(f"{name} raised {type(error).__name__}")
+    made = CallEnded(f"{name} raised {type(error).__name__}")
     made.__cause__ = error
     return made
 
@@ -76,7 +80,7 @@ class DaemonThreads:
 
         Raises:
             Exception: whatever it raises. What would end the loop or a coroutine instead of being
-                raised (`SystemExit`, `StopIteration`) is the cause of a `RuntimeError`.
+                raised (`SystemExit`, `StopIteration`) is the cause of a `CallEnded`.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[R] = loop.create_future()
