@@ -1,0 +1,22 @@
+"""Which function does which command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+
+from . import goals, records
+from .terminal import Terminal
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
+    "run": goals.run,
+    "plan": goals.plan,
+    "run-plan": goals.run_plan,
+    "resume": goals.resume,
+    "runs": records.runs,
+    "show": records.show,
+    "store": records.store,
+    "list-tools": records.list_tools,
+    "lab": records.lab,
+    "version": records.version,
+}

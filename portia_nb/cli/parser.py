@@ -1,0 +1,168 @@
+"""The commands and options of `portia-nb`, declared once for parsing and for help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+from portia_nb.config import KEYS
+from portia_nb.drawing.clean import clean
+
+from .settings import add_settings
+from .status import USAGE
+
+PROG = "portia-nb"
+_EPILOG = """\
+exit status: 0 complete, 1 failed, 2 wrong usage, 3 waiting for an answer, 130 interrupted.
+Results go to standard output, all else to standard error."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: error: {clean(message)}\n")
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, _Parser]:
+    """Return what a command line says, and the parser of its command, for usage errors.
+
+    Raises:
+        SystemExit: status 2, a usage error that names what was probably meant; status 0 after help.
+    """
+    parser = _Parser(
+        prog=PROG,
+        description="Plan, watch, steer and keep agent runs.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = _add_commands(parser)
+    if argv and not argv[0].startswith("-") and argv[0] not in commands:
+        parser.error(f"no command {argv[0]!r}: {_nearest(argv[0], list(commands))}")
+    args, unknown = parser.parse_known_args(argv)
+    own = commands.get(args.command, parser)
+    args.more = unknown
+    if unknown and args.command != "lab":
+        _refuse(own, unknown[0])
+    return args, own
+
+
+def _refuse(parser: _Parser, word: str) -> NoReturn:
+    if not word.startswith("-"):
+        parser.error(f"{word!r} is too much")
+    option = word.partition("=")[0]
+    setting = option.lstrip("-").replace("-", "_")
+    if setting in KEYS:
+        parser.error(
+            f"{option}: keys are no options, since others can see them; set {KEYS[setting]} in the "
+            "environment or in .env"
+        )
+    known = [name for action in parser._actions for name in action.option_strings]
+    parser.error(f"no option {option!r}: {_nearest(option, known)}")
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+
+
+def _add_commands(parser: _Parser) -> dict[str, _Parser]:
+    found = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", required=True, parser_class=_Parser
+    )
+    made: dict[str, _Parser] = {}
+
+    def add(name: str, summary: str, words: str = "", *, json: bool = True) -> _Parser:
+        # The generated usage would be twenty lines of settings.
+        usage = " ".join([PROG, name, *([words] if words else []), "[options]"])
+        made[name] = found.add_parser(
+            name, help=summary, description=f"{summary}.", usage=usage, allow_abbrev=False
+        )
+        made[name].add_argument("--debug", action="store_true", help="show tracebacks of errors")
+        if json:
+            made[name].add_argument(
+                "--json", action="store_true", help="print JSON on standard output, nothing else"
+            )
+        return made[name]
+
+    run = add("run", "Plan a query and run the plan", "QUERY")
+    _add_query(run)
+    _add_run_options(run)
+    run.add_argument("--plan-only", action="store_true", help="show the plan and stop")
+
+    plan = add("plan", "Make a plan for a query and show it", "QUERY")
+    _add_query(plan)
+    _add_tools(plan)
+    _add_inputs(plan)
+
+    run_plan = add("run-plan", "Run a plan that was kept, or that a file holds", "FILE|ID")
+    run_plan.add_argument(
+        "plan", metavar="FILE|ID", help="a JSON file ('-': standard input), or a plan's id"
+    )
+    _add_run_options(run_plan)
+
+    resume = add("resume", "Go on with a run that was stopped, asks, failed, or was killed", "RUN")
+    _add_run(resume)
+    _add_answers(resume)
+    _add_tools(resume)
+    resume.add_argument(
+        "--take-over", action="store_true", help="even where another live process has the run"
+    )
+
+    runs = add("runs", "List the runs that are kept, newest first")
+    runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many")
+    _add_run(add("show", "Show a run that is kept, or a plan", "RUN"), what="a run or a plan")
+    add("list-tools", "List the tools that plans can use")
+    store = add("store", "Tell where runs are kept, or forget one", "path|forget RUN", json=False)
+    store.add_argument("action", choices=("path", "forget"), help="what to do")
+    store.add_argument("run", nargs="?", metavar="RUN", help="the run to forget")
+    for each in made.values():
+        add_settings(each)
+    add("lab", "Open JupyterLab, which gets all further options", json=False)
+    add("version", "Print the version", json=False)
+    return made
+
+
+def _add_query(parser: _Parser) -> None:
+    parser.add_argument("query", nargs="+", metavar="QUERY", help="what is wanted, in plain words")
+
+
+def _add_run(parser: _Parser, what: str = "a run") -> None:
+    parser.add_argument("run", metavar="RUN", help=f"id of {what}, or the beginning of it")
+
+
+def _add_run_options(parser: _Parser) -> None:
+    _add_answers(parser)
+    _add_tools(parser)
+    _add_inputs(parser)
+
+
+def _add_answers(parser: _Parser) -> None:
+    parser.add_argument(
+        "--yes", action="store_true", help="approve the plan and its calls; the run records that"
+    )
+    parser.add_argument(
+        "--answer",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="answer a question beforehand, by its argument's or its step's name (repeatable)",
+    )
+    parser.add_argument("--answers", metavar="FILE", help="answers as a JSON object")
+
+
+def _add_tools(parser: _Parser) -> None:
+    parser.add_argument("--tools", metavar="ID,ID", help="use these tools only")
+
+
+def _add_inputs(parser: _Parser) -> None:
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of an input of the plan (repeatable)",
+    )
