@@ -42,15 +42,19 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const LONG_LIST = 40;
+const MANY_CARDS = 80;
+const OFFSCREEN = 400;
+const NEXT_FRAME_MS = 20;
 const TICK_MS = 200;
 const ANNOUNCE_MS = 600;
+const FOLLOW_MS = 400;
 
 /** Each state: its word, and its icon's paths in a box of 22 around (0, 0). `m` marks are cut out. */
 const STATES = /** @type {{[state: string]: {word: string, icon: [string, string][]}}} */ ({
   waiting: { word: 'waiting', icon: [['dash', 'M0-8a8 8 0 1 1 0 16a8 8 0 1 1 0-16Z']] },
   running: {
     word: 'running',
-    icon: [['turn', 'M0-8.6a8.6 8.6 0 1 1-8.6 8.6'], ['fill', 'M-2.6-4.4L4.6 0L-2.6 4.4Z']]
+    icon: [['ring', 'M0-8.6a8.6 8.6 0 1 1 0 17.2a8.6 8.6 0 1 1 0-17.2Z'], ['fill', 'M-2.6-4.4L4.6 0L-2.6 4.4Z']]
   },
   done: {
     word: 'done',
@@ -314,6 +318,31 @@ function followTheme(picture) {
   }
 }
 
+/** Paint no card that is out of sight: every change repaints all that isn't hidden.
+ * @param {HTMLElement} box what scrolls @param {SVGSVGElement} picture @param {number} width
+ * @param {{group: SVGElement, x: number, y: number}[]} cards */
+function hideOffscreen(box, picture, width, cards) {
+  let frame = 0;
+  const hide = () => {
+    frame = 0;
+    const seen = box.getBoundingClientRect();
+    const whole = picture.getBoundingClientRect();
+    const scale = whole.width / width || 1;
+    const left = (seen.left - whole.left) / scale - OFFSCREEN;
+    const top = (seen.top - whole.top) / scale - OFFSCREEN;
+    const right = (seen.right - whole.left) / scale + OFFSCREEN;
+    const bottom = (seen.bottom - whole.top) / scale + OFFSCREEN;
+    for (const { group, x, y } of cards) {
+      group.style.display = x < left || x > right || y < top || y > bottom ? 'none' : '';
+    }
+  };
+  const later = () => {
+    frame ||= requestAnimationFrame(hide);
+  };
+  box.addEventListener('scroll', later, { passive: true });
+  new ResizeObserver(later).observe(box);
+}
+
 /** @param {string} text @param {(el: string) => void} choose called with the id of a clicked card */
 function drawPicture(text, choose) {
   const prefix = `portia${++views}-`;
@@ -321,10 +350,11 @@ function drawPicture(text, choose) {
   followTheme(picture);
   // A card's id in the file is the prefix "p" and the id that steps name in `el`.
   const start = `${prefix}p`;
-  /** @type {Map<string, {group: Element, use: Element | null}>} */
+  /** @type {Map<string, {group: SVGElement, use: Element | null, x: number, y: number}>} */
   const cards = new Map();
-  for (const group of picture.querySelectorAll(':scope > g[id]')) {
-    cards.set(group.id.slice(start.length), { group, use: group.querySelector('use') });
+  for (const group of /** @type {NodeListOf<SVGElement>} */ (picture.querySelectorAll(':scope > g[id]'))) {
+    const [x = NaN, y = NaN] = (group.getAttribute('transform')?.match(/-?[\d.]+/g) ?? []).map(Number);
+    cards.set(group.id.slice(start.length), { group, use: group.querySelector('use'), x, y });
   }
   const width = Number(picture.getAttribute('width'));
   picture.style.setProperty('--portia-width', `${width}px`);
@@ -337,16 +367,31 @@ function drawPicture(text, choose) {
   });
   const box = scrolling(make('div', 'picture'), 'Picture of the plan');
   box.append(picture);
-  return {
-    box,
-    /** @param {string} el @param {string} state */
-    show(el, state) {
+  if (cards.size > MANY_CARDS) {
+    hideOffscreen(box, picture, width, [...cards.values()]);
+  }
+  /** @type {Map<string, string>} */
+  const waiting = new Map();
+  const showAll = () => {
+    for (const [el, state] of waiting) {
       const card = cards.get(el);
       if (card && card.group.getAttribute('class') !== state) {
         card.group.setAttribute('class', state);
         const href = card.use?.getAttribute('href') ?? '';
         card.use?.setAttribute('href', href.replace(/[a-z]+$/, state));
       }
+    }
+    waiting.clear();
+  };
+  return {
+    box,
+    /** @param {string} el @param {string} state */
+    show(el, state) {
+      if (!waiting.size) {
+        // A large picture follows the list one frame later, so that neither frame is a long one.
+        setTimeout(showAll, cards.size > MANY_CARDS ? NEXT_FRAME_MS : 0);
+      }
+      waiting.set(el, state);
     }
   };
 }
@@ -681,6 +726,10 @@ export function drawRun(el, given, host) {
   const news = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let announcer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let follower;
+  /** @type {ReturnType<typeof drawStep> | undefined} */
+  let latest;
   let finished = 0;
   let shownOutcome = '';
 
@@ -762,7 +811,7 @@ export function drawRun(el, given, host) {
     root.setAttribute('aria-label', view.kind === 'run' ? 'Agent run' : 'Plan');
     if (badge.dataset['state'] !== looks || badge.textContent !== word) {
       badge.dataset['state'] = looks;
-      badge.replaceChildren(icon(looks), make('span', '', word));
+      badge.replaceChildren(make('span', 'shape', icon(looks)), make('span', '', word));
     }
     stop.hidden = !isUnderWay();
     const ended = JSON.stringify([view.error, view.final, view.next, isUnderWay()]);
@@ -819,12 +868,19 @@ export function drawRun(el, given, host) {
     }
   }
 
-  /** Keep the step that has just begun in sight, unless somebody reads elsewhere in the list.
+  /** Keep the step that began last in sight, unless somebody reads elsewhere in the list.
    * @param {ReturnType<typeof drawStep> | undefined} row */
   function follow(row) {
-    if (row && rows.size > LONG_LIST && !list.matches(':hover, :focus-within')) {
-      list.scrollTop = row.item.offsetTop - list.offsetTop - list.clientHeight / 2;
+    if (!row || rows.size <= LONG_LIST) {
+      return;
     }
+    latest = row;
+    follower ??= setTimeout(() => {
+      follower = undefined;
+      if (latest && !list.matches(':hover, :focus-within')) {
+        list.scrollTop = latest.item.offsetTop - list.clientHeight / 2;
+      }
+    }, FOLLOW_MS);
   }
 
   /** @param {string} el */
@@ -927,6 +983,7 @@ export function drawRun(el, given, host) {
     destroyed = true;
     clearInterval(timer);
     clearTimeout(announcer);
+    clearTimeout(follower);
     root.remove();
   }
   return Object.assign(destroy, { update, destroy });
