@@ -1,0 +1,250 @@
+"""Commands without a terminal: results, exit statuses, JSON, and what is kept."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portia_nb import Plan, PlanBuilderV2, PlanRun
+from tests.cli.command import portia_nb, run_id_in
+from tests.cli.stories import asking, greeting, sums, telling, to_model, writing, written
+from tests.servers.openai_server import OpenAIServer
+from tests.servers.script import key_refused
+from tests.servers.tavily_server import TavilyServer
+
+PAGE_KEYS = ["id", "plan_id", "current_step_index", "state", "outputs"]
+KEY = {"OPENAI_API_KEY": "sk-test"}
+ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_project(project: Path) -> None:
+    """Run each command in a project of its own."""
+
+
+@pytest.fixture
+def tavily() -> Iterator[TavilyServer]:
+    with TavilyServer() as server:
+        yield server
+
+
+def planner_reply(tool_id: str, **args: str) -> dict[str, object]:
+    step = {"task": "Do it", "inputs": [], "tool_id": tool_id, "output": "$found", "args": args}
+    return {"steps": [step], "error": None}
+
+
+def test_a_query_is_planned_and_run_by_the_real_clients(tavily: TavilyServer):
+    with OpenAIServer([planner_reply("search_tool", search_query="growth of Amazon")]) as server:
+        done = portia_nb(
+            "run", "How did Amazon grow?", *to_model(server.url), "--tavily-base-url", tavily.url,
+            env={**KEY, "TAVILY_API_KEY": "tvly-test"},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [request.body["query"] for request in tavily.requests] == ["growth of Amazon"]
+    assert "Plan: How did Amazon grow? (1 step)" in done.stderr
+    assert "▶ running    found  search_tool: Do it" in done.stderr
+    assert "✓ done       found" in done.stderr
+    assert "https://example.org/1" in done.stdout
+    assert "Plan:" not in done.stdout
+
+
+def test_a_plan_is_shown_kept_and_run_by_its_id():
+    reply = planner_reply("calculator_tool", math_question="6 * 7")
+    with OpenAIServer([reply, reply]) as server:
+        planned = portia_nb("plan", "six times seven", *to_model(server.url), env=KEY)
+        as_json = portia_nb(
+            "run", "six times seven", "--plan-only", "--json", *to_model(server.url), env=KEY
+        )
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.startswith("Plan: six times seven (1 step)")
+    words = planned.stderr.partition("to run it: portia-nb ")[2].split()
+    assert words[0] == "run-plan"
+    assert "sk-test" not in planned.stderr
+    done = portia_nb(*words)
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+
+    plan = json.loads(as_json.stdout)
+    assert list(plan) == ["id", "plan_context", "steps"]
+    assert Plan.model_validate_json(as_json.stdout).plan_context.query == "six times seven"
+
+
+def test_json_is_the_run_as_the_page_prints_it_and_nothing_else():
+    done = portia_nb("run-plan", written(sums()), "--json")
+    assert done.returncode == 0
+    assert list(json.loads(done.stdout)) == PAGE_KEYS
+    run = PlanRun.model_validate_json(done.stdout)
+    assert (run.state, run.outputs.final_output and run.outputs.final_output.value) == (
+        "COMPLETE",
+        43,
+    )
+
+
+def test_a_plan_may_come_from_standard_input():
+    done = portia_nb("run-plan", "-", stdin=greeting().build().model_dump_json())
+    assert done.returncode == 2
+    assert "the plan needs inputs: --input number=VALUE" in done.stderr
+
+
+def test_inputs_are_given_by_name_and_misspelt_ones_refused():
+    name = written(greeting())
+    done = portia_nb("run-plan", name, "--input", "number=21")
+    assert (done.returncode, done.stdout) == (0, "42\n")
+    wrong = portia_nb("run-plan", name, "--input", "numbr=21")
+    assert wrong.returncode == 2
+    assert "no input 'numbr': did you mean 'number'?" in wrong.stderr
+
+
+def test_a_failed_run_ends_with_1_without_a_traceback_and_is_mended_by_resume():
+    name = written(telling())
+    with OpenAIServer([key_refused(), "forty-three"]) as server:
+        failed = portia_nb("run-plan", name, *to_model(server.url), "--json", env=KEY)
+        assert failed.returncode == 1
+        assert json.loads(failed.stdout)["state"] == "FAILED"
+        assert "✗ failed  step 'say': ModelKeyRefused: " in failed.stderr
+        assert "Traceback" not in failed.stderr
+        command = failed.stderr.partition("mend it, then: portia-nb ")[2].split()
+        done = portia_nb(*command, env=KEY)
+    assert (done.returncode, done.stdout) == (0, "forty-three\n"), done.stderr
+    assert "2 of 3 steps are done" in done.stderr
+    assert "first" not in done.stderr.partition("steps are done")[2]
+
+
+def test_without_a_key_the_error_says_how_to_name_a_model_here():
+    done = portia_nb("run", "anything at all")
+    assert done.returncode == 1
+    assert "NoModelKey: " in done.stderr
+    assert "--model ollama/NAME" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in portia_nb("run", "anything at all", "--debug").stderr
+
+
+def test_a_question_that_nobody_answers_ends_with_3_and_the_command_that_goes_on():
+    waiting = portia_nb("run-plan", written(asking()), "--store", "kept here")
+    assert waiting.returncode == 3
+    assert waiting.stdout == ""
+    assert "? waiting  city asks: Which city? (Rome, New York)" in waiting.stderr
+    run_id = run_id_in(waiting.stderr)
+    assert (
+        f"portia-nb resume {run_id} --answer city=VALUE --store 'kept here'" in waiting.stderr
+    )
+    done = portia_nb("resume", run_id, "--answer", "city=New York", "--store", "kept here")
+    assert (done.returncode, done.stdout) == (0, "New York\n"), done.stderr
+    again = portia_nb("resume", run_id, "--store", "kept here")
+    assert (again.returncode, again.stdout) == (0, "New York\n"), again.stderr
+
+
+def test_answers_are_declared_by_option_or_file():
+    name = written(asking())
+    Path("answers.json").write_text('{"city": "New York", "sum": 3}')
+    by_file = portia_nb("run-plan", name, "--answers", "answers.json")
+    assert (by_file.returncode, by_file.stdout) == (0, "New York\n"), by_file.stderr
+    both = portia_nb("run-plan", name, "--answers", "answers.json", "--answer", "city=Rome")
+    assert (both.returncode, both.stdout) == (0, "Rome\n"), both.stderr
+
+
+def test_a_declared_answer_that_is_refused_leaves_the_question_open():
+    done = portia_nb("run-plan", written(asking(default="Rome")), "--answer", "city=Bern")
+    assert done.returncode == 3
+    assert "--answer city=Bern is refused: 'Bern' is not offered" in done.stderr
+
+
+def test_a_declared_answer_that_meets_no_question_is_named():
+    done = portia_nb("run-plan", written(asking()), "--answer", "citty=Rome")
+    assert done.returncode == 3
+    assert "no question was called citty; answers are awaited for: city" in done.stderr
+
+
+def test_the_default_is_taken_where_nobody_can_be_asked():
+    done = portia_nb("run-plan", written(asking(default="Rome")))
+    assert (done.returncode, done.stdout) == (0, "Rome\n"), done.stderr
+    assert "answered by default: Rome" in done.stderr
+
+
+def test_a_plan_that_changes_something_needs_yes():
+    name = written(writing())
+    waiting = portia_nb("run-plan", name)
+    assert waiting.returncode == 3
+    assert f"portia-nb run-plan {name} --yes" in waiting.stderr
+    assert not Path("out.txt").exists()
+    done = portia_nb("run-plan", name, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert Path("out.txt").read_text() == "hello"
+
+
+def test_a_plan_that_changes_something_can_be_approved_after_planning():
+    reply = planner_reply("file_writer_tool", filename="out.txt", content="hello")
+    with OpenAIServer([reply]) as server:
+        waiting = portia_nb("run", "write hello", *to_model(server.url), env=KEY)
+    assert waiting.returncode == 3
+    words = waiting.stderr.partition("look at it, then: portia-nb ")[2].split()
+    done = portia_nb(*words, env=KEY)
+    assert done.returncode == 0, done.stderr
+    assert Path("out.txt").read_text() == "hello"
+
+
+def test_runs_are_listed_shown_and_forgotten():
+    first = PlanRun.model_validate_json(portia_nb("run-plan", written(sums()), "--json").stdout)
+    beginning = first.id[:13]
+    listed = portia_nb("runs")
+    assert (listed.returncode, str(first.id) in listed.stdout) == (0, True)
+    [row] = json.loads(portia_nb("runs", "--json").stdout)
+    assert (row["id"], row["state"], row["query"]) == (first.id, "COMPLETE", "sums")
+    assert row["held_by"] is None
+
+    shown = portia_nb("show", beginning)
+    assert "✓ done" in shown.stdout
+    assert shown.stdout.endswith("Final output:\n43\n")
+    assert json.loads(portia_nb("show", beginning, "--json").stdout)["id"] == first.id
+    assert portia_nb("show", str(first.plan_id)).stdout.startswith("Plan: sums (2 steps)")
+    assert portia_nb("store", "path").stdout == f"{Path('.portia').absolute()}\n"
+
+    assert portia_nb("store", "forget", beginning).returncode == 0
+    gone = portia_nb("show", str(first.id))
+    assert gone.returncode == 1
+    assert "PlanRunNotFoundError" in gone.stderr
+
+
+def test_no_terminal_sequence_of_a_model_reaches_the_screen():
+    plan = PlanBuilderV2("says").llm_step(task="Say it", step_name="say")
+    name = written(plan)
+    with OpenAIServer([f"red{ESCAPE}", f"red{ESCAPE}"]) as server:
+        done = portia_nb("run-plan", name, *to_model(server.url), env=KEY)
+        as_json = portia_nb("run-plan", name, "--json", *to_model(server.url), env=KEY)
+    assert done.stdout == "redgnp\n"
+    for shown in (done.stdout, done.stderr, as_json.stdout, as_json.stderr):
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
+    assert json.loads(as_json.stdout)["outputs"]["final_output"]["value"] == f"red{ESCAPE}"
+
+
+def test_tools_and_version_are_printed():
+    from portia_nb import __version__
+
+    assert portia_nb("version").stdout == f"{__version__}\n"
+    tools = {tool["id"]: tool for tool in json.loads(portia_nb("list-tools", "--json").stdout)}
+    assert tools["search_tool"]["needs"] == "TAVILY_API_KEY"
+    assert tools["file_writer_tool"]["side_effect"] is True
+    listed = portia_nb("list-tools").stdout
+    assert all(tool_id in listed for tool_id in tools)
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    import subprocess
+
+    from tests.cli.command import PROGRAM, environment
+
+    with subprocess.Popen(
+        [PROGRAM, "list-tools", "--json"],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+def test_lab_hands_its_options_to_jupyterlab():
+    done = portia_nb("lab", "--version")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout[0].isdigit()
