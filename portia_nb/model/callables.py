@@ -39,7 +39,8 @@ class FunctionRef(BaseModel):
     @property
     def call(self) -> Callable[..., Any] | None:
         """The function itself, or None in a process that has not got it."""
-        return self._call
+        # Each step of a run comes by here, and pydantic's own way to a private attribute is slow.
+        return (self.__pydantic_private__ or {}).get("_call")
 
 
 class SchemaRef(BaseModel):

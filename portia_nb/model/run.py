@@ -264,6 +264,9 @@ class Run:
                 step.state, step.attempt, step.started_at = StepState.RUNNING, attempt, at
                 step.ended_at = step.error = step.tool_under_way = None
                 step.uncertain, step.text = False, ""
+            case StepDone(_, attempt, value, summary):
+                step.state, step.attempt, step.ended_at = StepState.DONE, attempt, at
+                step.value, step.summary, step.tool_under_way = value, summary, None
             case ToolCalled():
                 step.tool_under_way = event
             case ToolReturned():
@@ -272,9 +275,6 @@ class Run:
                 step.text += text
             case ModelReplied():
                 step.usage, step.model = step.usage + event.usage, event.model
-            case StepDone(_, attempt, value, summary):
-                step.state, step.attempt, step.ended_at = StepState.DONE, attempt, at
-                step.value, step.summary, step.tool_under_way = value, summary, None
             case StepFailed(_, attempt, error, retry_in_s):
                 step.attempt, step.ended_at, step.error = attempt, at, error
                 step.state = StepState.FAILED if retry_in_s is None else StepState.WAITING
@@ -325,6 +325,9 @@ class Run:
         for step in self.steps.values():
             if step.state in _LEFT:
                 step.state = StepState.WAITING
+        for asked in self.outstanding():
+            if asked.path:  # one that was stopped while it asked
+                self.record(asked.path).state = StepState.ASKING
 
     def _final_output(self, event: RunCompleted) -> LocalDataValue:
         done = self.steps.get(event.path) if event.path else None
@@ -358,9 +361,7 @@ class Run:
         outputs = PlanRunOutputs.of(
             tuple((step.name, step.output) for step in self.plan.steps),
             {
-                step.output: LocalDataValue.model_construct(
-                    value=record.value, summary=record.summary
-                )
+                step.output: LocalDataValue(value=record.value, summary=record.summary)
                 for step in self.plan.steps
                 if (record := self.steps.get(step.name)) and record.state is StepState.DONE
             },
@@ -384,10 +385,10 @@ _LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)
 """States of steps that a start finds left over from an execution before it."""
 _STEP_EVENTS = (
     StepStarted,
+    StepDone,
     ToolCalled,
     ToolReturned,
     TextStreamed,
-    StepDone,
     StepFailed,
     StepCancelled,
     StepSkipped,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -72,22 +71,21 @@ class Calls:
                 hooks.before_tool_call, places, tool, arguments, self._run.snapshot(), at.step
             )
             _ask_if_question(found)
-        await self._approve(tool.id, arguments, at)
+        if at.side_effect is True:
+            await self._approve(tool.id, arguments, at)
         ctx = self._context(tool, at)
-        if tool.is_async:
 
-            def make() -> Awaitable[Any]:
-                return tool.arun(ctx, **arguments)
-        else:
+        def call() -> Awaitable[Any]:
+            return places.call(
+                tool.arun if tool.is_async else tool.run,
+                (ctx,),
+                arguments,
+                name=f"step {at.path!r}: {tool.id}",
+                on_caller=tool.loop == "caller",
+            )
 
-            def make() -> Awaitable[Any]:
-                return places.run_sync(lambda: tool.run(ctx, **arguments))
-
-        on_caller = tool.is_async and tool.loop == "caller"
-        value = await self._announced(
-            tool.id, arguments, at, lambda: places.run_async(make, on_caller=on_caller)
-        )
-        result = await self._result(value, tool.id)
+        value = await self._announced(tool.id, arguments, at, call)
+        result = _result(value, tool.id)
         if hooks.after_tool_call is not None:
             found = await call_hook(
                 hooks.after_tool_call, places, tool, result.value, self._run.snapshot(), at.step
@@ -100,25 +98,18 @@ class Calls:
     ) -> Result:
         """Call a user's function, plain or async, and return what it puts out."""
         places = self._ports.places
-        await self._approve(name, arguments, at)
-        if inspect.iscoroutinefunction(function):
+        if at.side_effect is True:
+            await self._approve(name, arguments, at)
 
-            async def call() -> Any:
-                return await places.run_async(lambda: function(**arguments), on_caller=True)
-        else:
-
-            async def call() -> Any:
-                return await places.run_sync(lambda: function(**arguments))
+        def call() -> Awaitable[Any]:
+            return places.call(function, (), arguments, name=f"step {at.path!r}: {name}")
 
         if at.side_effect is False:
             # Only reads: its start already says all that a resume needs to know.
             value = await call()
         else:
             value = await self._announced(name, arguments, at, call)
-        if inspect.isawaitable(value):
-            awaitable = value
-            value = await places.run_async(lambda: awaitable, on_caller=True)
-        return await self._result(value, name)
+        return _result(value, name)
 
     async def _announced(
         self,
@@ -151,21 +142,8 @@ class Calls:
         ports.emit(ToolReturned(at.path, at.number, name, time.monotonic() - began))
         return value
 
-    async def _result(self, value: Any, source: str) -> Result:
-        match value:
-            case Clarification():
-                raise Asking(_from(value, source))
-            case list() if value and all(isinstance(item, Clarification) for item in value):
-                raise Asking(*(_from(item, source) for item in value))
-            case Output():
-                return Result(value.value, value.summary)
-            case _:
-                return Result(value)
-
     async def _approve(self, name: str, arguments: dict[str, Any], at: Attempt) -> None:
         """Let a call that changes the world through only where it may be made, exactly as it is."""
-        if at.side_effect is not True:
-            return
         approve = self._ports.config.approve
         if approve is not None:
             if not await call_hook(approve, self._ports.places, name, dict(arguments)):
@@ -229,6 +207,28 @@ def approval_subject(tool_id: str, arguments: dict[str, Any]) -> dict[str, Any]:
         "arguments": shown,
         "sha256": hashlib.sha256(exact.encode()).hexdigest(),
     }
+
+
+def _result(value: Any, source: str) -> Result:
+    """Return what a call put out.
+
+    Raises:
+        Asking: it put out a question, or several.
+    """
+    if type(value) in _PLAIN:  # the short way: most values are
+        return Result(value)
+    match value:
+        case Clarification():
+            raise Asking(_from(value, source))
+        case list() if value and all(isinstance(item, Clarification) for item in value):
+            raise Asking(*(_from(item, source) for item in value))
+        case Output():
+            return Result(value.value, value.summary)
+        case _:
+            return Result(value)
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None), dict, tuple, bytes})
 
 
 def _from(asked: Clarification, source: str) -> Clarification:

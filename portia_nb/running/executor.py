@@ -1,7 +1,7 @@
 """Runs a plan: starts each step when what it waits for is done, until the run ends or must wait.
 
 Pure asyncio on one loop. It knows no store, no view and no vendor: events go out through
-`Ports.emit`, and only `answer`, `nobody_answers` and `stop` come back, on the loop's thread.
+`Ports.emit`, and only `answer`, `nobody_answers`, `fail` and `stop` come back, on its thread.
 """
 
 from __future__ import annotations
@@ -10,13 +10,7 @@ import asyncio
 import contextvars
 from typing import Any
 
-from portia_nb.errors import (
-    InvalidPlanRunStateError,
-    PortiaBaseError,
-    StepTimeout,
-    ToolHardError,
-    ToolSoftError,
-)
+from portia_nb.errors import PortiaBaseError, StepTimeout
 from portia_nb.model.events import (
     ClarificationRaised,
     ClarificationResolved,
@@ -31,11 +25,12 @@ from portia_nb.model.events import (
     StepSkipped,
     StepStarted,
 )
-from portia_nb.model.order import effective_side_effect, waits
+from portia_nb.model.order import waits
 from portia_nb.model.plan import AnyStep, InvokeToolStep, SingleToolAgentStep
 from portia_nb.model.run import Run, StepState
 
 from .attempt import Asking, Attempt, Result
+from .deadlines import Deadlines
 from .ending import finish
 from .failures import record_error
 from .hooks import BeforeStepExecutionOutcome, call_hook
@@ -43,13 +38,11 @@ from .leaves import Leaves
 from .ledger import Ledger
 from .ports import Ports
 from .recovery import recover
+from .rules import Rules, retry_in_s, rules_of
+from .watch import watch
 
 CLEAN_UP_S = 10.0
 """Seconds that steps may take to clean up once the run is stopped."""
-READING_TRIES = 3
-"""Attempts at a step that only reads, where neither it nor its tool says otherwise."""
-FIRST_RETRY_S = 0.5
-LONGEST_RETRY_S = 30.0
 
 
 class Executor:
@@ -67,15 +60,22 @@ class Executor:
         self._leaves = Leaves(run, ports)
         self._steps = {step.name: step for step in run.plan.steps}
         self._index = {step.name: i for i, step in enumerate(run.plan.steps)}
+        self._rules: dict[str, Rules] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asking: dict[str, set[str]] = {}
+        """Open questions by the step that asks."""
         self._live_questions: set[str] = set()
+        """Open questions that somebody may still answer while this execution lives."""
         self._failure: ErrorRecord | None = None
         self._stopping: str | None = None
         self._waiting = False
-        self._settled: asyncio.Future[None] | None = None
+        self._has_begun = False
         self._limit = ports.config.max_parallel_steps
-        self._ledger: Ledger
+        self._ledger = Ledger({}, set())
+        self._context = contextvars.Context()
+        self._loop: asyncio.AbstractEventLoop
+        self._settled: asyncio.Future[None]
+        self._deadlines: Deadlines
 
     # -- from outside, on the loop's thread ---------------------------------------------------
 
@@ -86,11 +86,10 @@ class Executor:
             return
         self._live_questions.discard(clarification_id)
         self._ports.emit(ClarificationResolved(clarification_id, response, by))
-        for path, open_ids in list(self._asking.items()):
-            open_ids.discard(clarification_id)
-            if not open_ids:
-                del self._asking[path]
-                self._ledger.ready.append(path)
+        path = asked.path or ""
+        if path in self._asking:
+            self._asking[path].discard(clarification_id)
+            self._release(path)
         if self._waiting:
             self._waiting = False
             self._ports.emit(RunStarted(self._ports.name))
@@ -115,7 +114,7 @@ class Executor:
         for task in self._tasks.values():
             task.cancel()
         if self._tasks:
-            asyncio.get_running_loop().call_later(CLEAN_UP_S, self._settle)
+            self._loop.call_later(CLEAN_UP_S, self._settle)
         self._advance()
 
     # -- the execution ---------------------------------------------------------------------------
@@ -126,35 +125,48 @@ class Executor:
         Guarantees:
             Never raises for a step's failure; the last event says how it ended. Everything emitted
             is kept before this returns.
+
+        Raises:
+            StorageError: it can't be kept.
         """
-        self._settled = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._settled = self._loop.create_future()
+        self._deadlines = Deadlines(self._loop, self._leave_to_itself)
+        self._context = contextvars.copy_context()
+        with watch.over(self._ports.places):
+            await self._execute()
+        await self._ports.kept()
+
+    async def _execute(self) -> None:
         try:
             await self._begin()
         except asyncio.CancelledError:
             self.stop("cancelled")
         except BaseException as error:
             self.fail(error, None)
+        self._has_begun = True
+        self._advance()
         try:
             await self._settled
         except asyncio.CancelledError:
-            self._settled = asyncio.get_running_loop().create_future()
+            self._settled = self._loop.create_future()
             self.stop("cancelled")
             await self._settled
+        self._deadlines.close()
         await self._end()
-        await self._ports.kept()
 
     async def _begin(self) -> None:
-        run, ports = self._run, self._ports
-        self._ledger = Ledger({}, set())
+        run, ports, config = self._run, self._ports, self._ports.config
         ports.emit(RunStarted(ports.name))
+        self._rules = {
+            name: rules_of(step, self._tool_of(step), config) for name, step in self._steps.items()
+        }
         recover(run, self._side_effect, ports.emit)
         finished = {
             name
-            for name in self._steps
-            if (record := run.steps.get(name))
-            and record.state in (StepState.DONE, StepState.SKIPPED)
+            for name, record in run.steps.items()
+            if record.state is StepState.DONE or record.state is StepState.SKIPPED
         }
-        config = ports.config
         order = waits(
             run.plan,
             self._side_effect,
@@ -162,36 +174,34 @@ class Executor:
             sequential=config.max_parallel_steps == 1,
         )
         self._ledger = Ledger(order, finished)
+        if self._stopping is not None:
+            return
         if ports.hooks.before_plan_run is not None:
             await call_hook(ports.hooks.before_plan_run, ports.places, run.plan, run.snapshot())
         await self._ask_again()
-        self._advance()
 
     async def _ask_again(self) -> None:
         """Put the questions that were open when the run was left, and those that its end raised."""
         open_questions = list(self._run.outstanding())
+        if not open_questions:
+            return
         for clarification in open_questions:
-            self._asking.setdefault(clarification.path or "", set()).add(clarification.id)
-        for path in self._asking:
-            if path in self._ledger.ready:
-                self._ledger.ready.remove(path)
-        if open_questions:
-            await self._ports.kept()
-        for clarification in open_questions:
-            if self._ports.ask(clarification):
-                self._live_questions.add(clarification.id)
+            path = clarification.path or ""
+            self._asking.setdefault(path, set()).add(clarification.id)
+            self._ledger.hold(path)
+        await self._put([c.id for c in open_questions])
 
     def _advance(self) -> None:
         """Start what may start; settle where nothing is left to do."""
-        if self._settled is None or self._settled.done():
+        if not self._has_begun or self._settled.done():
             return
         ready, tasks = self._ledger.ready, self._tasks
         if self._failure is None and self._stopping is None:
             while ready and len(tasks) < self._limit:
                 name = ready.popleft()
                 # A context of its own: what a step sets there stays there.
-                tasks[name] = asyncio.get_running_loop().create_task(
-                    self._step(self._steps[name]), context=contextvars.copy_context()
+                tasks[name] = self._loop.create_task(
+                    self._step(self._steps[name]), context=self._context.copy()
                 )
         if tasks:
             return
@@ -205,7 +215,7 @@ class Executor:
                 self._settle()
 
     def _settle(self) -> None:
-        if self._settled is not None and not self._settled.done():
+        if not self._settled.done():
             self._settled.set_result(None)
 
     async def _end(self) -> None:
@@ -224,69 +234,96 @@ class Executor:
     async def _step(self, step: AnyStep) -> None:
         """Attempt a step until it is done, has failed for good, asks, or is stopped."""
         name = step.name
-        number = self._run.record(name).attempt
-        at = Attempt(step, name, self._index[name], number, self._side_effect(step))
-        tries = self._tries(at)
+        rules = self._rules[name]
+        task = self._tasks[name]
+        at = Attempt(
+            step, name, self._index[name], self._run.record(name).attempt, rules.side_effect
+        )
         try:
-            for left in range(tries - 1, -1, -1):
+            for left in range(rules.tries - 1, -1, -1):
                 at.number += 1
                 self._ports.emit(StepStarted(name, at.number))
-                if await self._attempt(at, left, tries):
+                pause_s = await self._attempt(at, task, rules, left)
+                if pause_s is None:
                     return
+                await asyncio.sleep(pause_s)
         except asyncio.CancelledError:
-            self._ports.emit(StepCancelled(name, at.number))
-            if self._stopping is None:
-                self.fail(PortiaBaseError(f"step {name!r} was cancelled from outside"), name)
+            if self._tasks.get(name) is task:
+                self._ports.emit(StepCancelled(name, at.number))
+                if self._stopping is None:
+                    self.fail(PortiaBaseError(f"step {name!r} was cancelled from outside"), name)
         except BaseException as error:
             self.fail(error, name)
         finally:
-            self._tasks.pop(name, None)
+            if self._tasks.get(name) is task:
+                del self._tasks[name]
+                self._release(name)
             self._advance()
 
-    async def _attempt(self, at: Attempt, left: int, tries: int) -> bool:
-        """Make one attempt; False: wait is over, make another."""
+    async def _attempt(
+        self, at: Attempt, task: asyncio.Task[None], rules: Rules, left: int
+    ) -> float | None:
+        """Make one attempt; return the seconds until another, None where there is none."""
+        clock = self._deadlines
+        clock.start(task, rules.timeout_s)
         try:
-            result = await self._within_time(at)
+            result = await self._perform(at)
         except Asking as asking:
+            clock.end(task)
             await self._raise_questions(at, asking)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._stopping is not None or (task is not None and task.cancelling()):
-                raise
-            # Nobody stopped this step: its own code raised the error.
-            self._step_failed(at, PortiaBaseError(f"step {at.path!r} cancelled itself"), None)
-        except BaseException as error:
-            retry_in_s = self._retry_in_s(at, error, left, tries)
-            self._step_failed(at, error, retry_in_s)
-            if retry_in_s is not None:
-                await asyncio.sleep(retry_in_s)
-                return False
+            return None
+        except BaseException as raised:
+            error = self._what_it_means(raised, at, task, rules, clock.end(task))
         else:
-            if result is None:
-                self._ledger.finish(at.path)
-                return True
-            self._ports.emit(StepDone(at.path, at.number, result.value, result.summary))
+            if clock.end(task) and self._tasks.get(at.path) is not task:
+                raise asyncio.CancelledError  # it ended long after its time was up
+            if result is not None:
+                self._ports.emit(StepDone(at.path, at.number, result.value, result.summary))
             self._ledger.finish(at.path)
-        return True
+            return None
+        pause_s = retry_in_s(rules, error, left) if self._failure is None else None
+        self._step_failed(at, error, pause_s)
+        return pause_s
 
-    async def _within_time(self, at: Attempt) -> Result | None:
-        """Do the step within its time; None: it was skipped."""
-        timeout_s = self._timeout_s(at.step)
-        clock = asyncio.timeout(timeout_s)
-        try:
-            async with clock:
-                return await self._perform(at)
-        except TimeoutError as error:
-            if not clock.expired():
-                raise  # the tool's own
-            raise StepTimeout(
-                f"step {at.path!r} took longer than {timeout_s:g} s and was stopped: give it more "
-                "time with timeout_s=, or find out what it waits for",
-                step=at.path,
-                timeout_s=timeout_s,
-            ) from error
+    def _what_it_means(
+        self,
+        raised: BaseException,
+        at: Attempt,
+        task: asyncio.Task[None],
+        rules: Rules,
+        time_was_up: bool,
+    ) -> BaseException:
+        """Return the error that an attempt failed with.
+
+        Raises:
+            asyncio.CancelledError: it didn't fail, it was stopped.
+        """
+        if not isinstance(raised, asyncio.CancelledError) and not time_was_up:
+            return raised
+        left_alone = self._tasks.get(at.path) is not task
+        if self._stopping is not None or left_alone or task.cancelling():
+            raise asyncio.CancelledError from raised
+        if time_was_up:
+            error = _timeout(at, rules)
+            error.__cause__ = raised
+            return error
+        # Nobody stopped this step: its own code raised the error.
+        return PortiaBaseError(f"step {at.path!r} cancelled itself", step=at.path)
+
+    def _leave_to_itself(self, task: asyncio.Task[Any]) -> None:
+        """Go on without a step that does not heed its cancellation: the run fails."""
+        name = next((name for name, found in self._tasks.items() if found is task), None)
+        if name is None or self._stopping is not None:
+            return
+        del self._tasks[name]
+        at = Attempt(
+            self._steps[name], name, self._index[name], self._run.record(name).attempt, None
+        )
+        self._step_failed(at, _timeout(at, self._rules[name], stuck=True), None)
+        self._advance()
 
     async def _perform(self, at: Attempt) -> Result | None:
+        """Do one attempt, hooks and condition included; None: the step was skipped."""
         step, hooks, run = at.step, self._ports.hooks, self._run
         if hooks.before_step_execution is not None:
             said = await call_hook(
@@ -310,65 +347,55 @@ class Executor:
             )
         return result
 
+    # -- questions -------------------------------------------------------------------------------
+
     async def _raise_questions(self, at: Attempt, asking: Asking) -> None:
         """Put an attempt's questions; the step starts anew when all of them are answered."""
         raised = [
             c.model_copy(update={"plan_run_id": self._run.id, "path": at.path, "step": at.index})
             for c in asking.clarifications
         ]
+        self._asking[at.path] = {c.id for c in raised}
+        self._ledger.hold(at.path)
         for clarification in raised:
             self._ports.emit(ClarificationRaised(at.path, clarification))
-        self._asking[at.path] = {c.id for c in raised}
-        await self._ports.kept()
-        for clarification in raised:
-            if self._ports.ask(clarification):
-                self._live_questions.add(clarification.id)
+        await self._put([c.id for c in raised])
 
-    def _step_failed(self, at: Attempt, error: BaseException, retry_in_s: float | None) -> None:
-        record = record_error(error, at.path)
-        self._ports.emit(StepFailed(at.path, at.number, record, retry_in_s))
-        if retry_in_s is None and self._failure is None:
-            self._failure = record
+    async def _put(self, clarification_ids: list[str]) -> None:
+        """Put questions to whoever answers, once they are kept; some may be answered by then."""
+        await self._ports.kept()
+        for clarification_id in clarification_ids:
+            clarification = self._run.clarifications[clarification_id]
+            if not clarification.resolved and self._ports.ask(clarification):
+                self._live_questions.add(clarification_id)
+
+    def _release(self, path: str) -> None:
+        """Let a step start anew that has asked and got every answer, once its attempt has ended."""
+        if path in self._asking and not self._asking[path] and path not in self._tasks:
+            del self._asking[path]
+            self._ledger.release(path)
 
     # -- what a step may do ----------------------------------------------------------------------
 
+    def _step_failed(self, at: Attempt, error: BaseException, pause_s: float | None) -> None:
+        record = record_error(error, at.path)
+        self._ports.emit(StepFailed(at.path, at.number, record, pause_s))
+        if pause_s is None and self._failure is None:
+            self._failure = record
+
     def _side_effect(self, step: AnyStep) -> bool | None:
-        declared = None
-        if isinstance(step, InvokeToolStep | SingleToolAgentStep):
-            declared = self._ports.tool(step).side_effect
-        return effective_side_effect(step, declared)
+        return self._rules[step.name].side_effect
 
-    def _timeout_s(self, step: AnyStep) -> float:
-        if step.timeout_s is not None:
-            return step.timeout_s
-        if isinstance(step, InvokeToolStep | SingleToolAgentStep):
-            own = self._ports.tool(step).timeout_s
-            if own is not None:
-                return own
-        return self._ports.config.step_timeout_s
+    def _tool_of(self, step: AnyStep) -> Any:
+        has_one = isinstance(step, InvokeToolStep | SingleToolAgentStep)
+        return self._ports.tool(step) if has_one else None
 
-    def _tries(self, at: Attempt) -> int:
-        """Return how often a step may be attempted: once, where an effect might be repeated."""
-        if at.side_effect is True:
-            return 1
-        if at.step.retries is not None:
-            return 1 + at.step.retries
-        if isinstance(at.step, InvokeToolStep | SingleToolAgentStep):
-            own = self._ports.tool(at.step).retries
-            if own is not None:
-                return 1 + own
-        return READING_TRIES if at.side_effect is False else 1
 
-    def _retry_in_s(self, at: Attempt, error: BaseException, left: int, tries: int) -> float | None:
-        """Return the seconds until the next attempt, None where there is none."""
-        if left == 0 or self._failure is not None or not isinstance(error, Exception):
-            return None
-        asked_for = at.step.retries is not None
-        if isinstance(error, ToolHardError | InvalidPlanRunStateError):
-            return None
-        # Unasked, only what says that a second try may help is tried again.
-        if not asked_for and not isinstance(error, ToolSoftError):
-            return None
-        if isinstance(at.step, SingleToolAgentStep) and not asked_for:
-            return None  # the agent has tried other arguments already
-        return min(FIRST_RETRY_S * 2 ** (tries - 1 - left), LONGEST_RETRY_S)
+def _timeout(at: Attempt, rules: Rules, *, stuck: bool = False) -> StepTimeout:
+    how = "does not stop, and is left to itself" if stuck else "was stopped"
+    return StepTimeout(
+        f"step {at.path!r} took longer than {rules.timeout_s:g} s and {how}: give it more time "
+        "with timeout_s=, or find out what it waits for",
+        step=at.path,
+        timeout_s=rules.timeout_s,
+    )

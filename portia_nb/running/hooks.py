@@ -5,7 +5,6 @@ Code that only watches a run needs no hook: it listens to events.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -134,15 +133,5 @@ class ExecutionHooks:
 
 async def call_hook(hook: Callable[..., Any], places: Places, *given: Any) -> Any:
     """Call `hook` where the user's code runs, and await it where it is a coroutine function."""
-    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(
-        getattr(hook, "__call__", None)  # noqa: B004 - an object whose __call__ is async
-    ):
-        return await places.run_async(lambda: hook(*given), on_caller=True)
-    found = await places.run_sync(lambda: hook(*given))
-    if inspect.isawaitable(found):
-
-        async def wait() -> Any:
-            return await found
-
-        return await places.run_async(wait, on_caller=True)
-    return found
+    name = getattr(hook, "__qualname__", type(hook).__qualname__)
+    return await places.call(hook, given, name=f"the hook {name}")

@@ -22,6 +22,7 @@ class Ledger:
         self.ready: deque[str] = deque()
         self._open: dict[str, int] = {}
         self._dependents: dict[str, list[str]] = {}
+        self._held: set[str] = set()
         for name in self.unfinished:
             needed = [n for n in (*waits[name].data, *waits[name].place) if n in self.unfinished]
             self._open[name] = len(needed)
@@ -35,5 +36,17 @@ class Ledger:
         del self.unfinished[name]
         for dependent in self._dependents.get(name, ()):
             self._open[dependent] -= 1
-            if not self._open[dependent]:
+            if not self._open[dependent] and dependent not in self._held:
                 self.ready.append(dependent)
+
+    def hold(self, name: str) -> None:
+        """Keep `name` from becoming ready until it is released: it has a question open."""
+        self._held.add(name)
+        if name in self.ready:
+            self.ready.remove(name)
+
+    def release(self, name: str) -> None:
+        """Undo `hold`; the step is ready where it waits for no other."""
+        self._held.discard(name)
+        if name in self.unfinished and not self._open[name] and name not in self.ready:
+            self.ready.append(name)

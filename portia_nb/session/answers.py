@@ -18,7 +18,6 @@ from portia_nb.model.events import (
 from portia_nb.model.run import PlanRun, Run
 from portia_nb.running.background import background
 from portia_nb.running.failures import record_error
-from portia_nb.storage.owner import this_process
 
 from .live import LiveRun, live_run
 from .opening import open_run
@@ -68,7 +67,7 @@ def refuse(
 def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEvent]]) -> PlanRun:
     """Add events to a run that nobody runs, and return it."""
     store = parts.store
-    hold = store.claim(run_id, owner=this_process())
+    hold = store.claim(run_id, owner=parts.owner())
     try:
         known = parts.recent.take(run_id, None, store)
         run, registry = known or (open_run(store, run_id), parts.tools)

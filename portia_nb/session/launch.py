@@ -21,7 +21,6 @@ from portia_nb.planning.inputs import read_plan_run_inputs
 from portia_nb.running.background import background
 from portia_nb.running.places import Places
 from portia_nb.running.ports import Ports
-from portia_nb.storage.owner import this_process
 from portia_nb.storage.store import Hold
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
@@ -70,7 +69,7 @@ def start_run(
     remember(found)
     run = Run(PlanRunUUID.new(), found)
     user = None if end_user is None else str(getattr(end_user, "external_id", end_user))
-    hold = parts.store.create_run(run.id, found, owner=this_process())
+    hold = parts.store.create_run(run.id, found, owner=parts.owner())
     created = RunCreated(found.id, inputs, user)
     return _start(parts, run, hold, registry, company, end_user=end_user, first=(created, *first))
 
@@ -95,7 +94,7 @@ def start_resume(
             _refuse_open_questions(run)
         refuse_missing_functions(run)
         parts.check(run.plan, registry)
-        hold = parts.store.claim(run_id, owner=this_process(), take_over=take_over)
+        hold = parts.store.claim(run_id, owner=parts.owner(), take_over=take_over)
     except BaseException:
         parts.recent.remember(run, registry)
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from portia_nb.planning.bound import built_plan
 from portia_nb.planning.check import check_plan
 from portia_nb.running.background import background
 from portia_nb.running.hooks import ExecutionHooks
+from portia_nb.storage.owner import Owner, this_process
 from portia_nb.storage.place import open_store
 from portia_nb.storage.store import Store
 from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
@@ -44,6 +46,7 @@ class Parts:
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._models: Models | None = None
+        self._owner: Owner | None = None
         self._checked: weakref.WeakValueDictionary[int, Plan] = weakref.WeakValueDictionary()
 
     @property
@@ -108,6 +111,13 @@ class Parts:
                 if set(plan.plan_context.tool_ids) == ids:
                     return plan
         return None
+
+    def owner(self) -> Owner:
+        """Return this process as an owner of runs."""
+        found = self._owner
+        if found is None or found.pid != os.getpid():  # a fork is another process
+            found = self._owner = this_process()
+        return found
 
     def check(self, plan: Plan, registry: ToolRegistry) -> None:
         """Refuse a plan that can't run; one that these tools let through isn't read again.

@@ -1,0 +1,73 @@
+"""What one step may do in a run: change the world, take its time, be tried again."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from portia_nb.config import Config
+from portia_nb.errors import InvalidPlanRunStateError, ToolHardError, ToolSoftError
+from portia_nb.model.order import effective_side_effect
+from portia_nb.model.plan import AnyStep
+from portia_nb.tools.base import Tool
+
+READING_TRIES = 3
+"""Attempts at a step that only reads, where neither it nor its tool says otherwise."""
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 30.0
+
+
+class Rules(NamedTuple):
+    """The rules of one step."""
+
+    side_effect: bool | None
+    """What `portia_nb.model.order.effective_side_effect` says."""
+    timeout_s: float
+    """Seconds that one attempt may take."""
+    tries: int
+    """Attempts at most; one where an effect might be repeated."""
+    eager: bool
+    """True: somebody asked for further tries, so whatever fails is tried again.
+
+    Else only what says that a second try may help.
+    """
+
+
+def rules_of(step: AnyStep, tool: Tool[Any] | None, config: Config) -> Rules:
+    """Work out the rules of `step`: what it says, else its tool, else `config`.
+
+    Args:
+        step: any step.
+        tool: its tool; None where it has none.
+        config: the settings.
+    """
+    side_effect = effective_side_effect(step, None if tool is None else tool.side_effect)
+    timeout_s = step.timeout_s
+    retries = step.retries
+    if tool is not None:
+        timeout_s = tool.timeout_s if timeout_s is None else timeout_s
+        retries = tool.retries if retries is None else retries
+    if side_effect is True:
+        tries = 1
+    elif retries is not None:
+        tries = 1 + retries
+    elif step.kind == "agent":
+        tries = 1  # the agent itself tries other arguments
+    else:
+        tries = READING_TRIES if side_effect is False else 1
+    return Rules(
+        side_effect,
+        config.step_timeout_s if timeout_s is None else timeout_s,
+        tries,
+        step.retries is not None,
+    )
+
+
+def retry_in_s(rules: Rules, error: BaseException, attempts_left: int) -> float | None:
+    """Return the seconds until the next attempt after `error`; None: there is none."""
+    if attempts_left == 0 or not isinstance(error, Exception):
+        return None
+    if isinstance(error, ToolHardError | InvalidPlanRunStateError):
+        return None
+    if not rules.eager and not isinstance(error, ToolSoftError):
+        return None
+    return min(FIRST_RETRY_S * 2 ** (rules.tries - 1 - attempts_left), LONGEST_RETRY_S)
