@@ -85,7 +85,7 @@ class Ladder:
             loop.call_later(self._form_time_s, self._without_form, live, question)
 
     def _without_form(self, live: LiveRun, question: Clarification) -> None:
-        if self._has_form is not None and self._has_form():
+        if live.done.done() or (self._has_form is not None and self._has_form()):
             return
         if self._prompts is None or not self._prompts.offer(live, question, self._last_rungs):
             self._last_rungs(live, question)

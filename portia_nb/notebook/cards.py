@@ -109,7 +109,7 @@ def stopped(run_id: str | None, *, cleaning_up: bool = False) -> KeyboardInterru
         cleaning_up: True where the run still ends itself in the background.
     """
     if run_id is None:
-        return dress(KeyboardInterrupt("stopped while planning; nothing was run"))
+        return dress(KeyboardInterrupt("stopped; nothing was run"))
     said = "stopped; state saved"
     if cleaning_up:
         said = "stopped; a step is still cleaning up in the background, its state will be saved"

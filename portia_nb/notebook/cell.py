@@ -47,12 +47,12 @@ async def run_cell(face: Face, line: str, body: str, prompts: Prompts, *, serves
     start = Start(face, portia, options, prompts)
     try:
         plan = await make_plan(face, portia, options, bound.goal, bound.plan_inputs())
+        if options.is_on("plan"):
+            show_plan(face, plan, options)
+            return
+        attended = await start.run(plan, bound.values, serves=serves)
     except asyncio.CancelledError:
         raise cards.stopped(None) from None
-    if options.is_on("plan"):
-        show_plan(face, plan, options)
-        return
-    attended = await start.run(plan, bound.values, serves=serves)
     await attend_or_leave(face, attended, options, prompts, serves=serves)
 
 

@@ -44,7 +44,8 @@ class Finding:
     topic: str
     what: str
     found: str
-    is_fine: bool = True
+    is_fine: bool | None = True
+    """None: neither good nor bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Report:
             if each.topic != topic:
                 topic = each.topic
                 lines += ["", topic] if lines else [topic]
-            lines.append(f"  {'✓' if each.is_fine else '✗'} {each.what:{width}}{each.found}")
+            sign = {True: "✓", False: "✗", None: "·"}[each.is_fine]
+            lines.append(f"  {sign} {each.what:{width}}{each.found}")
         return "\n".join(lines)
 
     def bundle(self) -> dict[str, str]:
@@ -101,7 +103,7 @@ def _asking(face: Face, portia: Portia) -> Iterable[Finding]:
     delivery, typed = face.detour.delivery(), stdin_allowed(face.shell)
     yield Finding(topic, "a form in the cell", _CLICKS[delivery], delivery != "none")
     says = "yes" if typed else "no: this front end allows no stdin (nbclient, papermill)"
-    yield Finding(topic, "input()", says, typed)
+    yield Finding(topic, "input()", says, typed or None)
     if delivery != "none":
         rung = "the form, if the page draws it within 3 s; then "
         rung += "input()" if typed else "the question's default, else the run stops"
@@ -125,7 +127,7 @@ def _models(portia: Portia) -> Iterable[Finding]:
     )
     for setting, variable in KEYS.items():
         is_set = portia.config.key(setting) is not None
-        yield Finding("Keys", variable, "set" if is_set else "not set", is_set)
+        yield Finding("Keys", variable, "set" if is_set else "not set", is_set or None)
 
 
 async def _servers() -> Iterable[Finding]:
@@ -133,7 +135,7 @@ async def _servers() -> Iterable[Finding]:
 
     found = await asyncio.shield(asyncio.ensure_future(find_local_servers()))
     if not found:
-        return [Finding("Local model servers", "on this machine", "none answers")]
+        return [Finding("Local model servers", "on this machine", "none answers", None)]
     return [
         Finding(
             "Local model servers",
@@ -177,4 +179,5 @@ def _versions() -> Iterable[Finding]:
             yield Finding("Versions", package, version(package))
         except PackageNotFoundError:
             # JupyterLab may run in another environment than the kernel.
-            yield Finding("Versions", package, "not in this environment", package == "jupyterlab")
+            is_fine = None if package == "jupyterlab" else False
+            yield Finding("Versions", package, "not in this environment", is_fine)

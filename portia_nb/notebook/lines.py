@@ -200,6 +200,7 @@ def _plan_named(face: Face, word: str) -> Plan:
         PlanNotFoundError: the store holds no plan of this id.
     """
     from portia_nb.model.plan import Plan
+    from portia_nb.planning.bound import built_plan
 
     value = face.shell.user_ns.get(word)
     if isinstance(value, Plan):
@@ -207,7 +208,9 @@ def _plan_named(face: Face, word: str) -> Plan:
     if word in face.plans:
         return face.plans[word]
     if word.startswith("plan-"):
-        return face.portia().store.load_plan(word)
+        kept = face.portia().store.load_plan(word)
+        # As this process built it, where it did: then its functions are there.
+        return built_plan(kept.content_hash()) or kept
     plans = [name for name, each in face.shell.user_ns.items() if isinstance(each, Plan)]
     raise InvalidOption(f"{word!r} is no plan: {nearest(word, plans)}", option=word)
 

@@ -142,7 +142,7 @@ class Start:
             declared=self._declared,
             yes=self._yes,
             is_headless=self._is_headless,
-            has_form=view.ready.is_set,
+            has_form=view.ready.is_set if self._may_have_form else None,
             form_time_s=self._face.settings.form_time_s,
             prompts=None if self._background else self._prompts,
         )
@@ -157,6 +157,11 @@ class Start:
         except InvalidConfigError:
             # Some other setting of the environment is wrong, and this Portia doesn't use it.
             return False
+
+    @property
+    def _may_have_form(self) -> bool:
+        """False in a terminal, where no page will ever draw one."""
+        return getattr(self._face.shell, "kernel", None) is not None
 
     # -- the view --------------------------------------------------------------------------------
 
@@ -225,7 +230,8 @@ class Start:
         """Return yes or no, None where nobody can be asked."""
         if self._is_headless:
             return None
-        if not await view.until_ready(self._face.settings.form_time_s):
+        wait_s = self._face.settings.form_time_s if self._may_have_form else 0.0
+        if not await view.until_ready(wait_s):
             asked = _PlanQuestion(answer)
             if not self._prompts.offer(asked, question, lambda *_: asked.nobody_answers("")):
                 return None

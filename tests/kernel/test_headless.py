@@ -60,9 +60,7 @@ def test_the_saved_notebook_holds_the_final_state_and_no_widget(alone: Path):
 
 
 def test_a_question_that_nobody_can_answer_stops_the_notebook_at_once(alone: Path):
-    done, error = execute(
-        alone, "%portia run asking -o result", "Path('never').touch()"
-    )
+    done, error = execute(alone, "%portia run asking -o result", "Path('never').touch()")
     assert error is not None
     assert error.ename == "WaitingForAnswer"
     assert "%portia resume prun-" in str(error)

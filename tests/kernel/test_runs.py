@@ -1,5 +1,9 @@
 """Plans run from cells, in a real kernel: values, views, questions, errors."""
 
+import json
+import zlib
+from typing import Any
+
 import pytest
 
 from tests.kernel.conftest import Kernel
@@ -92,42 +96,85 @@ def test_a_page_has_three_seconds_to_draw_the_form(kernel: Kernel):
 
 
 def test_a_form_that_was_drawn_answers_and_input_is_not_asked(kernel: Kernel):
-    seen: dict[str, str] = {}
-
-    def page(message):
-        """Do what a page does: say that the view is drawn, then answer the question twice."""
-        content = message["content"]
-        match message["header"]["msg_type"]:
-            case "comm_open" if "_esm" in content["data"].get("state", {}):
-                seen["comm"] = content["comm_id"]
-            case "display_data" if WIDGET in content["data"]:
-                kernel.send_comm(seen["comm"], custom({"type": "ready"}))
-            case "comm_msg" if question := find_question(message):
-                if "answered" not in seen:
-                    seen["answered"] = question
-                    answer = {"type": "answer", "id": question, "value": {"option": 1}}
-                    kernel.send_comm(seen["comm"], custom(answer))
-                    kernel.send_comm(seen["comm"], custom({**answer, "value": {"option": 0}}))
-
+    page = Page(kernel, [({"option": 1}, {"option": 0})])
     done = kernel.run("%portia run asking -o result", answers=[], on_message=page)
     done.raise_for_error()
     assert kernel.evaluate("result.outputs['city'].value") == "Oslo"
     assert done.seconds < 3
+    assert page.asked[0]["kind"] == "choice"
 
 
-def custom(content):
-    return {"method": "custom", "content": content}
+def test_the_form_approves_the_plan_and_then_the_exact_call(kernel: Kernel):
+    page = Page(kernel, [(True,), (True,)])
+    done = kernel.run("%portia run sending -o result", answers=[], on_message=page)
+    done.raise_for_error()
+    plan, call = page.asked
+    assert kernel.evaluate("sending.content_hash()")[:12] in plan["text"]
+    assert call["kind"] == plan["kind"] == "approve"
+    assert call["tool"] == "send"
+    assert call["details"] == [{"name": "text", "text": "hello"}]
+    assert calls(kernel.folder)[-1] == "send hello"
 
 
-def find_question(message) -> str | None:
-    import json
-    import zlib
+def test_a_no_in_the_form_runs_nothing(kernel: Kernel):
+    before = calls(kernel.folder)
+    page = Page(kernel, [(False,)])
+    done = kernel.run("%portia run sending -o result", answers=[], on_message=page)
+    assert done.ename == "ApprovalRefused"
+    assert calls(kernel.folder) == before
 
+
+def test_what_a_background_run_prints_lands_in_the_cell_that_started_it(kernel: Kernel):
+    code = "def later():\n    time.sleep(0.5); print('printed later')\nlate = plan_of(later)\n"
+    started = kernel.send(code + "%portia run late --background")
+    kernel.finish(started).raise_for_error()
+    seen: list[str] = []
+
+    def note(message):
+        if message["header"]["msg_type"] == "stream" and "later" in message["content"]["text"]:
+            seen.append(message["parent_header"]["msg_id"])
+
+    kernel.run("result = %portia wait", on_message=note).raise_for_error()
+    assert seen == [started]
+
+
+class Page:
+    """Does what a page does: says that the view is drawn, and answers questions in turn."""
+
+    def __init__(self, kernel: Kernel, answers: list[tuple[Any, ...]]) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._kernel = kernel
+        self._answers = answers
+        self._comm = ""
+
+    def __call__(self, message: dict[str, Any]) -> None:
+        content = message["content"]
+        match message["header"]["msg_type"]:
+            case "comm_open" if "_esm" in content["data"].get("state", {}):
+                self._comm = content["comm_id"]
+            case "display_data" if WIDGET in content["data"]:
+                self._send({"type": "ready"})
+            case "comm_msg":
+                for question in questions_in(message):
+                    self._answer(question)
+
+    def _answer(self, question: dict[str, Any]) -> None:
+        if question["id"] in [asked["id"] for asked in self.asked]:
+            return
+        self.asked.append(question)
+        for value in self._answers.pop(0):
+            self._send({"type": "answer", "id": question["id"], "value": value})
+
+    def _send(self, content: dict[str, Any]) -> None:
+        self._kernel.send_comm(self._comm, {"method": "custom", "content": content})
+
+
+def questions_in(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the questions that a message to the widget shows."""
     content = message["content"]["data"].get("content") or {}
     if content.get("type") == "packed":
         content = json.loads(zlib.decompress(bytes(message["buffers"][0])))
-    asked = content.get("questions") or content.get("view", {}).get("questions") or []
-    return asked[0]["id"] if asked else None
+    return content.get("questions") or content.get("view", {}).get("questions") or []
 
 
 def test_a_failed_step_raises_one_short_card_with_the_way_on(kernel: Kernel):
