@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,14 +31,20 @@ class Program:
     """A Python program in `folder`, in a process of its own; leaving the block ends it."""
 
     def __init__(
-        self, folder: Path, source: str, *arguments: str, variables: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        source: str,
+        *arguments: str,
+        variables: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        """Write `source` to ``main.py`` and start it with `arguments` and `variables`."""
+        """Write `source` to ``main.py``, where it isn't, and start it; `prefix` goes before."""
         script = folder / "main.py"
-        script.write_text(source, encoding="utf-8")
+        if not script.exists() or script.read_text(encoding="utf-8") != source:
+            script.write_text(source, encoding="utf-8")
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [sys.executable, "-X", "dev", "-W", "error", script.name, *arguments],
+            [*prefix, sys.executable, "-X", "dev", "-W", "error", script.name, *arguments],
             cwd=folder,
             env={**public_environment(), "PYTHONPATH": path, **(variables or {})},
             stdin=subprocess.PIPE,
@@ -77,10 +83,14 @@ class Program:
 
 
 def output_of(
-    folder: Path, source: str, *arguments: str, variables: Mapping[str, str] | None = None
+    folder: Path,
+    source: str,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
 ) -> str:
     """Run a program to its end, which must be a good one, and return what it printed."""
-    with Program(folder, source, *arguments, variables=variables) as program:
+    with Program(folder, source, *arguments, variables=variables, prefix=prefix) as program:
         code, out, err = program.end()
     assert code == 0, f"exit code {code}\n{out}\n{err}"
     return out
