@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -288,8 +289,12 @@ class Config(BaseModel):
         return found
 
     def secrets(self) -> tuple[str, ...]:
-        """Return every key that is set, so that it can be kept out of what is shown or kept."""
-        return tuple(found for setting in KEYS if (found := self.key(setting)))
+        """Return every key that is set, so that it can be kept out of what is shown or kept.
+
+        Each stands there as it is, and as an address would hold it where that differs.
+        """
+        keys = [found for setting in KEYS if (found := self.key(setting))]
+        return tuple(dict.fromkeys([*keys, *(quote(key, safe="") for key in keys)]))
 
     def provider(self) -> LLMProvider | None:
         """Return the provider in force: as set, else the first whose key is set, else None."""

@@ -19,7 +19,8 @@ from portia_nb.model.run import PlanRun, Run
 from portia_nb.running.background import background
 from portia_nb.running.failures import record_error
 
-from .live import LiveRun, live_run
+from .live import LiveRun, live_run, without_secrets
+from .log import log_event, set_up_logging
 from .opening import open_run
 from .parts import Parts
 from .waiting import wait_here
@@ -76,10 +77,13 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
         except BaseException:
             parts.recent.remember(run, registry)
             raise
+        set_up_logging(parts.config)
         for event in events:
-            recorded = Recorded(run.seq + 1, time.time(), run_id, event)
+            safe = without_secrets(event, parts.config.secrets())
+            recorded = Recorded(run.seq + 1, time.time(), run_id, safe)
             store.append(hold, recorded)
             run.apply(recorded)
+            log_event(run, recorded)
         store.kept_blocking(hold)
         parts.recent.remember(run, registry)
         return run.snapshot()

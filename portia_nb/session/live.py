@@ -188,8 +188,7 @@ class LiveRun:
         """
         if self._has_ended:
             return
-        if self._secrets and isinstance(event, StepFailed | RunFailed | ToolReturned):
-            event = self._without_secrets(event)
+        event = without_secrets(event, self._secrets)
         seq = 0 if event.passing else self.run.seq + 1
         recorded = Recorded(seq, time.time(), self.run.id, event)
         if seq:
@@ -235,19 +234,18 @@ class LiveRun:
         cause = error if isinstance(error, BaseException) else RuntimeError(str(error))
         self.fail(cause, clarification.path)
 
-    def _without_secrets(self, event: StepFailed | RunFailed | ToolReturned) -> AnyEvent:
-        error = event.error
-        if error is None:
-            return event
-        message, where = self._redact(error.message), self._redact(error.traceback or "")
-        if message == error.message and where == (error.traceback or ""):
-            return event
-        return replace(event, error=ErrorRecord(error.type, message, error.step, where or None))
 
-    def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+def without_secrets(event: AnyEvent, secrets: Sequence[str]) -> AnyEvent:
+    """Return `event`, each of `secrets` in what it tells of an error replaced by asterisks."""
+    error = event.error if isinstance(event, StepFailed | RunFailed | ToolReturned) else None
+    if error is None:
+        return event
+    message, where = error.message, error.traceback or ""
+    for secret in secrets:
+        message, where = message.replace(secret, "***"), where.replace(secret, "***")
+    if message == error.message and where == (error.traceback or ""):
+        return event
+    return replace(event, error=ErrorRecord(error.type, message, error.step, where or None))
 
 
 # The loop holds tasks weakly; a handler's task must outlive the call that made it.

@@ -34,7 +34,7 @@ from portia_nb.model.events import (
     ToolReturned,
 )
 from portia_nb.model.plan import Plan
-from portia_nb.model.run import Run
+from portia_nb.model.run import PlanRunState, Run
 
 logger = logging.getLogger("portia_nb")
 """The logger of everything in portia_nb."""
@@ -111,10 +111,10 @@ def set_up_logging(config: Config) -> None:
         handler.close()
     logger.setLevel(_LEVELS[config.default_log_level])
     logging.addLevelName(TRACE, "TRACE")
-    if config.default_log_sink == "stderr" and logging.getLogger().handlers:
-        return
-    logger.addHandler(_OurHandler(config.default_log_sink, config))
-    logger.propagate = False
+    is_theirs = config.default_log_sink == "stderr" and bool(logging.getLogger().handlers)
+    logger.propagate = is_theirs
+    if not is_theirs:
+        logger.addHandler(_OurHandler(config.default_log_sink, config))
 
 
 def log_plan(plan: Plan) -> None:
@@ -149,6 +149,8 @@ def _log_run_event(run: Run, recorded: Recorded) -> None:
             logger.info("clarification requested by %s: %s", path, shown(asked.user_guidance))
         case ClarificationResolved(_, response, by):
             logger.info("clarification resolved by %s: %s", by or "the caller", shown(response))
+            if run.state is PlanRunState.READY_TO_RESUME:
+                logger.info("run %s → READY_TO_RESUME", run.id)
         case StepFailed(path, attempt, error, retry_in_s):
             what = "failed" if retry_in_s is None else f"failed, again in {retry_in_s:g} s"
             logger.warning(
