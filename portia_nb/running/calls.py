@@ -172,7 +172,7 @@ class Calls:
                 )
         raise Asking(
             UserVerificationClarification(
-                user_guidance=f"Let {name} run? It changes something outside this notebook.",
+                user_guidance=f"Let {name} run? It changes something outside this run.",
                 source=APPROVAL,
                 subject=subject,
             )
