@@ -78,8 +78,7 @@ class Watching:
 
     def __call__(self, live: LiveRun) -> None:
         """Show `live`, which is about to start, in the cell that started it."""
-        config = getattr(live, "config", None)
-        if not self._face.settings.live_view or (config is not None and not config.live_view):
+        if not self._face.settings.live_view:
             return
         view: LiveView | None = None
 

@@ -163,7 +163,7 @@ def _start(
         first=first,
         when_left=lambda: parts.recent.remember(run, registry),
     )
-    if company.tell is not None:
+    if company.tell is not None and parts.config.live_view:
         company.tell(live)
     return live.start(context)
 

@@ -259,6 +259,12 @@ def test_a_setting_turns_the_live_view_of_python_calls_off(kernel: Kernel):
     assert done.displays == []
 
 
+def test_a_portias_own_setting_turns_its_live_view_off(kernel: Kernel):
+    quiet = 'Portia(Config(store="memory", live_view=False), tools=[])'
+    done = kernel.run(f"_run = {quiet}.run_plan(going)").raise_for_error()
+    assert done.displays == []
+
+
 def test_python_calls_never_ask(kernel: Kernel):
     done = kernel.run("portia.run_plan(asking).state", answers=[]).raise_for_error()
     assert "NEED_CLARIFICATION" in done.displays[-1]["text/plain"]
