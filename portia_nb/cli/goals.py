@@ -171,7 +171,11 @@ def _make_plan(
     args: argparse.Namespace, terminal: Terminal, portia: Portia, inputs: dict[str, Any]
 ) -> Plan:
     terminal.say(("planning…", "dim"))
-    made = portia.plan(" ".join(args.query), plan_inputs=list(inputs) or None)
+    try:
+        made = portia.plan(" ".join(args.query), plan_inputs=list(inputs) or None)
+    except KeyboardInterrupt:
+        terminal.say(("■ stopped while planning; nothing was run", "yellow"))
+        raise
     if made.scripted:
         terminal.say(("scripted: this plan comes from a shipped record, no model was asked", "dim"))
     return made

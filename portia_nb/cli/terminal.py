@@ -75,7 +75,11 @@ class Terminal:
         # to know the prompt, and whose terminal modes an interrupt could leave behind.
         self._write(self._err, clean(prompt, keep_lines=True))
         try:
-            return clean(input())
+            while True:
+                try:
+                    return clean(input())
+                except UnicodeDecodeError:
+                    self._write(self._err, "that is no text in this terminal's encoding; again> ")
         except (EOFError, OSError) as error:
             self.can_ask = False
             self._write(self._err, "\n")

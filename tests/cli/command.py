@@ -47,13 +47,13 @@ class OnTerminal:
     Leaving the block kills it if it still runs.
     """
 
-    def __init__(self, *words: str, **env: str) -> None:
+    def __init__(self, *words: str, program: tuple[object, ...] = (PROGRAM,), **env: str) -> None:
         self._master, self.slave = pty.openpty()
         variables = environment(**env)
         if env.get("NO_COLOR") == "":
             del variables["NO_COLOR"]
         self._process = subprocess.Popen(
-            [PROGRAM, *words],
+            [*map(str, program), *words],
             env=variables,
             stdin=self.slave,
             stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ import pytest
 
 from portia_nb import Plan, PlanBuilderV2, PlanRun
 from tests.cli.command import portia_nb, run_id_in
+from tests.cli.conftest import Call
 from tests.cli.stories import asking, greeting, sums, telling, to_model, writing, written
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.script import key_refused
@@ -49,11 +50,11 @@ def test_a_query_is_planned_and_run_by_the_real_clients(tavily: TavilyServer):
     assert "Plan:" not in done.stdout
 
 
-def test_a_plan_is_shown_kept_and_run_by_its_id():
+def test_a_plan_is_shown_kept_and_run_by_its_id(call: Call):
     reply = planner_reply("calculator_tool", math_question="6 * 7")
     with OpenAIServer([reply, reply]) as server:
-        planned = portia_nb("plan", "six times seven", *to_model(server.url), env=KEY)
-        as_json = portia_nb(
+        planned = call("plan", "six times seven", *to_model(server.url), env=KEY)
+        as_json = call(
             "run", "six times seven", "--plan-only", "--json", *to_model(server.url), env=KEY
         )
     assert planned.returncode == 0, planned.stderr
@@ -61,7 +62,7 @@ def test_a_plan_is_shown_kept_and_run_by_its_id():
     words = planned.stderr.partition("to run it: portia-nb ")[2].split()
     assert words[0] == "run-plan"
     assert "sk-test" not in planned.stderr
-    done = portia_nb(*words)
+    done = call(*words)
     assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
 
     plan = json.loads(as_json.stdout)
@@ -69,8 +70,8 @@ def test_a_plan_is_shown_kept_and_run_by_its_id():
     assert Plan.model_validate_json(as_json.stdout).plan_context.query == "six times seven"
 
 
-def test_json_is_the_run_as_the_page_prints_it_and_nothing_else():
-    done = portia_nb("run-plan", written(sums()), "--json")
+def test_json_is_the_run_as_the_page_prints_it_and_nothing_else(call: Call):
+    done = call("run-plan", written(sums()), "--json")
     assert done.returncode == 0
     assert list(json.loads(done.stdout)) == PAGE_KEYS
     run = PlanRun.model_validate_json(done.stdout)
@@ -86,11 +87,11 @@ def test_a_plan_may_come_from_standard_input():
     assert "the plan needs inputs: --input number=VALUE" in done.stderr
 
 
-def test_inputs_are_given_by_name_and_misspelt_ones_refused():
+def test_inputs_are_given_by_name_and_misspelt_ones_refused(call: Call):
     name = written(greeting())
-    done = portia_nb("run-plan", name, "--input", "number=21")
+    done = call("run-plan", name, "--input", "number=21")
     assert (done.returncode, done.stdout) == (0, "42\n")
-    wrong = portia_nb("run-plan", name, "--input", "numbr=21")
+    wrong = call("run-plan", name, "--input", "numbr=21")
     assert wrong.returncode == 2
     assert "no input 'numbr': did you mean 'number'?" in wrong.stderr
 
@@ -110,13 +111,13 @@ def test_a_failed_run_ends_with_1_without_a_traceback_and_is_mended_by_resume():
     assert "first" not in done.stderr.partition("steps are done")[2]
 
 
-def test_without_a_key_the_error_says_how_to_name_a_model_here():
-    done = portia_nb("run", "anything at all")
+def test_without_a_key_the_error_says_how_to_name_a_model_here(call: Call):
+    done = call("run", "anything at all")
     assert done.returncode == 1
     assert "NoModelKey: " in done.stderr
     assert "--model ollama/NAME" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "Traceback" in portia_nb("run", "anything at all", "--debug").stderr
+    assert "Traceback" in call("run", "anything at all", "--debug").stderr
 
 
 def test_a_question_that_nobody_answers_ends_with_3_and_the_command_that_goes_on():
@@ -125,106 +126,104 @@ def test_a_question_that_nobody_answers_ends_with_3_and_the_command_that_goes_on
     assert waiting.stdout == ""
     assert "? waiting  city asks: Which city? (Rome, New York)" in waiting.stderr
     run_id = run_id_in(waiting.stderr)
-    assert (
-        f"portia-nb resume {run_id} --answer city=VALUE --store 'kept here'" in waiting.stderr
-    )
+    assert f"portia-nb resume {run_id} --answer city=VALUE --store 'kept here'" in waiting.stderr
     done = portia_nb("resume", run_id, "--answer", "city=New York", "--store", "kept here")
     assert (done.returncode, done.stdout) == (0, "New York\n"), done.stderr
     again = portia_nb("resume", run_id, "--store", "kept here")
     assert (again.returncode, again.stdout) == (0, "New York\n"), again.stderr
 
 
-def test_answers_are_declared_by_option_or_file():
+def test_answers_are_declared_by_option_or_file(call: Call):
     name = written(asking())
     Path("answers.json").write_text('{"city": "New York", "sum": 3}')
-    by_file = portia_nb("run-plan", name, "--answers", "answers.json")
+    by_file = call("run-plan", name, "--answers", "answers.json")
     assert (by_file.returncode, by_file.stdout) == (0, "New York\n"), by_file.stderr
-    both = portia_nb("run-plan", name, "--answers", "answers.json", "--answer", "city=Rome")
+    both = call("run-plan", name, "--answers", "answers.json", "--answer", "city=Rome")
     assert (both.returncode, both.stdout) == (0, "Rome\n"), both.stderr
 
 
-def test_a_declared_answer_that_is_refused_leaves_the_question_open():
-    done = portia_nb("run-plan", written(asking(default="Rome")), "--answer", "city=Bern")
+def test_a_declared_answer_that_is_refused_leaves_the_question_open(call: Call):
+    done = call("run-plan", written(asking(default="Rome")), "--answer", "city=Bern")
     assert done.returncode == 3
     assert "--answer city=Bern is refused: 'Bern' is not offered" in done.stderr
 
 
-def test_a_declared_answer_that_meets_no_question_is_named():
-    done = portia_nb("run-plan", written(asking()), "--answer", "citty=Rome")
+def test_a_declared_answer_that_meets_no_question_is_named(call: Call):
+    done = call("run-plan", written(asking()), "--answer", "citty=Rome")
     assert done.returncode == 3
     assert "no question was called citty; answers are awaited for: city" in done.stderr
 
 
-def test_the_default_is_taken_where_nobody_can_be_asked():
-    done = portia_nb("run-plan", written(asking(default="Rome")))
+def test_the_default_is_taken_where_nobody_can_be_asked(call: Call):
+    done = call("run-plan", written(asking(default="Rome")))
     assert (done.returncode, done.stdout) == (0, "Rome\n"), done.stderr
     assert "answered by default: Rome" in done.stderr
 
 
-def test_a_plan_that_changes_something_needs_yes():
+def test_a_plan_that_changes_something_needs_yes(call: Call):
     name = written(writing())
-    waiting = portia_nb("run-plan", name)
+    waiting = call("run-plan", name)
     assert waiting.returncode == 3
     assert f"portia-nb run-plan {name} --yes" in waiting.stderr
     assert not Path("out.txt").exists()
-    done = portia_nb("run-plan", name, "--yes")
+    done = call("run-plan", name, "--yes")
     assert done.returncode == 0, done.stderr
     assert Path("out.txt").read_text() == "hello"
 
 
-def test_a_plan_that_changes_something_can_be_approved_after_planning():
+def test_a_plan_that_changes_something_can_be_approved_after_planning(call: Call):
     reply = planner_reply("file_writer_tool", filename="out.txt", content="hello")
     with OpenAIServer([reply]) as server:
-        waiting = portia_nb("run", "write hello", *to_model(server.url), env=KEY)
+        waiting = call("run", "write hello", *to_model(server.url), env=KEY)
     assert waiting.returncode == 3
     words = waiting.stderr.partition("look at it, then: portia-nb ")[2].split()
-    done = portia_nb(*words, env=KEY)
+    done = call(*words, env=KEY)
     assert done.returncode == 0, done.stderr
     assert Path("out.txt").read_text() == "hello"
 
 
-def test_runs_are_listed_shown_and_forgotten():
-    first = PlanRun.model_validate_json(portia_nb("run-plan", written(sums()), "--json").stdout)
+def test_runs_are_listed_shown_and_forgotten(call: Call):
+    first = PlanRun.model_validate_json(call("run-plan", written(sums()), "--json").stdout)
     beginning = first.id[:13]
-    listed = portia_nb("runs")
+    listed = call("runs")
     assert (listed.returncode, str(first.id) in listed.stdout) == (0, True)
-    [row] = json.loads(portia_nb("runs", "--json").stdout)
+    [row] = json.loads(call("runs", "--json").stdout)
     assert (row["id"], row["state"], row["query"]) == (first.id, "COMPLETE", "sums")
     assert row["held_by"] is None
 
-    shown = portia_nb("show", beginning)
+    shown = call("show", beginning)
     assert "✓ done" in shown.stdout
     assert shown.stdout.endswith("Final output:\n43\n")
-    assert json.loads(portia_nb("show", beginning, "--json").stdout)["id"] == first.id
-    assert portia_nb("show", str(first.plan_id)).stdout.startswith("Plan: sums (2 steps)")
-    assert portia_nb("store", "path").stdout == f"{Path('.portia').absolute()}\n"
+    assert json.loads(call("show", beginning, "--json").stdout)["id"] == first.id
+    assert call("show", str(first.plan_id)).stdout.startswith("Plan: sums (2 steps)")
+    assert call("store", "path").stdout == f"{Path('.portia').absolute()}\n"
 
-    assert portia_nb("store", "forget", beginning).returncode == 0
-    gone = portia_nb("show", str(first.id))
+    assert call("store", "forget", beginning).returncode == 0
+    gone = call("show", str(first.id))
     assert gone.returncode == 1
     assert "PlanRunNotFoundError" in gone.stderr
 
 
-def test_no_terminal_sequence_of_a_model_reaches_the_screen():
+def test_no_terminal_sequence_of_a_model_reaches_the_screen(call: Call):
     plan = PlanBuilderV2("says").llm_step(task="Say it", step_name="say")
     name = written(plan)
     with OpenAIServer([f"red{ESCAPE}", f"red{ESCAPE}"]) as server:
-        done = portia_nb("run-plan", name, *to_model(server.url), env=KEY)
-        as_json = portia_nb("run-plan", name, "--json", *to_model(server.url), env=KEY)
+        done = call("run-plan", name, *to_model(server.url), env=KEY)
+        as_json = call("run-plan", name, "--json", *to_model(server.url), env=KEY)
     assert done.stdout == "redgnp\n"
     for shown in (done.stdout, done.stderr, as_json.stdout, as_json.stderr):
         assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
     assert json.loads(as_json.stdout)["outputs"]["final_output"]["value"] == f"red{ESCAPE}"
 
 
-def test_tools_and_version_are_printed():
+def test_tools_and_version_are_printed(call: Call):
     from portia_nb import __version__
 
     assert portia_nb("version").stdout == f"{__version__}\n"
-    tools = {tool["id"]: tool for tool in json.loads(portia_nb("list-tools", "--json").stdout)}
+    tools = {tool["id"]: tool for tool in json.loads(call("list-tools", "--json").stdout)}
     assert tools["search_tool"]["needs"] == "TAVILY_API_KEY"
     assert tools["file_writer_tool"]["side_effect"] is True
-    listed = portia_nb("list-tools").stdout
+    listed = call("list-tools").stdout
     assert all(tool_id in listed for tool_id in tools)
 
 
@@ -244,7 +243,15 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert process.returncode == 141
 
 
-def test_lab_hands_its_options_to_jupyterlab():
-    done = portia_nb("lab", "--version")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout[0].isdigit()
+def test_lab_hands_its_options_to_jupyterlab(project: Path):
+    # A JupyterLab of our own, since the real one takes seconds to print its version.
+    (project / "jupyterlab.py").write_text("import sys; print('lab', *sys.argv[1:])")
+    done = portia_nb("lab", "--no-browser", "here", env={"PYTHONPATH": str(project)})
+    assert (done.returncode, done.stdout) == (0, "lab --no-browser here\n"), done.stderr
+
+
+def test_lab_says_how_to_install_jupyterlab(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("portia_nb.cli.records.find_spec", lambda name: None)
+    done = call("lab")
+    assert done.returncode == 1
+    assert '-m pip install "portia-nb[lab]"' in done.stderr

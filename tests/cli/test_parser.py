@@ -112,7 +112,10 @@ def test_settings_that_were_given_are_repeated_for_the_next_command(words: list[
 
 
 def test_both_names_of_the_model_mean_the_same():
-    long, short = args_of("run", "hi", "--default-model", "x/y"), args_of("plan", "hi", "--model", "x/y")
+    long, short = (
+        args_of("run", "hi", "--default-model", "x/y"),
+        args_of("plan", "hi", "--model", "x/y"),
+    )
     assert config_of(long).default_model == config_of(short).default_model == "x/y"
 
 
@@ -121,5 +124,5 @@ def test_a_query_may_go_without_quotation_marks():
 
 
 def test_an_unknown_setting_of_a_value_is_named_by_its_option():
-    with pytest.raises(InvalidOption, match="^--model-retries has a value '-1'"):
+    with pytest.raises(InvalidOption, match=r"^--model-retries has a value '-1'"):
         config_of(args_of("run", "hi", "--model-retries=-1"))

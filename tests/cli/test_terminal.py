@@ -1,15 +1,20 @@
 """Commands on a terminal: questions, approval, colours, and Ctrl-C."""
 
+import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
 
 from portia_nb import PlanBuilderV2
+from portia_nb.cli.attending import STOP_TIME_S
 from tests.cli.command import OnTerminal, portia_nb, run_id_in
 from tests.cli.stories import asking, sums, telling, to_model, writing, written
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.script import Reply
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -136,16 +141,20 @@ def test_ctrl_c_stops_the_run_and_resume_repeats_no_finished_step():
 
 
 def test_a_second_ctrl_c_leaves_at_once_and_the_terminal_as_it_was():
-    with OpenAIServer([Reply(text="late", latency_s=30)]) as server:
-        env = {"OPENAI_API_KEY": "sk-test"}
-        with OnTerminal("run-plan", written(telling()), *to_model(server.url), **env) as command:
-            before = termios.tcgetattr(command.slave)
-            server.wait_for_requests(1, timeout_s=10)
-            command.interrupt()
-            command.interrupt()
-            status, _ = command.end()
-            assert termios.tcgetattr(command.slave) == before
-    assert status in (130, -2), command.screen
+    program = (sys.executable, "-m", "tests.cli.slow_to_stop")
+    with OnTerminal(program=program, PYTHONPATH=str(ROOT)) as command:
+        before = termios.tcgetattr(command.slave)
+        command.expect("▶ running    linger")
+        command.interrupt()
+        command.expect("again Ctrl-C to leave at once")
+        began = time.monotonic()
+        command.interrupt()
+        status, _ = command.end()
+        assert time.monotonic() - began < STOP_TIME_S / 2
+        assert termios.tcgetattr(command.slave) == before
+    assert status == 130, command.screen
+    assert "■ left" in command.screen
+    assert "to go on: portia-nb resume prun-" in command.screen
     assert "Traceback" not in command.screen
     assert "Exception ignored" not in command.screen
 
@@ -157,6 +166,7 @@ def test_ctrl_c_while_planning_ends_with_130():
             server.wait_for_requests(1, timeout_s=10)
             command.interrupt()
             assert command.end() == (130, "")
+    assert "stopped while planning; nothing was run" in command.screen
     assert "Traceback" not in command.screen
 
 
@@ -173,4 +183,6 @@ def test_colour_comes_on_a_terminal_only_and_not_with_no_color():
 def values_in(out: str) -> list[object]:
     from portia_nb import PlanRun
 
-    return [output.value for output in PlanRun.model_validate_json(out).outputs.step_outputs.values()]
+    return [
+        output.value for output in PlanRun.model_validate_json(out).outputs.step_outputs.values()
+    ]
