@@ -7,7 +7,7 @@ from textwrap import indent
 from portia_nb.drawing.looks import LOOKS
 
 from .shown_output import Shown
-from .view_rows import Fold, View, duration, fold_finished, state_words
+from .view_rows import Fold, View, duration, fold_finished, said_of, state_words
 
 LARGE = 150
 MAX_CELL = 32
@@ -52,9 +52,7 @@ def _row(number: int, row: View) -> str:
         text += f"  [{row['tool']}]"
     if "end" in row and "start" in row:
         text += f"  {duration(row['end'] - row['start'])}"
-    for key in ("task", "why", "reason"):
-        if row.get(key):
-            text += f"\n     {row[key]}"
+    text += "".join(f"\n     {line}" for line in said_of(row))
     if "error" in row:
         text += "\n" + indent(_error(row["error"]), "     ")
     if "output" in row:

@@ -14,11 +14,11 @@ from portia_nb.drawing.looks import LOOKS
 from portia_nb.drawing.picture import ShownState
 from portia_nb.drawing.svg import data_uri
 from portia_nb.model.plan import Plan
-from portia_nb.model.run import PlanRun, PlanRunState, Run
+from portia_nb.model.run import PlanRun, Run
 
 from .record_text import view_to_text
 from .shown_output import TOTAL_BYTES, OutputRoom, Shown
-from .view_rows import Fold, duration, fold_finished, state_words
+from .view_rows import Fold, duration, fold_finished, said_of, state_words
 from .view_state import (
     Order,
     SideEffects,
@@ -158,7 +158,7 @@ def _row(row: View | Fold) -> str:
         f"attempt {row['attempt']}" if "attempt" in row else "",
     ]
     lines = [head + "".join(f" · {_prose(fact)}" for fact in facts if fact)]
-    lines += [_prose(row[key]) for key in ("task", "why", "reason") if row.get(key)]
+    lines += map(_prose, said_of(row))
     text = "<br>".join(lines)
     if "error" in row:
         text += _error(row["error"])
@@ -226,8 +226,3 @@ def _alt(view: View) -> str:
     more = len(view["steps"]) - 12
     listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
     return one_line(f"Graph of the plan's steps: {listed}", 600)
-
-
-def is_over(run: Run) -> bool:
-    """Tell whether a run has ended, so that its view can be replaced by its record."""
-    return run.state is PlanRunState.COMPLETE or run.ended_at is not None

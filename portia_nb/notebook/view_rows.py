@@ -70,6 +70,13 @@ def duration(milliseconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def said_of(row: View) -> list[str]:
+    """Return the lines below a step's head: its task, and why it waits or was skipped."""
+    waits = row.get("state", "waiting") == "waiting"
+    lines = [row.get("task"), row.get("why") if waits else None, row.get("reason")]
+    return [line for line in lines if line]
+
+
 def fold_finished(rows: Sequence[View], *, above: int) -> list[View | Fold]:
     """Return the rows; of more than `above`, finished neighbours become one `Fold` each.
 
