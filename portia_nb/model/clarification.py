@@ -31,7 +31,7 @@ class ClarificationCategory(StrEnum):
     CUSTOM = "Custom"
 
 
-_EXTRAS = ("path", "default", "subject")
+_EXTRAS = ("path", "default", "subject", "chosen")
 
 
 class Clarification(BaseModel, frozen=True):
@@ -94,6 +94,8 @@ class InputClarification(Clarification, frozen=True):
 
     category: Literal[ClarificationCategory.INPUT] = ClarificationCategory.INPUT
     argument_name: str = ""
+    chosen: dict[str, Any] | None = None
+    """Arguments of the same call that a model had chosen already; they're used with the answer."""
 
 
 class MultipleChoiceClarification(Clarification, frozen=True):
@@ -109,6 +111,8 @@ class MultipleChoiceClarification(Clarification, frozen=True):
     category: Literal[ClarificationCategory.MULTIPLE_CHOICE] = ClarificationCategory.MULTIPLE_CHOICE
     argument_name: str = ""
     options: tuple[Any, ...]
+    chosen: dict[str, Any] | None = None
+    """As in `InputClarification`."""
 
     def check_answer(self, response: Any) -> Any:
         """Return the option that `response` names; the text of an option names it too.

@@ -124,7 +124,7 @@ def _questions(
     missing: Any,
     source: str,
 ) -> list[Clarification]:
-    """Return a question for each required argument that was left open."""
+    """Return a question for each required argument that was left open; it carries the others."""
     asked = {
         str(item.get("argument")): str(item.get("question"))
         for item in (missing if isinstance(missing, list | tuple) else ())
@@ -143,10 +143,16 @@ def _questions(
                     user_guidance=guidance,
                     options=tuple(options),
                     source=source,
+                    chosen=dict(chosen),
                 )
             )
         else:
             questions.append(
-                InputClarification(argument_name=name, user_guidance=guidance, source=source)
+                InputClarification(
+                    argument_name=name,
+                    user_guidance=guidance,
+                    source=source,
+                    chosen=dict(chosen),
+                )
             )
     return questions

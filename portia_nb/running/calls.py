@@ -45,14 +45,22 @@ class Calls:
         return [c for c in self._run.answers_for(at.path) if c.resolved]
 
     def answered_arguments(self, at: Attempt, tool: Tool[Any]) -> dict[str, Any]:
-        """Return the arguments of `tool` that people's answers have settled."""
+        """Return the arguments of `tool` that people's answers have settled.
+
+        With those that a model had chosen before it asked: a model that is asked again may choose
+        others than the ones with which the person was asked.
+        """
         fields = tool.args_schema.model_fields
-        return {
-            c.argument_name: c.response
-            for c in self.answers(at)
-            if isinstance(c, InputClarification | MultipleChoiceClarification)
-            and c.argument_name in fields
-        }
+        found: dict[str, Any] = {}
+        for asked in self.answers(at):
+            if isinstance(asked, InputClarification | MultipleChoiceClarification):
+                given = {**(asked.chosen or {}), asked.argument_name: asked.response}
+                found.update((name, value) for name, value in given.items() if name in fields)
+        return found
+
+    def have_chosen(self, at: Attempt) -> bool:
+        """Tell whether a model had chosen the other arguments when it asked for some."""
+        return any(getattr(asked, "chosen", None) is not None for asked in self.answers(at))
 
     async def call_tool(self, tool: Tool[Any], raw: dict[str, Any], at: Attempt) -> Result:
         """Call `tool` with `raw` and return what it puts out.

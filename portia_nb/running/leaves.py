@@ -119,15 +119,25 @@ class Leaves:
         settled.update(self._calls.answered_arguments(at, tool))
         problem: str | None = None
         for last in range(TRIES):
-            arguments = await self._choose(step, tool, settled, at, problem)
+            is_settled = self._is_settled(tool, settled, at)
+            arguments = (
+                settled if is_settled else await self._choose(step, tool, settled, at, problem)
+            )
             try:
                 return await self._calls.call_tool(tool, arguments, at)
             except ToolSoftError as error:
                 # Other arguments may help, and only a tool that changes nothing is called again.
-                if at.side_effect is not False or last == TRIES - 1:
+                if is_settled or at.side_effect is not False or last == TRIES - 1:
                     raise
                 problem = str(error)
         raise AssertionError("unreachable")
+
+    def _is_settled(self, tool: Tool[Any], settled: dict[str, Any], at: Attempt) -> bool:
+        """Tell whether no model need choose: all is known, or it has chosen and then asked."""
+        if set(settled) >= set(tool.args_schema.model_fields):
+            return True
+        required = tool.json_schema().get("required", ())
+        return set(settled) >= set(required) and self._calls.have_chosen(at)
 
     async def _choose(
         self,
@@ -137,8 +147,6 @@ class Leaves:
         at: Attempt,
         problem: str | None,
     ) -> dict[str, Any]:
-        if set(settled) >= set(tool.args_schema.model_fields):
-            return settled
         return await choose_arguments(
             self.models,
             self.models.find("execution", step.bound_model),
