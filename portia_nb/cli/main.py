@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .hints import HINTS
 from .status import FAILED, INTERRUPTED, PIPE_CLOSED, WAITING
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _do(argv: list[str]) -> int:
-    from portia_nb.errors import InvalidOption, NoModelKey, PortiaBaseError, WaitingForAnswer
+    from portia_nb.errors import InvalidOption, PortiaBaseError, WaitingForAnswer
 
     from .commands import COMMANDS
     from .parser import parse
@@ -54,10 +55,6 @@ def _do(argv: list[str]) -> int:
         return WAITING
     except (KeyboardInterrupt, BrokenPipeError):
         raise
-    except NoModelKey as error:
-        status = _failed(terminal, error, shows=args.debug)
-        terminal.say("here: set a key, or name a model: --model ollama/NAME, with --base-url URL")
-        return status
     except PortiaBaseError as error:
         return _failed(terminal, error, shows=args.debug)
     except Exception as error:
@@ -68,7 +65,10 @@ def _do(argv: list[str]) -> int:
 def _failed(terminal: Terminal, error: Exception, *, shows: bool) -> int:
     if shows:
         terminal.say("".join(traceback.format_exception(error)).rstrip())
-    terminal.say((type(error).__name__, "red"), f": {error}")
+    name = type(error).__name__
+    terminal.say((name, "red"), f": {error}")
+    if name in HINTS:
+        terminal.say(HINTS[name])
     if not shows:
         terminal.say(("--debug shows the traceback.", "dim"))
     return FAILED

@@ -12,6 +12,7 @@ from portia_nb.model.plain import to_plain_json
 from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.session.answering import is_approval, name_of
 
+from .hints import HINTS
 from .parser import PROG
 from .status import COMPLETE, FAILED, INTERRUPTED, WAITING
 from .terminal import Terminal
@@ -107,6 +108,8 @@ def _say_error(terminal: Terminal, run: PlanRun, debug: bool) -> None:
         terminal.say(error.traceback.rstrip())
     where = f"step {error.step!r}: " if error.step else ""
     terminal.say(("✗ failed", "red"), f"  {where}{error.type}: {error.message}")
+    if error.type in HINTS:
+        terminal.say(HINTS[error.type])
 
 
 def _say_questions(terminal: Terminal, run: PlanRun, unused: Sequence[str]) -> None:
@@ -139,7 +142,9 @@ def _say_next(
     done = len(run.outputs.step_outputs)
     steps = "1 finished step" if done == 1 else f"{done} finished steps"
     if not is_kept:
-        terminal.say("nothing is kept of a run in memory: leave --store memory out to keep it")
+        terminal.say(
+            "runs in memory end with this process: with --store FOLDER this one could go on"
+        )
         return
     terminal.say(f"kept: {steps} of run {run.id}")
     terminal.say(f"{why}: {command('resume', str(run.id), *words, *settings)}")

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,10 @@ def show(args: argparse.Namespace, terminal: Terminal) -> int:
     lines = run_to_text(run, width=terminal.width)
     if run.final is not None:
         # The whole of it instead of the one line that ends the text.
-        lines = f"{lines.rpartition(chr(10))[0]}\nFinal output:\n{value_text(run.final.value)}"
+        head, text = "Final output", value_text(run.final.value)
+        if run.error is not None:
+            head, text = "Error", f"{run.error.type}: {run.error.message}"
+        lines = f"{lines.rpartition(chr(10))[0]}\n{head}:\n{text}"
     terminal.give(lines)
     return COMPLETE
 
@@ -122,9 +126,8 @@ def list_tools(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def version(args: argparse.Namespace, terminal: Terminal) -> int:
     """Print the version."""
-    from portia_nb import __version__
-
-    terminal.give(__version__)
+    # Not from portia_nb itself, whose lazy names lead into the notebook's room.
+    terminal.give(metadata.version("portia-nb"))
     return COMPLETE
 
 

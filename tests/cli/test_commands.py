@@ -104,6 +104,7 @@ def test_a_failed_run_ends_with_1_without_a_traceback_and_is_mended_by_resume():
         assert json.loads(failed.stdout)["state"] == "FAILED"
         assert "✗ failed  step 'say': ModelKeyRefused: " in failed.stderr
         assert "Traceback" not in failed.stderr
+        assert failed.stderr.count("ModelKeyRefused") == 2  # the step's line and the run's
         command = failed.stderr.partition("mend it, then: portia-nb ")[2].split()
         done = portia_nb(*command, env=KEY)
     assert (done.returncode, done.stdout) == (0, "forty-three\n"), done.stderr
@@ -117,6 +118,11 @@ def test_without_a_key_the_error_says_how_to_name_a_model_here(call: Call):
     assert "NoModelKey: " in done.stderr
     assert "--model ollama/NAME" in done.stderr
     assert "Traceback" not in done.stderr
+    in_a_step = call("run-plan", written(telling()))
+    assert in_a_step.returncode == 1
+    assert "--model ollama/NAME" in in_a_step.stderr
+    shown = call("show", run_id_in(in_a_step.stderr)).stdout
+    assert "\nError:\nNoModelKey: " in shown
     assert "Traceback" in call("run", "anything at all", "--debug").stderr
 
 
@@ -255,3 +261,29 @@ def test_lab_says_how_to_install_jupyterlab(call: Call, monkeypatch: pytest.Monk
     done = call("lab")
     assert done.returncode == 1
     assert '-m pip install "portia-nb[lab]"' in done.stderr
+
+
+def test_a_run_in_memory_says_that_it_can_not_go_on(call: Call):
+    done = call("run-plan", written(asking()), "--store", "memory")
+    assert done.returncode == 3
+    assert "with --store FOLDER this one could go on" in done.stderr
+    assert "portia-nb resume" not in done.stderr
+    assert not Path(".portia").exists()
+
+
+def test_a_store_that_can_not_be_written_is_named_with_a_way_out(call: Call):
+    Path("file").write_text("in the way")
+    done = call("run-plan", written(sums()), "--store", "file/store")
+    assert done.returncode == 1
+    assert "StoreUnwritable: " in done.stderr
+    assert "here: --store FOLDER, or --store memory" in done.stderr
+
+
+def test_a_run_is_told_once_unless_a_log_is_asked_for(call: Call):
+    with OpenAIServer([planner_reply("calculator_tool", math_question="6 * 7")]) as server:
+        done = portia_nb("run", "sum", *to_model(server.url), env=KEY)
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    assert "IN_PROGRESS" not in done.stderr
+    logged = call("run-plan", written(sums()), "--log-level", "debug", "--log-sink", "log.txt")
+    assert logged.returncode == 0
+    assert "IN_PROGRESS" in Path("log.txt").read_text()
