@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import threading
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.config import Config
@@ -15,18 +14,17 @@ from portia_nb.errors import (
     InvalidConfigError,
     WaitingForAnswer,
 )
-from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.run import PlanRun, PlanRunState
-from portia_nb.running.calls import APPROVAL
-from portia_nb.session.answering import plan_approval_text, read_answers_file, side_effects
+from portia_nb.session.answering import read_answers_file
 
+from .approving import PlanApproval, approval_of
 from .arguments import Options
 from .asking import Ladder, Prompts
 from .attending import Attended, until_done
 from .viewing import note_shown, open_view
 
 if TYPE_CHECKING:
-    from portia_nb.model.clarification import Clarification
+    from portia_nb.model.events import AnyEvent
     from portia_nb.model.plan import Plan
     from portia_nb.session.live import LiveRun
     from portia_nb.session.portia import Portia
@@ -57,7 +55,7 @@ class Start:
         self._background = options.is_on("background")
         self._live: LiveRun | None = None
         self._view: LiveView | None = None
-        self._approval: tuple[str, concurrent.futures.Future[bool]] | None = None
+        self._approval: PlanApproval | None = None
         answers = options.one("answers")
         self._declared = {
             **(read_answers_file(answers) if answers else {}),
@@ -73,12 +71,8 @@ class Start:
         """
         view = self._show(plan)
         try:
-            await self._approve(plan, view, serves)
-        except BaseException:
-            view.finish()
-            raise
-        ladder = self._ladder(view)
-        try:
+            approved = await self._approve(plan, view, serves)
+            ladder = self._ladder(view)
             live = self._portia.start_run(
                 plan,
                 inputs,
@@ -86,6 +80,7 @@ class Start:
                 listeners=(view.listen,),
                 gate=True,
                 caller=self._caller,
+                first=approved,
             )
         except BaseException:
             view.finish()
@@ -173,12 +168,9 @@ class Start:
 
     def _hear_answer(self, question_id: str, response: Any) -> None:
         """Take an answer of the form. On the background loop; prints nothing, never raises."""
-        approval = self._approval
-        if approval is not None and question_id == approval[0]:
-            if not approval[1].done():
-                approval[1].set_result(response is True)
-            return
         if self._live is None:
+            if self._approval is not None:
+                self._approval.answer(question_id, response, by="form")
             return
         try:
             self._live.answer(question_id, response, by="form")
@@ -189,67 +181,46 @@ class Start:
     def _hear_stop(self) -> None:
         if self._live is not None:
             self._live.stop("stopped in the view")
-        elif self._approval is not None and not self._approval[1].done():
-            self._approval[1].set_result(False)
+        elif self._approval is not None:
+            self._approval.answer(str(self._approval.question.id), False, by="form")
 
     # -- approval --------------------------------------------------------------------------------
 
-    async def _approve(self, plan: Plan, view: LiveView, serves: bool) -> None:
-        """Ask once whether `plan` may run, where a step of it changes the world."""
-        effects = side_effects(plan, self._portia.tools)
-        text = plan_approval_text(plan, effects)
-        if text is None or self._yes or self._portia.config.approve is not None:
-            return
-        plan_hash = plan.content_hash()
-        question = UserVerificationClarification(user_guidance=text, source=APPROVAL)
-        answer: concurrent.futures.Future[bool] = concurrent.futures.Future()
-        self._approval = (str(question.id), answer)
+    async def _approve(self, plan: Plan, view: LiveView, serves: bool) -> Sequence[AnyEvent]:
+        """Ask once whether `plan` may run, where it changes the world; return what to keep of it."""
+        approval = self._approval = approval_of(self._portia, plan)
+        if approval is None:
+            return ()
+        question = approval.question
+        if self._yes:
+            approval.answer(str(question.id), True, by="--yes")
+            return approval.events()
         view.ask(question)
         try:
-            agreed = await self._hear_approval(question, view, answer, serves)
+            await self._hear_approval(approval, view, serves)
         finally:
             view.withdraw(str(question.id))
+        agreed = approval.agreed()
         if agreed is None:
             raise WaitingForAnswer(
-                f"nobody can be asked here: {text} Look at the plan with --plan, then run it "
-                "with --yes",
+                f"nobody can be asked here: {question.user_guidance} Look at the plan with "
+                "--plan, then run it with --yes",
                 plan_id=plan.id,
             )
         if not agreed:
             raise ApprovalRefused("the plan was not approved; nothing was run", plan_id=plan.id)
-        if plan.content_hash() != plan_hash:
-            raise ApprovalRefused("the plan is no longer the one that was shown", plan_id=plan.id)
+        return approval.events()
 
-    async def _hear_approval(
-        self,
-        question: Clarification,
-        view: LiveView,
-        answer: concurrent.futures.Future[bool],
-        serves: bool,
-    ) -> bool | None:
-        """Return yes or no, None where nobody can be asked."""
+    async def _hear_approval(self, approval: PlanApproval, view: LiveView, serves: bool) -> None:
+        """Return once it is answered, or nobody can be asked."""
         if self._is_headless:
-            return None
+            approval.nobody_answers("")
+            return
         wait_s = self._face.settings.form_time_s if self._may_have_form else 0.0
         if not await view.until_ready(wait_s):
-            asked = _PlanQuestion(answer)
-            if not self._prompts.offer(asked, question, lambda *_: asked.nobody_answers("")):
-                return None
-        await until_done(answer, self._prompts if serves else None)
-        with suppress(concurrent.futures.CancelledError):
-            return answer.result(timeout=0)
-        return None
-
-
-class _PlanQuestion:
-    """Stands where a run stands in `Prompts`, while there is no run yet."""
-
-    def __init__(self, done: concurrent.futures.Future[bool]) -> None:
-        self.done = done
-
-    def answer(self, clarification_id: str, response: Any, by: str = "") -> None:
-        if not self.done.done():
-            self.done.set_result(response is True)
-
-    def nobody_answers(self, clarification_id: str) -> None:
-        self.done.cancel()
+            offered = self._prompts.offer(
+                approval, approval.question, lambda *_: approval.nobody_answers("")
+            )
+            if not offered:
+                approval.nobody_answers("")
+        await until_done(approval.done, self._prompts if serves else None)

@@ -113,6 +113,7 @@ def test_the_form_approves_the_plan_and_then_the_exact_call(kernel: Kernel):
     assert call["kind"] == plan["kind"] == "approve"
     assert call["tool"] == "send"
     assert call["details"] == [{"name": "text", "text": "hello"}]
+    assert approvals(kernel) == [("plan", "form"), ("call", "form")]
     assert calls(kernel.folder)[-1] == "send hello"
 
 
@@ -122,6 +123,13 @@ def test_a_no_in_the_form_runs_nothing(kernel: Kernel):
     done = kernel.run("%portia run sending -o result", answers=[], on_message=page)
     assert done.ename == "ApprovalRefused"
     assert calls(kernel.folder) == before
+
+
+def test_a_standing_form_lets_a_background_run_go_on(kernel: Kernel):
+    page = Page(kernel, [({"option": 0},)])
+    kernel.run("%portia run asking --background", on_message=page).raise_for_error()
+    kernel.run("result = %portia wait", on_message=page).raise_for_error()
+    assert kernel.evaluate("result.outputs['city'].value") == "Rome"
 
 
 def test_what_a_background_run_prints_lands_in_the_cell_that_started_it(kernel: Kernel):
@@ -207,11 +215,19 @@ def test_a_risky_plan_is_refused_where_nobody_can_approve_it(kernel: Kernel):
 def test_yes_approves_and_the_run_records_it(kernel: Kernel):
     kernel.run("%portia run sending -o result --yes").raise_for_error()
     assert calls(kernel.folder)[-1] == "send hello"
-    [question] = kernel.evaluate(
-        "[r.event.by for r in portia.store.load_events(result.id)"
-        " if r.event.kind == 'clarification_resolved']"
+    assert approvals(kernel) == [("plan", "--yes"), ("call", "--yes")]
+
+
+def approvals(kernel: Kernel) -> list[tuple[str, str]]:
+    """Return what was approved in the run `result`, and by whom; check the plan's hash."""
+    kept = kernel.evaluate(
+        "[[c.subject, [r.event.by for r in portia.store.load_events(result.id)"
+        " if r.event.kind == 'clarification_resolved' and r.event.clarification_id == c.id]]"
+        " for c in result.outputs.clarifications if c.response is True]"
     )
-    assert question == "--yes"
+    plan_hash = kernel.evaluate("sending.content_hash()")
+    assert [s["plan_sha256"] for s, _ in kept if "plan_sha256" in s] == [plan_hash]
+    return [("plan" if "plan_sha256" in subject else "call", by) for subject, [by] in kept]
 
 
 def test_a_person_approves_the_plan_and_each_call_with_its_exact_arguments(kernel: Kernel):
@@ -221,6 +237,7 @@ def test_a_person_approves_the_plan_and_each_call_with_its_exact_arguments(kerne
     assert plan_hash[:12] in done.out
     assert "is neither yes nor no" in done.out
     assert '"text": "hello"' in done.out
+    assert approvals(kernel) == [("plan", "input()"), ("call", "input()")]
     assert calls(kernel.folder)[-1] == "send hello"
 
 

@@ -1,0 +1,68 @@
+"""A person approves a plan before it runs; who did so, and of which plan, is kept with the run."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.model.clarification import UserVerificationClarification
+from portia_nb.model.events import ClarificationRaised, ClarificationResolved
+from portia_nb.running.calls import APPROVAL
+from portia_nb.session.answering import plan_approval_text, side_effects
+
+if TYPE_CHECKING:
+    from portia_nb.model.events import AnyEvent
+    from portia_nb.model.plan import Plan
+    from portia_nb.session.portia import Portia
+
+
+class PlanApproval:
+    """The question whether one plan may run, answered once: beforehand, in the form, or typed.
+
+    It stands where a run stands while there is no run yet: see `asking.Asks`.
+    """
+
+    def __init__(self, plan: Plan, text: str) -> None:
+        """Put the question `text` about `plan`."""
+        self.question = UserVerificationClarification(
+            user_guidance=text, source=APPROVAL, subject={"plan_sha256": plan.content_hash()}
+        )
+        self.done: concurrent.futures.Future[bool] = concurrent.futures.Future()
+        """True or False; cancelled where nobody answers."""
+        self._by = ""
+
+    def answer(self, clarification_id: str, response: Any, by: str = "") -> None:
+        """Take the answer; any thread. The first stands, others are ignored."""
+        if clarification_id != self.question.id or self.done.done():
+            return
+        self._by = by
+        # A form and a prompt may answer in the same moment.
+        with suppress(concurrent.futures.InvalidStateError):
+            self.done.set_result(response is True)
+
+    def nobody_answers(self, clarification_id: str) -> None:
+        """Take note that nobody answers; any thread."""
+        self.done.cancel()
+
+    def agreed(self) -> bool | None:
+        """Return yes or no once `done` is resolved, None where nobody answered."""
+        return None if self.done.cancelled() else self.done.result(timeout=0)
+
+    def events(self) -> tuple[AnyEvent, ...]:
+        """Return what the run keeps: the question, the hash of the plan, and who said yes."""
+        return (
+            ClarificationRaised("", self.question),
+            ClarificationResolved(str(self.question.id), True, self._by),
+        )
+
+
+def approval_of(portia: Portia, plan: Plan) -> PlanApproval | None:
+    """Return the question whether `plan` may run; None where no step of it changes the world.
+
+    With ``Config(approve=…)`` the user's own code decides, call by call, and nobody is asked.
+    """
+    if portia.config.approve is not None:
+        return None
+    text = plan_approval_text(plan, side_effects(plan, portia.tools))
+    return None if text is None else PlanApproval(plan, text)
