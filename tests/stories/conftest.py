@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from portia_nb import Config, PlanBuilderV2, PlanRun, Portia
+from portia_nb.model.plan import Plan
 from tests.servers.openai_server import OpenAIServer
 
 EARLY = {"found": "before the bad thing", "rows": [1, 2, 3]}
@@ -20,7 +21,7 @@ KEY = "sk-story-0123456789"
 class Story:
     """One user's project: its Portias, the step that is done early, and what was said."""
 
-    def __init__(self, folder: Path, record: Callable[[str, object], None]) -> None:
+    def __init__(self, folder: Path, record: Callable[[str], None]) -> None:
         self.folder = folder
         self.early_calls = 0
         self._record = record
@@ -45,10 +46,14 @@ class Story:
 
         return PlanBuilderV2("a story").function_step(function=look_up, step_name="early")
 
+    def then(self, function: Callable[..., Any], **settings: Any) -> Plan:
+        """Return a plan whose second step, ``act``, calls `function` after the early one."""
+        return self.builder().function_step(function=function, step_name="act", **settings).build()
+
     def says(self, error: object, *facts: str) -> str:
         """Check that a message names each of `facts`, and return it."""
         message = str(error)
-        self._record("message", message)
+        self._record(message)
         assert [fact for fact in facts if fact not in message] == [], message
         assert KEY not in message
         return message
@@ -86,9 +91,15 @@ class Story:
             portia.store.close()
 
 
+def then(story: Story, function: Callable[..., Any], **settings: Any) -> Plan:
+    """Return a plan whose second step, ``act``, calls `function` after the early one."""
+    return story.builder().function_step(function=function, step_name="act", **settings).build()
+
+
 @pytest.fixture
-def story(project: Path, record_property: Callable[[str, object], None]) -> Iterator[Story]:
+def story(project: Path, request: pytest.FixtureRequest) -> Iterator[Story]:
     """Return a user's project; messages that it checks stand in the test report."""
-    made = Story(project, record_property)
+    said = request.node.user_properties
+    made = Story(project, lambda message: said.append(("message", message)))
     yield made
     made.close()

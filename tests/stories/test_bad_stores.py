@@ -39,9 +39,7 @@ AS_USER = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else 
 
 
 @pytest.mark.timeout(60)
-def test_a_read_only_folder_is_an_error_that_offers_memory_before_anything_is_called(
-    story: Story, record_property
-):
+def test_a_read_only_folder_is_an_error_that_offers_memory_before_anything_is_called(story: Story):
     (story.folder / "main.py").write_text(READ_ONLY)
     story.folder.chmod(0o555)
     try:
