@@ -307,7 +307,7 @@ class Run:
             case RunWaiting():
                 self.state = PlanRunState.NEED_CLARIFICATION
             case RunCompleted():
-                self.final = self._final_output(event)
+                self.final = self.final_output(event)
                 self.state, self.ended_at = PlanRunState.COMPLETE, at
             case RunFailed(error):
                 self.error, self.final = error, LocalDataValue(value=error.message)
@@ -329,7 +329,8 @@ class Run:
             if asked.path:  # one that was stopped while it asked
                 self.record(asked.path).state = StepState.ASKING
 
-    def _final_output(self, event: RunCompleted) -> LocalDataValue:
+    def final_output(self, event: RunCompleted) -> LocalDataValue:
+        """Return the final output that `event` tells of."""
         done = self.steps.get(event.path) if event.path else None
         if done is None:
             return LocalDataValue(value=event.value, summary=event.summary)

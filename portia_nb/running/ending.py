@@ -19,8 +19,9 @@ async def finish(run: Run, ports: Ports, models: Models) -> None:
     try:
         completed = await _completed(run, models)
         if ports.hooks.after_plan_run is not None:
+            output = run.final_output(completed)
             await call_hook(
-                ports.hooks.after_plan_run, ports.places, run.plan, run.snapshot(), completed.value
+                ports.hooks.after_plan_run, ports.places, run.plan, run.snapshot(), output
             )
     except Exception as error:  # a model or a hook: the steps' outputs stay, the run fails
         ports.emit(RunFailed(record_error(error)))

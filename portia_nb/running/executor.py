@@ -28,6 +28,7 @@ from portia_nb.model.events import (
 from portia_nb.model.order import waits
 from portia_nb.model.plan import AnyStep, InvokeToolStep, SingleToolAgentStep
 from portia_nb.model.run import Run, StepState
+from portia_nb.model.values import LocalDataValue
 
 from .attempt import Asking, Attempt, Result
 from .deadlines import Deadlines
@@ -343,7 +344,7 @@ class Executor:
                 run.plan,
                 run.snapshot(),
                 step,
-                result.value,
+                LocalDataValue(value=result.value, summary=result.summary),
             )
         return result
 

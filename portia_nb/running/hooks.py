@@ -122,13 +122,13 @@ class ExecutionHooks:
     before_step_execution: Callable[..., Any] | None = None
     """``(plan, run, step)``; returning ``BeforeStepExecutionOutcome.SKIP`` skips the step."""
     after_step_execution: Callable[..., Any] | None = None
-    """``(plan, run, step, output)``."""
+    """``(plan, run, step, output)``; `output` is a `LocalDataValue`."""
     after_plan_run: Callable[..., Any] | None = None
-    """``(plan, run, final_output)``."""
+    """``(plan, run, final_output)``; `final_output` is a `LocalDataValue`."""
     before_tool_call: Callable[..., Any] | None = None
     """``(tool, args, run, step)``; may change `args` in place, or return a Clarification."""
     after_tool_call: Callable[..., Any] | None = None
-    """``(tool, output, run, step)``; may return a Clarification."""
+    """``(tool, value, run, step)``, with what the tool put out; may return a Clarification."""
 
 
 async def call_hook(hook: Callable[..., Any], places: Places, *given: Any) -> Any:
