@@ -44,7 +44,7 @@ class Program:
             script.write_text(source, encoding="utf-8")
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-X", "dev", "-W", "error", script.name, *arguments],
+            [*prefix, sys.executable, "-W", "error", script.name, *arguments],
             cwd=folder,
             env={**public_environment(), "PYTHONPATH": path, **(variables or {})},
             stdin=subprocess.PIPE,
