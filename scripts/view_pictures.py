@@ -28,10 +28,9 @@ from portia_nb.model.events import (
     TextStreamed,
 )
 from portia_nb.model.plan import Plan
-from portia_nb.notebook.questions import approval
 from tests.browser.lab import chromium
 from tests.browser.stage import open_stage, view_of
-from tests.notebook.stories import told
+from tests.notebook.stories import approval, told
 
 PICTURES = ROOT / "docs" / "pictures"
 THEMES = ("light", "dark")

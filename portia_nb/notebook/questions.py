@@ -15,37 +15,14 @@ from portia_nb.model.clarification import (
     ValueConfirmationClarification,
 )
 from portia_nb.model.plain import to_plain_json, to_text
+from portia_nb.running.calls import APPROVAL
 
 from .visible_text import one_line, visible
 
 MAX_QUESTION_CHARS = 4_000
 MAX_EXACT_CHARS = 20_000
 MAX_OPTIONS = 200
-APPROVAL = "approval"
-"""Name of a `CustomClarification` that asks to approve; `approval` makes one."""
-
 ShownQuestion = dict[str, Any]
-
-
-def approval(
-    guidance: str,
-    *,
-    tool_id: str | None = None,
-    arguments: dict[str, Any] | None = None,
-    **fields: Any,
-) -> CustomClarification:
-    """Return a question that asks to approve a plan, or one call with exactly these arguments.
-
-    Args:
-        guidance: what is to be approved, in plain words.
-        tool_id: the tool that would be called; None: a plan is approved.
-        arguments: what it would be called with, shown whole up to 20,000 characters each.
-        fields: further fields of `CustomClarification`, such as `path`.
-
-    The form answers True or False.
-    """
-    data = {} if tool_id is None else {"tool_id": tool_id, "arguments": dict(arguments or {})}
-    return CustomClarification(name=APPROVAL, user_guidance=guidance, data=data, **fields)
 
 
 def show_question(question: Clarification) -> ShownQuestion:
@@ -68,14 +45,13 @@ def show_question(question: Clarification) -> ShownQuestion:
             shown["options"] = [one_line(to_text(o)) for o in question.options[:MAX_OPTIONS]]
         case ValueConfirmationClarification():
             shown["kind"] = "confirm"
-        case UserVerificationClarification(source="approval"):
+        case UserVerificationClarification(source=source) if source == APPROVAL:
             shown |= {"kind": "approve", **_exact_call(question.subject or {})}
+            del shown["source"]
         case UserVerificationClarification():
             shown["kind"] = "verify"
         case ActionClarification():
             shown |= {"kind": "action", "url": visible(question.action_url, exact=True)}
-        case CustomClarification(name="approval"):
-            shown |= {"kind": "approve", **_exact_call(question.data)}
         case CustomClarification():
             shown["details"] = [_exact(name, value) for name, value in question.data.items()]
         case InputClarification() | _:
@@ -99,12 +75,13 @@ def read_answer(question: Clarification, value: Any) -> Any:
     return question.options[index]
 
 
-def _exact_call(data: dict[str, Any]) -> dict[str, Any]:
-    arguments = data.get("arguments")
+def _exact_call(subject: dict[str, Any]) -> dict[str, Any]:
+    """Return which call is to be approved; nothing where it is a whole plan."""
+    arguments = subject.get("arguments")
     if not isinstance(arguments, dict):
         return {}
     return {
-        "tool": one_line(str(data.get("tool_id", "")), 120),
+        "tool": one_line(str(subject.get("tool_id", "")), 120),
         "details": [_exact(name, value) for name, value in arguments.items()],
     }
 

@@ -36,9 +36,8 @@ from portia_nb.model.events import (
     TextStreamed,
 )
 from portia_nb.model.plan import Plan
-from portia_nb.notebook.questions import approval
 from tests.browser.stage import Stage, open_stage, view_of
-from tests.notebook.stories import chain, told, two_searches
+from tests.notebook.stories import approval, chain, told, two_searches
 
 OpenStage = Callable[..., Any]
 ERROR = ErrorRecord("ToolHardError", "no network", "google", 'File "tools.py", line 3')

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.events import AnyEvent, Recorded, RunCreated, RunStarted
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import Run
+from portia_nb.running.calls import APPROVAL
 
 BEGAN = 1_700_000_000.0
 RUN_ID = "prun-18d9aa91-0066-413f-af32-b979bce89821"
@@ -44,6 +46,14 @@ def chain(count: int, task: str = "Do one thing.") -> Plan:
                 for i in range(count)
             ],
         }
+    )
+
+
+def approval(guidance: str, **call: Any) -> UserVerificationClarification:
+    """Return what the engine asks before a call (`tool_id`, `arguments`) or before a plan."""
+    path = call.pop("path", None)
+    return UserVerificationClarification(
+        user_guidance=guidance, source=APPROVAL, subject=call or None, path=path
     )
 
 

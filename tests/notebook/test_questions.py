@@ -11,7 +11,8 @@ from portia_nb.model.clarification import (
     UserVerificationClarification,
     ValueConfirmationClarification,
 )
-from portia_nb.notebook.questions import approval, read_answer, show_question
+from portia_nb.notebook.questions import read_answer, show_question
+from tests.notebook.stories import approval
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,11 @@ def test_an_approval_shows_every_argument_whole_and_visible():
     path, deep = shown["details"]
     assert path == {"name": "path", "text": "a⟨U+202E⟩b"}
     assert "y" * 3_000 in deep["text"] and "cut" not in deep
+
+
+def test_the_approval_of_a_plan_names_no_call():
+    shown = show_question(approval("Run this plan?"))
+    assert shown["kind"] == "approve" and not {"tool", "details", "source"} & set(shown)
 
 
 def test_what_is_too_long_to_approve_says_so():

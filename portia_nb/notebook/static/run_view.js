@@ -526,7 +526,8 @@ function drawQuestion(question, id, host) {
   form.tabIndex = -1;
   const problem = make('p', 'problem');
   set(problem, { id: `${id}-problem`, role: 'alert' });
-  const who = question.tool ? `Approve a call of ${question.tool}` : 'Needs you';
+  const approved = question.tool ? `Approve a call of ${question.tool}` : 'Approve this plan';
+  const who = question.kind === 'approve' ? approved : 'Needs you';
   const asker = question.step ?? question.source;
   const legend = make('legend', '', icon('asking'), make('span', '', asker ? `${who} · ${asker}` : who));
   const fields = make('fieldset', '', legend, foreign('p', 'guidance', question.text));
