@@ -9,7 +9,8 @@ import pytest
 
 from portia_nb import PlanBuilderV2
 from portia_nb.cli.attending import STOP_TIME_S
-from tests.cli.command import OnTerminal, portia_nb, run_id_in
+from tests.cli.command import OnTerminal, run_id_in
+from tests.cli.conftest import Call
 from tests.cli.stories import asking, sums, telling, to_model, writing, written
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.script import Reply
@@ -112,18 +113,18 @@ def test_no_ask_asks_nobody():
     assert "number or text" not in command.screen
 
 
-def test_ctrl_c_at_a_question_stops_the_run_and_resume_asks_again():
+def test_ctrl_c_at_a_question_stops_the_run_and_resume_asks_again(call: Call):
     with OnTerminal("run-plan", written(asking())) as command:
         command.expect("number or text> ")
         command.interrupt()
         status, _ = command.end()
     assert status == 130, command.screen
     assert "Traceback" not in command.screen
-    done = portia_nb("resume", run_id_in(command.screen), "--answer", "city=Rome")
+    done = call("resume", run_id_in(command.screen), "--answer", "city=Rome")
     assert (done.returncode, done.stdout) == (0, "Rome\n"), done.stderr
 
 
-def test_ctrl_c_stops_the_run_and_resume_repeats_no_finished_step():
+def test_ctrl_c_stops_the_run_and_resume_repeats_no_finished_step(call: Call):
     with OpenAIServer([Reply(text="late", latency_s=30), "forty-three"]) as server:
         env = {"OPENAI_API_KEY": "sk-test"}
         with OnTerminal("run-plan", written(telling()), *to_model(server.url), **env) as command:
@@ -135,7 +136,7 @@ def test_ctrl_c_stops_the_run_and_resume_repeats_no_finished_step():
         assert "kept: 2 finished steps of run" in command.screen
         assert "Traceback" not in command.screen
         words = command.screen.partition("to go on: portia-nb ")[2].split()
-        done = portia_nb(*words, env=env)
+        done = call(*words, env=env)
     assert (done.returncode, done.stdout) == (0, "forty-three\n"), done.stderr
     assert "first" not in done.stderr.partition("steps are done")[2]
 
