@@ -16,11 +16,10 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from . import codecs_classes, codecs_scalars, codecs_tables
-from .plain import describe, to_plain_json, to_text, type_name
+from .plain import Unkept, describe, to_plain_json, to_text, type_name
 
 __all__ = [
     "Unkeepable",
@@ -55,20 +54,6 @@ class Unkeepable(ValueError):
         super().__init__(f"a value of type {type_name} can't be kept: {why}")
         self.type_name = type_name
         self.text = text or why
-
-
-@dataclass(frozen=True, slots=True)
-class Unkept:
-    """Stands where a value could not be kept.
-
-    >>> decode(encode_or_describe(object)).type_name
-    'type'
-    """
-
-    type_name: str
-    """Full name of the class of the value, or of the part of it that has no codec."""
-    text: str
-    """A short text about it, for people."""
 
 
 def encode(value: Any) -> Any:

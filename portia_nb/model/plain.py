@@ -23,6 +23,20 @@ _MAX_INT_BITS = 14_000  # Python refuses to print integers of more than 4,300 di
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unkept:
+    """Stands where a value could not be kept.
+
+    >>> to_plain_json(Unkept("_thread.lock", "<unlocked _thread.lock object>"))
+    '<not kept: _thread.lock>'
+    """
+
+    type_name: str
+    """Full name of the class of the value, or of the part of it that has no codec."""
+    text: str
+    """A short text about it, for people."""
+
+
 def to_plain_json(value: Any) -> Any:
     """Return `value` as strict JSON that reads well: `json.dumps(…, allow_nan=False)` takes it.
 
@@ -116,6 +130,8 @@ def _plain_object(value: Any, depth: int, state: _Pass) -> Any:
             return [_plain(item, depth, state) for item in value]
         case BaseModel():
             return _plain(_model_fields(value), depth, state)
+        case Unkept():
+            return _clean(f"<not kept: {value.type_name}>")
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
             return _plain(fields, depth, state)

@@ -95,9 +95,12 @@ async def make_plan(
                 return plan
             said = compact_json(reply.data)
         messages = asked.messages() + mending_messages(said, problems[:MAX_PROBLEMS])
-    where = f" after {MAX_REPLIES} replies of {model.name}" if query.strip() else ""
+    where = advice = ""
+    if query.strip():
+        where = f" after {MAX_REPLIES} replies of {model.name}"
+        advice = ". Say it in other words, or set another planning_model"
     raise PlanError(
-        f"no plan for {query!r:.200}{where}: " + "; ".join(problems[:MAX_PROBLEMS]),
+        f"no plan for {query!r:.200}{where}: " + "; ".join(problems[:MAX_PROBLEMS]) + advice,
         query=query,
         problems=tuple(problems),
         reason="; ".join(problems[:MAX_PROBLEMS]),

@@ -96,7 +96,7 @@ def test_a_model_that_plans_badly_three_times_is_a_plan_error_and_nothing_runs(
         with pytest.raises(PlanError) as caught:
             portia.run(QUERY)
         assert len(server.requests) == 3
-    story.says(caught.value, QUERY, "after 3 replies of openai/", *facts)
+    story.says(caught.value, QUERY, "after 3 replies of openai/", "planning_model", *facts)
     assert caught.value.facts["problems"]
     assert portia.store.find_runs() == []
 

@@ -53,7 +53,8 @@ def test_a_value_that_can_t_be_kept_is_there_in_this_process_and_named_as_unkept
     assert run.state is PlanRunState.COMPLETE
     assert run.outputs["act"].value is lock
     again = story.still_keeps_the_early_output(run)
-    story.says(again.outputs["act"].serialize_value(), "lock")
+    story.says(again.outputs["act"].serialize_value(), "<not kept: _thread.lock>")
+    assert "<not kept: _thread.lock>" in again.model_dump_json()
     assert type(again.outputs["act"].value) is Unkept
 
 
