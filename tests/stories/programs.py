@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,10 @@ class Program:
         """Kill it at once (SIGKILL) and return its exit code."""
         self._process.kill()
         return self._process.wait()
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does (SIGINT)."""
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> tuple[int, str, str]:
         """Wait until it ends; return its exit code and what it printed to stdout and stderr."""
