@@ -8,7 +8,7 @@ from portia_nb.session.watchers import add_watcher, remove_watcher
 
 from . import formatters
 from .magics import PortiaMagics
-from .transform import REGISTERED_AS, await_magics
+from .transform import REGISTERED_AS
 
 
 def load(shell: Any) -> None:
@@ -17,8 +17,7 @@ def load(shell: Any) -> None:
         return
     magics = PortiaMagics(shell)
     shell.register_magics(magics)
-    if shell.autoawait:
-        shell.input_transformers_cleanup.append(await_magics)
+    shell.input_transformers_cleanup.append(magics.transform)
     shell.Completer.custom_matchers.append(magics.matcher)
     formatters.install(magics.face)
     if magics.asyncio_run:
@@ -35,7 +34,7 @@ def unload(shell: Any) -> None:
     magics.patch.restore()
     formatters.remove(magics.face)
     _remove(shell.Completer.custom_matchers, magics.matcher)
-    _remove(shell.input_transformers_cleanup, await_magics)
+    _remove(shell.input_transformers_cleanup, magics.transform)
     _remove(shell.configurables, magics)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("portia", None)

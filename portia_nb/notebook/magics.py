@@ -13,6 +13,7 @@ from .arguments import CELL, help_on, help_on_lines
 from .asyncio_run import AsyncioRun
 from .completion import make_matcher
 from .face import Face
+from .transform import await_magics
 from .viewing import Watching
 
 
@@ -45,6 +46,12 @@ class PortiaMagics(Magics):
             self.patch.install()
         else:
             self.patch.restore()
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """Return a cell's lines with its portia magics awaited, where cells can await asyncio."""
+        shell = self.face.shell
+        can_await = shell.autoawait and str(shell.loop_runner) == "asyncio"
+        return await_magics(lines) if can_await else lines
 
     @no_var_expand
     @line_cell_magic

@@ -187,7 +187,7 @@ class Start:
     # -- approval --------------------------------------------------------------------------------
 
     async def _approve(self, plan: Plan, view: LiveView, serves: bool) -> Sequence[AnyEvent]:
-        """Ask once whether `plan` may run, where it changes the world; return what to keep of it."""
+        """Ask once whether `plan` may run, where it changes the world; return what is kept."""
         approval = self._approval = approval_of(self._portia, plan)
         if approval is None:
             return ()

@@ -41,6 +41,15 @@ def test_inside_a_block_the_magic_blocks_and_works_the_same(kernel: Kernel):
     assert calls(kernel.folder)[-1].startswith("awaited")
 
 
+def test_where_cells_can_not_await_the_magic_blocks_and_works_the_same(kernel: Kernel):
+    kernel.run("%autoawait False").raise_for_error()
+    try:
+        kernel.run("result = None\n%portia run going -o result").raise_for_error()
+        assert kernel.evaluate("result.state") == "COMPLETE"
+    finally:
+        kernel.run("%autoawait asyncio").raise_for_error()
+
+
 def test_a_declared_answer_answers(kernel: Kernel):
     kernel.run("%portia run asking -o result --answer city=Oslo").raise_for_error()
     assert kernel.evaluate("result.outputs['city'].value") == "Oslo"

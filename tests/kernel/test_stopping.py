@@ -77,6 +77,18 @@ def test_a_run_that_ends_at_once_is_shown_stopped_with_its_state_saved(loaded: K
     assert "application/vnd.jupyter.widget-view+json" not in done.displays[0]
 
 
+@pytest.mark.parametrize("call", ["portia.run_plan(long)", "await portia.arun_plan(long)"])
+def test_an_interrupted_python_call_stops_its_run_and_shows_it_stopped(loaded: Kernel, call: str):
+    first, second = loaded.send(call), loaded.send("after = 1")
+    wait_for_call(loaded, "slow")
+    loaded.interrupt()
+    done = loaded.finish(first)
+    assert done.ename in ("KeyboardInterrupt", "CancelledError")
+    assert loaded.finish(second).status == "aborted"
+    assert "stopped" in done.text
+    assert "READY_TO_RESUME" in loaded.run("_ = %portia runs").raise_for_error().text
+
+
 def test_an_interrupt_at_the_input_prompt_stops_the_run(loaded: Kernel):
     sent = loaded.send("%portia run asking -o result", allow_stdin=True)
     loaded.client.get_stdin_msg(timeout=20)
