@@ -188,6 +188,8 @@ class StepRecord:
     path: str
     state: StepState = StepState.WAITING
     attempt: int = 0
+    failures: int = 0
+    """Attempts that failed so far."""
     started_at: float | None = None
     ended_at: float | None = None
     value: Any = None
@@ -277,6 +279,7 @@ class Run:
                 step.usage, step.model = step.usage + event.usage, event.model
             case StepFailed(_, attempt, error, retry_in_s):
                 step.attempt, step.ended_at, step.error = attempt, at, error
+                step.failures += 1
                 step.state = StepState.FAILED if retry_in_s is None else StepState.WAITING
                 # A call that has not come back stays under way: a timeout doesn't undo it.
                 if retry_in_s is None and self.clarifications:

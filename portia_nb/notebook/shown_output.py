@@ -22,6 +22,8 @@ MAX_ITEMS = 50
 MAX_NODES = 600
 MAX_DEPTH = 8
 MAX_COLUMNS = 20
+MAX_ROWS = 10
+"""Rows of a table that are shown: a step's output is glanced at here and read in Python."""
 MAX_CELL_CHARS = 120
 _MANY_CELLS = 1_000
 
@@ -125,7 +127,7 @@ def _table(value: Any, max_bytes: int) -> Shown | None:
     shown: list[list[str]] = []
     names = [one_line(str(column), MAX_CELL_CHARS) for column in columns]
     room = max_bytes - _size(names) - 40
-    for row in rows:
+    for row in rows[:MAX_ROWS]:
         cells = [_cell(row[column]) if column in row else "" for column in columns]
         room -= _size(cells)
         if room < 0:
@@ -140,8 +142,13 @@ def _table(value: Any, max_bytes: int) -> Shown | None:
 
 def _records(value: Any) -> tuple[list[Mapping[Any, Any]], int]:
     pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.Series):
+        value = value.to_frame("value" if value.name is None else value.name)
     if pandas is not None and isinstance(value, pandas.DataFrame):
-        return value.head(MAX_ITEMS).to_dict("records"), len(value)
+        head = value.head(MAX_ROWS + 1)
+        if not isinstance(value.index, pandas.RangeIndex):
+            head = head.reset_index(names=_free_names(value))
+        return head.to_dict("records"), len(value)
     if not isinstance(value, list | tuple):
         return [], 0
     rows: list[Mapping[Any, Any]] = []
@@ -153,9 +160,23 @@ def _records(value: Any) -> tuple[list[Mapping[Any, Any]], int]:
     return rows, len(value)
 
 
+def _free_names(frame: Any) -> list[str]:
+    """Return a column's name for each level of the index: its own where no column has it."""
+    taken = {str(column) for column in frame.columns}
+    names = [str(name) if name is not None else "" for name in frame.index.names]
+    return [
+        name if name and name not in taken else "index" if len(names) == 1 else f"index {level}"
+        for level, name in enumerate(names, 1)
+    ]
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"  # numpy's float is one; a table is glanced at, not read off
+    if type(value).__name__ == "Timestamp":
+        return str(value).removesuffix(" 00:00:00")
     return one_line(to_text(_pruned(value, MAX_DEPTH - 2, [40])), MAX_CELL_CHARS)
 
 

@@ -144,8 +144,9 @@ def why_it_waits(
 def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
     """Return what a run adds to a step's row; `output` is its output, cut already."""
     row: View = {"state": "uncertain" if record.uncertain else record.state.value}
-    if record.attempt > 1:
-        row["attempt"] = record.attempt
+    if record.failures:
+        # Not `record.attempt`: a step that asked was attempted before it asked, too.
+        row["attempt"] = record.failures + (record.state is not StepState.FAILED)
     for key, at in (("start", record.started_at), ("end", record.ended_at)):
         if at is not None:
             row[key] = milliseconds(run, at)

@@ -92,3 +92,25 @@ def test_all_outputs_together_keep_to_the_room():
     assert len(json.dumps(shown)) < 13_000
     assert shown[0]["cut"] == "1,000 more characters"
     assert "text" not in shown[-1] and "not shown" in shown[-1]["cut"]
+
+
+def test_a_series_shows_its_labels_dates_without_midnight_and_few_digits():
+    months = pd.to_datetime(["2004-08-01", "2004-09-01"])
+    prices = pd.Series([38.1400000001, 40.86], index=pd.Index(months, name="date"), name="price")
+    assert show_output(prices) == {
+        "table": {
+            "columns": ["date", "price"],
+            "rows": [["2004-08-01", "38.14"], ["2004-09-01", "40.86"]],
+        }
+    }
+
+
+def test_a_tables_index_never_takes_the_name_of_a_column():
+    frame = pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="a"))
+    assert show_output(frame)["table"]["columns"] == ["index", "a"]
+
+
+def test_a_long_table_shows_its_first_rows_and_counts_the_others():
+    shown = show_output(pd.DataFrame({"n": range(100)}))
+    assert len(shown["table"]["rows"]) == 10
+    assert shown["cut"] == "90 more rows"

@@ -9,6 +9,7 @@ from portia_nb.model.clarification import InputClarification
 from portia_nb.model.events import (
     AnyEvent,
     ClarificationRaised,
+    ClarificationResolved,
     ErrorRecord,
     RunCompleted,
     RunFailed,
@@ -245,3 +246,17 @@ def test_a_snapshot_without_its_plan_shows_its_outputs_as_steps():
         }
     )
     assert [row["path"] for row in run_view(run_of(run))["steps"]] == ["a", "b"]
+
+
+def test_a_step_that_asked_first_shows_no_second_attempt():
+    asked = InputClarification(user_guidance="Which?", path="amazon")
+    run = told(
+        two_searches(),
+        [
+            StepStarted("amazon"),
+            ClarificationRaised("amazon", asked),
+            ClarificationResolved(asked.id, "x"),
+            StepStarted("amazon", 2),
+        ],
+    )
+    assert "attempt" not in row_of(run_view(run), "amazon")
