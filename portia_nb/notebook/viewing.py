@@ -64,11 +64,6 @@ def open_view(
     return view
 
 
-def note_shown(face: Face, run_id: str) -> None:
-    """Remember that the running cell shows a run live, so that it isn't shown there twice."""
-    face.shown_in[run_id] = face.shell.execution_count
-
-
 class Watching:
     """Shows the live view of each run that a Python call starts in this kernel."""
 
@@ -94,8 +89,9 @@ class Watching:
 
         self._face.remember_plan(live.plan)
         view = open_view(self._face, None, live.plan, answer, stop)
-        note_shown(self._face, live.id)
+        self._face.note_shown(live.id)
         live.add_listener(view.listen)
+        live.is_shown = True
         close = self._let_clicks_through()
         # While the cell is still open: nbclient drops what a cell shows after its end.
         live.at_end(view.finish)

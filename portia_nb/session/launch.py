@@ -26,7 +26,7 @@ from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
 from .live import Asker, Listener, LiveRun, live_run
-from .log import log_event, set_up_logging
+from .log import is_detailed, log_event, set_up_logging
 from .opening import open_run, refuse_missing_functions
 from .parts import Parts
 
@@ -105,6 +105,9 @@ def start_resume(
     except BaseException:
         parts.store.release(hold)
         raise
+    if run.state is PlanRunState.COMPLETE:
+        parts.store.release(hold)
+        return run.snapshot()
     return _start(parts, run, hold, registry, company, end_user=run.end_user)
 
 
@@ -158,13 +161,15 @@ def _start(
         make_ports=make_ports,
         asker=company.asker,
         handler=parts.hooks.clarification_handler,
-        listeners=(*company.listeners, log_event),
+        listeners=company.listeners,
         secrets=parts.config.secrets(),
         first=first,
         when_left=lambda: parts.recent.remember(run, registry),
     )
     if company.tell is not None and parts.config.live_view:
         company.tell(live)
+    if not live.is_shown or is_detailed(parts.config):
+        live.add_listener(log_event)
     return live.start(context)
 
 

@@ -82,6 +82,8 @@ class LiveRun:
         """
         self.run = run
         self.done: Future[PlanRun]
+        self.is_shown = asker is not None
+        """True: a person watches it, so that the log needn't say at INFO what they see."""
         self._store = store
         self._hold = hold
         self._asker = asker
@@ -112,8 +114,8 @@ class LiveRun:
         Args:
             context: context variables for the run's code; None: a copy of this thread's.
         """
-        _live[self.id] = self
         self.done = background.submit(self._live(), context)
+        _live[self.id] = self
         return self
 
     def add_listener(self, listener: Listener) -> None:

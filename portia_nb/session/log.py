@@ -117,9 +117,14 @@ def set_up_logging(config: Config) -> None:
         logger.addHandler(_OurHandler(config.default_log_sink, config))
 
 
+def is_detailed(config: Config) -> bool:
+    """Tell whether `config` asks for more than a few lines a run."""
+    return config.default_log_level in (LogLevel.TRACE, LogLevel.DEBUG)
+
+
 def log_plan(plan: Plan) -> None:
     """Log a plan that was made."""
-    logger.info("plan created with %d steps: %s", len(plan.steps), shown(plan.plan_context.query))
+    logger.debug("plan created with %d steps: %s", len(plan.steps), shown(plan.plan_context.query))
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug("plan %s\n%s", plan.id, plan.pretty_print())
 
