@@ -71,7 +71,8 @@ def start_run(
     user = None if end_user is None else str(getattr(end_user, "external_id", end_user))
     hold = parts.store.create_run(run.id, found, owner=parts.owner())
     created = RunCreated(found.id, inputs, user)
-    return _start(parts, run, hold, registry, company, end_user=end_user, first=(created, *first))
+    first = (created, *parts.planning_cost.pop(found.id, ()), *first)
+    return _start(parts, run, hold, registry, company, end_user=end_user, first=first)
 
 
 def start_resume(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.config import Config, Purpose
+from portia_nb.model.events import AnyEvent
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.language import LanguageModel
 from portia_nb.model.plan import Plan
@@ -43,6 +44,8 @@ class Parts:
         self.tools = _registry(tools, config)
         self.hooks = hooks
         self.recent = Recent()
+        self.planning_cost: dict[str, Sequence[AnyEvent]] = {}
+        """What making a plan cost, by the plan's id, until its first run takes it into its record."""
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._models: Models | None = None

@@ -61,6 +61,7 @@ class Planning:
             on_reply=self._count,
         )
         parts.store.save_plan(made)
+        parts.planning_cost[made.id] = self.cost
         remember(made)
         log_plan(made)
         return made

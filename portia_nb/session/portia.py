@@ -235,7 +235,6 @@ class Portia(Runner):
             plan,
             inputs,
             end_user=end_user,
-            first=planning.cost,
             tools=self._parts.offered(planning.tools),
             company=Company(caller=caller, tell=tell_watchers),
         )
