@@ -1,4 +1,4 @@
-"""B9 to B11: model calls, prompt characters, and wall time against a lean client written by hand."""
+"""B9 to B11: model calls, prompt characters, and wall time beside a client written by hand."""
 
 from __future__ import annotations
 

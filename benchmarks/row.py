@@ -29,7 +29,8 @@ class Row:
     def __str__(self) -> str:
         word = "holds" if self.holds else ("FAILS" if self.must_hold else "to go")
         return (
-            f"{self.name:4} {word:6} {self.figure:10.3g} {self.unit:10} target ≤ {self.target:<8.3g}"
+            f"{self.name:4} {word:6} {self.figure:10.3g} {self.unit:10}"
+            f" target ≤ {self.target:<8.3g}"
             f" {self.what}{f' ({self.detail})' if self.detail else ''}"
         )
 

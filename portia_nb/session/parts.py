@@ -45,7 +45,7 @@ class Parts:
         self.hooks = hooks
         self.recent = Recent()
         self.planning_cost: dict[str, Sequence[AnyEvent]] = {}
-        """What making a plan cost, by the plan's id, until its first run takes it into its record."""
+        """What making a plan cost, by the plan's id, until its first run takes it over."""
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._models: Models | None = None

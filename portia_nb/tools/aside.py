@@ -19,7 +19,7 @@ _IDLE_S = 30.0
 
 
 class CallEnded(RuntimeError):
-    """Stands for its cause, an error that would end a loop or a coroutine if it were raised there."""
+    """Stands for its cause: an error that would end a loop or a coroutine if raised there."""
 
 
 async def run_aside(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
