@@ -162,7 +162,8 @@ def _store(portia: Portia) -> Iterable[Finding]:
         yield Finding("Store", str(place or "memory"), str(error), False)
         return
     where = str(place) if place is not None else "memory: runs end with this kernel"
-    yield Finding("Store", "runs are kept in", f"{where} ({count} runs)")
+    runs = "1 run" if count == 1 else f"{count} runs"
+    yield Finding("Store", "runs are kept in", f"{where} ({runs})")
 
 
 def _drawing() -> Iterable[Finding]:

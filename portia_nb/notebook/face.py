@@ -49,7 +49,7 @@ class Face:
         """Runs that this face started, by id, oldest first."""
         self.plans: OrderedDict[str, Plan] = OrderedDict()
         """Plans that it made or showed, by id."""
-        self.shown_in: dict[str, int] = {}
+        self.shown_in: OrderedDict[str, int] = OrderedDict()
         """By a run's id, the number of the cell that shows it live."""
         self._used: str | None = None
         self._default: Portia | None = None
@@ -125,6 +125,11 @@ class Face:
             update(value)
 
     # -- what is shown ---------------------------------------------------------------------------
+
+    def note_shown(self, run_id: str) -> None:
+        """Remember that the running cell shows a run live, so that it isn't shown there twice."""
+        self.shown_in[run_id] = self.shell.execution_count
+        _shorten(self.shown_in)
 
     def say(self, text: str) -> None:
         """Show `text` in the running cell."""

@@ -21,7 +21,7 @@ from .approving import PlanApproval, approval_of
 from .arguments import Options
 from .asking import Ladder, Prompts
 from .attending import Attended, until_done
-from .viewing import note_shown, open_view
+from .viewing import open_view
 
 if TYPE_CHECKING:
     from portia_nb.model.events import AnyEvent
@@ -129,7 +129,7 @@ class Start:
         self._live = live
         attended = Attended(self._portia, live, ladder, view)
         self._face.remember_run(attended)
-        note_shown(self._face, live.id)
+        self._face.note_shown(live.id)
         return attended
 
     def _ladder(self, view: LiveView) -> Ladder:
