@@ -30,6 +30,7 @@ from portia_nb.model.plan import AnyStep, InvokeToolStep, SingleToolAgentStep
 from portia_nb.model.run import Run, StepState
 from portia_nb.model.values import LocalDataValue
 
+from .asked import Asked
 from .attempt import Asking, Attempt, Result
 from .deadlines import Deadlines
 from .ending import finish
@@ -63,10 +64,7 @@ class Executor:
         self._index = {step.name: i for i, step in enumerate(run.plan.steps)}
         self._rules: dict[str, Rules] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._asking: dict[str, set[str]] = {}
-        """Open questions by the step that asks."""
-        self._live_questions: set[str] = set()
-        """Open questions that somebody may still answer while this execution lives."""
+        self._asked = Asked(run, ports)
         self._failure: ErrorRecord | None = None
         self._stopping: str | None = None
         self._waiting = False
@@ -85,12 +83,10 @@ class Executor:
         asked = self._run.clarifications.get(clarification_id)
         if asked is None or asked.resolved:
             return
-        self._live_questions.discard(clarification_id)
         self._ports.emit(ClarificationResolved(clarification_id, response, by))
-        path = asked.path or ""
-        if path in self._asking:
-            self._asking[path].discard(clarification_id)
-            self._release(path)
+        self._asked.answered(clarification_id)
+        if asked.path not in self._tasks:  # else when its attempt has ended
+            self._asked.release(asked.path or "", self._ledger)
         if self._waiting:
             self._waiting = False
             self._ports.emit(RunStarted(self._ports.name))
@@ -98,7 +94,7 @@ class Executor:
 
     def nobody_answers(self, clarification_id: str) -> None:
         """Learn that a question stays open: once nothing else can run, the execution returns."""
-        self._live_questions.discard(clarification_id)
+        self._asked.nobody_answers(clarification_id)
         self._advance()
 
     def fail(self, error: BaseException, path: str | None) -> None:
@@ -183,14 +179,11 @@ class Executor:
 
     async def _ask_again(self) -> None:
         """Put the questions that were open when the run was left, and those that its end raised."""
-        open_questions = list(self._run.outstanding())
-        if not open_questions:
-            return
-        for clarification in open_questions:
-            path = clarification.path or ""
-            self._asking.setdefault(path, set()).add(clarification.id)
-            self._ledger.hold(path)
-        await self._put([c.id for c in open_questions])
+        by_step: dict[str, list[str]] = {}
+        for clarification in self._run.outstanding():
+            by_step.setdefault(clarification.path or "", []).append(clarification.id)
+        if by_step:
+            await self._asked.put(by_step, self._ledger)
 
     def _advance(self) -> None:
         """Start what may start; settle where nothing is left to do."""
@@ -208,11 +201,11 @@ class Executor:
             return
         if self._stopping is not None or self._failure is not None or not self._ledger.unfinished:
             self._settle()
-        elif self._asking:
+        elif self._asked.is_open:
             if not self._waiting:
                 self._waiting = True
                 self._ports.emit(RunWaiting())
-            if not self._live_questions:
+            if not self._asked.may_be_answered:
                 self._settle()
 
     def _settle(self) -> None:
@@ -258,7 +251,7 @@ class Executor:
         finally:
             if self._tasks.get(name) is task:
                 del self._tasks[name]
-                self._release(name)
+                self._asked.release(name, self._ledger)
             self._advance()
 
     async def _attempt(
@@ -348,33 +341,15 @@ class Executor:
             )
         return result
 
-    # -- questions -------------------------------------------------------------------------------
-
     async def _raise_questions(self, at: Attempt, asking: Asking) -> None:
         """Put an attempt's questions; the step starts anew when all of them are answered."""
         raised = [
             c.model_copy(update={"plan_run_id": self._run.id, "path": at.path, "step": at.index})
             for c in asking.clarifications
         ]
-        self._asking[at.path] = {c.id for c in raised}
-        self._ledger.hold(at.path)
         for clarification in raised:
             self._ports.emit(ClarificationRaised(at.path, clarification))
-        await self._put([c.id for c in raised])
-
-    async def _put(self, clarification_ids: list[str]) -> None:
-        """Put questions to whoever answers, once they are kept; some may be answered by then."""
-        await self._ports.kept()
-        for clarification_id in clarification_ids:
-            clarification = self._run.clarifications[clarification_id]
-            if not clarification.resolved and self._ports.ask(clarification):
-                self._live_questions.add(clarification_id)
-
-    def _release(self, path: str) -> None:
-        """Let a step start anew that has asked and got every answer, once its attempt has ended."""
-        if path in self._asking and not self._asking[path] and path not in self._tasks:
-            del self._asking[path]
-            self._ledger.release(path)
+        await self._asked.put({at.path: [c.id for c in raised]}, self._ledger)
 
     # -- what a step may do ----------------------------------------------------------------------
 

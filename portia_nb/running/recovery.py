@@ -38,10 +38,16 @@ def recover(
     needed = _needed_names(run)
     for index, step in enumerate(run.plan.steps):
         record = run.steps.get(step.name)
-        if record is None or any(c.source == UNCERTAIN for c in run.answers_for(step.name)):
+        if record is None:
             continue
         side_effect = side_effect_of(step)
         call = record.tool_under_way
+        # Asked about this very call already, and not started since.
+        is_asked = record.uncertain and any(
+            c.source == UNCERTAIN for c in run.answers_for(step.name)
+        )
+        if is_asked:
+            continue
         if record.state is StepState.WAITING and call is not None and side_effect is True:
             emit(StepUncertain(step.name, record.attempt, call.tool_id, call.arguments))
             question = _ask_about_call(run, index, step.name, call.tool_id)

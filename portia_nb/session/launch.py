@@ -1,4 +1,4 @@
-"""Starting and resuming runs: what is checked first, and what the executor is given."""
+"""Making runs ready to start or to go on: what is checked first, what the executor is given."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Company:
     """Is told of the run on this thread, before it starts."""
 
 
-def start_run(
+def prepare_run(
     parts: Parts,
     plan: Plan | PlanUUID | str,
     plan_run_inputs: Any = None,
@@ -57,7 +57,7 @@ def start_run(
     tools: ToolRegistry | None = None,
     company: Company,
 ) -> LiveRun:
-    """Start a run of `plan` and return at once; see `Portia.start_run`."""
+    """Return a run of `plan` that only needs to be started; see `Runner.start_run`."""
     set_up_logging(parts.config)
     found = parts.find_plan(plan)
     if structured_output_schema is not None:
@@ -72,10 +72,10 @@ def start_run(
     hold = parts.store.create_run(run.id, found, owner=parts.owner())
     created = RunCreated(found.id, inputs, user)
     first = (created, *parts.planning_cost.pop(found.id, ()), *first)
-    return _start(parts, run, hold, registry, company, end_user=end_user, first=first)
+    return _prepare(parts, run, hold, registry, company, end_user=end_user, first=first)
 
 
-def start_resume(
+def prepare_resume(
     parts: Parts,
     run_id: str,
     plan: Plan | None = None,
@@ -83,13 +83,16 @@ def start_resume(
     take_over: bool = False,
     company: Company,
 ) -> LiveRun | PlanRun:
-    """Go on with a run and return at once; see `Portia.start_resume`."""
+    """Return a run that only needs to be started to go on; see `Runner.start_resume`.
+
+    One that lives in this process already, or is complete, is returned as it is.
+    """
     set_up_logging(parts.config)
     if (running := live_run(run_id)) is not None:
         return running
     run, registry = _reopen(parts, run_id, plan)
     try:
-        if run.state is PlanRunState.COMPLETE:
+        if _is_complete(run):
             return run.snapshot()
         if company.asker is None and parts.hooks.clarification_handler is None:
             _refuse_open_questions(run)
@@ -106,10 +109,14 @@ def start_resume(
     except BaseException:
         parts.store.release(hold)
         raise
-    if run.state is PlanRunState.COMPLETE:
+    if _is_complete(run):
         parts.store.release(hold)
         return run.snapshot()
-    return _start(parts, run, hold, registry, company, end_user=run.end_user)
+    return _prepare(parts, run, hold, registry, company, end_user=run.end_user)
+
+
+def _is_complete(run: Run) -> bool:
+    return run.state is PlanRunState.COMPLETE
 
 
 def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegistry]:
@@ -127,7 +134,7 @@ def _refuse_open_questions(run: Run) -> None:
         )
 
 
-def _start(
+def _prepare(
     parts: Parts,
     run: Run,
     hold: Hold,
@@ -166,12 +173,13 @@ def _start(
         secrets=parts.config.secrets(),
         first=first,
         when_left=lambda: parts.recent.remember(run, registry),
+        context=context,
     )
     if company.tell is not None and parts.config.live_view:
         company.tell(live)
     if not live.is_shown or is_detailed(parts.config):
         live.add_listener(log_event)
-    return live.start(context)
+    return live
 
 
 def tool_of(step: AnyStep, registry: ToolRegistry) -> Tool[Any]:

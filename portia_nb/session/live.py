@@ -65,6 +65,7 @@ class LiveRun:
         secrets: Sequence[str] = (),
         first: Sequence[AnyEvent] = (),
         when_left: Callable[[], None] = lambda: None,
+        context: contextvars.Context | None = None,
     ) -> None:
         """Prepare; `start` starts it.
 
@@ -79,6 +80,7 @@ class LiveRun:
             secrets: texts that must not stand in a kept error.
             first: events to emit before the run starts.
             when_left: called once everything is kept and nothing changes `run` any more.
+            context: context variables for the run's code; None: a copy of the starting thread's.
         """
         self.run = run
         self.done: Future[PlanRun]
@@ -93,6 +95,8 @@ class LiveRun:
         self._first = tuple(first)
         self._executor = Executor(run, make_ports(self))
         self._when_left = when_left
+        self._context = context
+        self._is_started = False
         self._has_ended = False
         self._endings: tuple[Callable[[], None], ...] = ()
 
@@ -108,14 +112,12 @@ class LiveRun:
 
     # -- from any thread -------------------------------------------------------------------------
 
-    def start(self, context: contextvars.Context | None = None) -> LiveRun:
-        """Start on the background loop and return at once.
-
-        Args:
-            context: context variables for the run's code; None: a copy of this thread's.
-        """
-        self.done = background.submit(self._live(), context)
-        _live[self.id] = self
+    def start(self) -> LiveRun:
+        """Start on the background loop and return at once; twice is once."""
+        if not self._is_started:
+            self._is_started = True
+            self.done = background.submit(self._live(), self._context)
+            _live[self.id] = self
         return self
 
     def add_listener(self, listener: Listener) -> None:

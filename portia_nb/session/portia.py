@@ -122,8 +122,7 @@ class Portia(Runner):
             use_cached_plan,
         )
         plan = wait_here(background.submit(planning.make()))
-        live = self._start_planned(planning, plan, plan_run_inputs, end_user, None)
-        return wait_here(live.done, stop=live.stop)
+        return _wait_for(self._prepare_planned(planning, plan, plan_run_inputs, end_user, None))
 
     async def arun(
         self,
@@ -162,8 +161,8 @@ class Portia(Runner):
         )
         plan = await await_here(background.submit(planning.make()))
         loop = asyncio.get_running_loop()
-        live = self._start_planned(planning, plan, plan_run_inputs, end_user, loop)
-        return await await_here(live.done, stop=live.stop)
+        live = self._prepare_planned(planning, plan, plan_run_inputs, end_user, loop)
+        return await await_here(live.start().done, stop=live.stop)
 
     def run_plan(
         self,
@@ -174,7 +173,7 @@ class Portia(Runner):
     ) -> PlanRun:
         """Run `plan` and return the run as it ended; see `arun_plan`."""
         refuse_own_loop("arun_plan")
-        live = launch.start_run(
+        live = launch.prepare_run(
             self._parts,
             plan,
             plan_run_inputs,
@@ -182,7 +181,7 @@ class Portia(Runner):
             structured_output_schema=structured_output_schema,
             company=Company(tell=tell_watchers),
         )
-        return wait_here(live.done, stop=live.stop)
+        return _wait_for(live)
 
     async def arun_plan(
         self,
@@ -212,7 +211,7 @@ class Portia(Runner):
             ValueError: inputs are missing.
             StorageError: the run can't be kept.
         """
-        live = launch.start_run(
+        live = launch.prepare_run(
             self._parts,
             plan,
             plan_run_inputs,
@@ -220,9 +219,9 @@ class Portia(Runner):
             structured_output_schema=structured_output_schema,
             company=Company(caller=asyncio.get_running_loop(), tell=tell_watchers),
         )
-        return await await_here(live.done, stop=live.stop)
+        return await await_here(live.start().done, stop=live.stop)
 
-    def _start_planned(
+    def _prepare_planned(
         self,
         planning: Planning,
         plan: Plan,
@@ -230,7 +229,7 @@ class Portia(Runner):
         end_user: Any,
         caller: asyncio.AbstractEventLoop | None,
     ) -> LiveRun:
-        return launch.start_run(
+        return launch.prepare_run(
             self._parts,
             plan,
             inputs,
@@ -250,8 +249,10 @@ class Portia(Runner):
         """Go on with a run that was stopped, has failed, or whose process died; see `aresume`."""
         refuse_own_loop("aresume")
         run_id = _id_of(plan_run, plan_run_id)
-        found = launch.start_resume(self._parts, run_id, plan, company=Company(tell=tell_watchers))
-        return found if isinstance(found, PlanRun) else wait_here(found.done, stop=found.stop)
+        found = launch.prepare_resume(
+            self._parts, run_id, plan, company=Company(tell=tell_watchers)
+        )
+        return found if isinstance(found, PlanRun) else _wait_for(found)
 
     async def aresume(
         self,
@@ -277,10 +278,10 @@ class Portia(Runner):
         """
         run_id = _id_of(plan_run, plan_run_id)
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
-        found = launch.start_resume(self._parts, run_id, plan, company=company)
+        found = launch.prepare_resume(self._parts, run_id, plan, company=company)
         if isinstance(found, PlanRun):
             return found
-        return await await_here(found.done, stop=found.stop)
+        return await await_here(found.start().done, stop=found.stop)
 
     def resolve_clarification(
         self, clarification: Clarification, response: Any, plan_run: PlanRun | None = None
@@ -326,6 +327,14 @@ class Portia(Runner):
             RunHeldElsewhere: another process runs it.
         """
         return await run_aside(answers.refuse, self._parts, clarification, error, plan_run)
+
+
+def _wait_for(live: LiveRun) -> PlanRun:
+    try:
+        return wait_here(live.start().done, stop=live.stop)
+    except KeyboardInterrupt:
+        live.stop()  # it may have come before the waiting began; twice is once
+        raise
 
 
 def _id_of(plan_run: PlanRun | None, plan_run_id: PlanRunUUID | str | None) -> str:

@@ -142,7 +142,7 @@ class Runner:
             PlanCheckError: the plan can't run.
             ValueError: inputs are missing.
         """
-        return launch.start_run(
+        live = launch.prepare_run(
             self._parts,
             plan,
             plan_run_inputs,
@@ -152,6 +152,7 @@ class Runner:
             tools=tools,
             company=Company(asker=asker, listeners=listeners, gate=gate, caller=caller),
         )
+        return live.start()
 
     def start_resume(
         self,
@@ -180,9 +181,10 @@ class Runner:
             PortiaBaseError: as `aresume`.
         """
         company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller)
-        return launch.start_resume(
+        found = launch.prepare_resume(
             self._parts, str(plan_run_id), plan, take_over=take_over, company=company
         )
+        return found if isinstance(found, PlanRun) else found.start()
 
     def get_run(self, plan_run_id: PlanRunUUID | str) -> PlanRun:
         """Return a kept run as it stands.

@@ -1,0 +1,253 @@
+"""Answering the questions of a run from code: the loop that people write, handlers, refusals."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portia_nb import (
+    ClarificationHandler,
+    ExecutionHooks,
+    InputClarification,
+    Plan,
+    PlanBuilderV2,
+    PlanRun,
+    StepOutput,
+)
+from portia_nb.errors import (
+    InvalidAnswer,
+    InvalidPlanRunStateError,
+    PlanRunNotFoundError,
+    StaleOwner,
+    StoreFull,
+)
+from portia_nb.storage.memory import MemoryStore
+
+from .stage import portia
+
+
+class Trip:
+    """A plan that asks twice after work that must not be lost, and what it has called."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def plan(self) -> Plan:
+        def look_up() -> Any:
+            self.calls.append("look_up")
+            return threading.Lock()  # no store can keep it
+
+        def book(lock: Any, city: str, go: bool) -> str:
+            self.calls.append("book")
+            return f"{city} {go} {type(lock).__name__}"
+
+        return (
+            PlanBuilderV2()
+            .function_step(function=look_up, step_name="found")
+            .user_input(message="Which city?", options=["Oslo", "Rome"], step_name="city")
+            .user_verify(message="Go?", step_name="go")
+            .function_step(
+                function=book,
+                args={"lock": StepOutput("found"), "city": StepOutput("city"), "go": True},
+                step_name="booked",
+            )
+            .build()
+        )
+
+
+ANSWERS = {"Which city?": "Rome", "Go?": "yes"}
+
+
+@pytest.mark.parametrize("store", ["memory", "disk"])
+def test_the_usual_loop_answers_every_question_and_keeps_every_output(
+    store: str, tmp_path: Path
+) -> None:
+    trip = Trip()
+    us = portia("memory" if store == "memory" else str(tmp_path))
+    run = us.run_plan(trip.plan())
+    asked: list[str] = []
+    while run.state == "NEED_CLARIFICATION":
+        for question in run.get_outstanding_clarifications():
+            asked.append(question.user_guidance)
+            run = us.resolve_clarification(question, ANSWERS[question.user_guidance], run)
+        assert run.state == "READY_TO_RESUME"
+        run = us.resume(run)
+    assert run.state == "COMPLETE", run.error
+    assert asked == ["Which city?", "Go?"]
+    assert run.outputs["booked"].value == "Rome True lock"
+    assert trip.calls == ["look_up", "book"], "nothing ran twice, and no value was lost"
+
+
+async def test_the_async_loop_does_the_same() -> None:
+    trip, us = Trip(), portia()
+    run = await us.arun_plan(trip.plan())
+    while run.state == "NEED_CLARIFICATION":
+        for question in run.get_outstanding_clarifications():
+            run = await us.aresolve_clarification(question, ANSWERS[question.user_guidance])
+        run = await us.aresume(run)
+    assert run.state == "COMPLETE"
+
+
+def test_an_answer_that_is_not_allowed_raises_and_leaves_the_question_open() -> None:
+    trip, us = Trip(), portia()
+    run = us.run_plan(trip.plan())
+    (question,) = run.get_outstanding_clarifications()
+    with pytest.raises(InvalidAnswer, match="Oslo"):
+        us.resolve_clarification(question, "Paris", run)
+    assert us.get_run(run.id).get_outstanding_clarifications() == [question]
+    assert us.resolve_clarification(question, "Oslo").state == "READY_TO_RESUME"
+
+
+def test_the_first_answer_stands() -> None:
+    trip, us = Trip(), portia()
+    run = us.run_plan(trip.plan())
+    (question,) = run.get_outstanding_clarifications()
+    us.resolve_clarification(question, "Oslo", run)
+    us.resolve_clarification(question, "Rome", run)
+    assert us.resume(run).outputs["city"].value == "Oslo"
+
+
+def test_a_run_with_open_questions_does_not_resume_without_somebody_to_ask() -> None:
+    trip, us = Trip(), portia()
+    run = us.run_plan(trip.plan())
+    with pytest.raises(InvalidPlanRunStateError, match="Which city"):
+        us.resume(run)
+    assert us.get_run(run.id).state == "NEED_CLARIFICATION"
+
+
+def test_a_question_of_another_run_is_refused() -> None:
+    trip, us = Trip(), portia()
+    first, second = us.run_plan(trip.plan()), us.run_plan(trip.plan())
+    (question,) = first.get_outstanding_clarifications()
+    with pytest.raises(PlanRunNotFoundError, match="get_outstanding_clarifications"):
+        us.resolve_clarification(question, "Oslo", second)
+
+
+def test_a_question_that_can_not_be_answered_fails_its_run() -> None:
+    trip, us = Trip(), portia()
+    run = us.run_plan(trip.plan())
+    (question,) = run.get_outstanding_clarifications()
+    run = us.error_clarification(question, "nobody knows", run)
+    assert run.state == "FAILED"
+    assert run.error is not None and run.error.message == "nobody knows"
+
+
+class Handler(ClarificationHandler):
+    """Answers at once, later from another thread, or refuses."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def _answer(self, asked: Any, on_resolution: Any, on_error: Any) -> None:
+        if self.how == "refuse":
+            on_error(asked, ValueError("no idea"))
+        elif self.how == "later":
+            answer = ANSWERS[asked.user_guidance]
+            threading.Timer(0.05, on_resolution, (asked, answer)).start()
+        elif self.how == "raise":
+            raise LookupError("in the handler")
+        else:
+            on_resolution(asked, ANSWERS[asked.user_guidance])
+
+    handle_multiple_choice_clarification = _answer
+    handle_user_verification_clarification = _answer
+
+
+@pytest.mark.parametrize("how", ["at once", "later"])
+def test_a_handler_answers_while_the_run_goes_on(how: str) -> None:
+    trip = Trip()
+    run = portia(hooks=ExecutionHooks(clarification_handler=Handler(how))).run_plan(trip.plan())
+    assert run.state == "COMPLETE", run.error
+    assert run.outputs["booked"].value == "Rome True lock"
+
+
+@pytest.mark.parametrize(("how", "error"), [("refuse", "ValueError"), ("raise", "LookupError")])
+def test_a_handler_that_refuses_or_raises_fails_the_run(how: str, error: str) -> None:
+    run = portia(hooks=ExecutionHooks(clarification_handler=Handler(how))).run_plan(Trip().plan())
+    assert run.state == "FAILED"
+    assert run.error is not None and run.error.type == error
+
+
+def test_a_handler_without_a_method_for_the_question_fails_the_run_and_names_it() -> None:
+    plan = PlanBuilderV2().user_input(message="Your name?", step_name="n").build()
+    run = portia(hooks=ExecutionHooks(clarification_handler=Handler("at once"))).run_plan(plan)
+    assert run.error is not None
+    assert "handle_input_clarification" in run.error.message
+
+
+def test_a_handler_is_called_at_once_while_other_steps_run() -> None:
+    asked = threading.Event()
+
+    class Notes(Handler):
+        def handle_input_clarification(self, asked_: Any, on_resolution: Any, _: Any) -> None:
+            asked.set()
+            on_resolution(asked_, "an answer")
+
+    first = InputClarification(argument_name="x", user_guidance="?")
+    calls: list[int] = []
+
+    def curious() -> Any:
+        calls.append(1)
+        return first if len(calls) == 1 else "told"
+
+    plan = (
+        PlanBuilderV2()
+        .function_step(function=curious, step_name="a", side_effect=False)
+        .function_step(function=lambda: asked.wait(10), step_name="b", side_effect=False)
+        .build()
+    )
+    run = portia(hooks=ExecutionHooks(clarification_handler=Notes("at once"))).run_plan(plan)
+    assert run.outputs["b"].value is True, "the handler was called while b ran"
+
+
+def test_a_live_run_takes_answers_from_any_portia_and_thread() -> None:
+    trip, us = Trip(), portia()
+    waiting = threading.Event()
+    live = us.start_run(trip.plan(), asker=lambda _, __: waiting.set())
+    assert waiting.wait(10)
+    (question,) = list(live.run.outstanding())
+    with pytest.raises(InvalidAnswer):
+        live.answer(question.id, "Paris")
+    waiting.clear()
+    run = us.resolve_clarification(question, "Oslo")
+    assert isinstance(run, PlanRun)
+    assert waiting.wait(10)
+    (question,) = list(live.run.outstanding())
+    live.answer(question.id, "yes", "a test")
+    assert live.done.result(10).outputs["booked"].value == "Oslo True lock"
+
+
+# -- the store fails -------------------------------------------------------------------------------
+
+
+class FailingStore(MemoryStore):
+    """A store whose disk fills up, or whose run is taken over, after so many events."""
+
+    def __init__(self, error: Exception, after: int) -> None:
+        super().__init__()
+        self.error, self.after = error, after
+
+    def append(self, hold: Any, recorded: Any) -> None:
+        if recorded.seq > self.after:
+            hold.ledger.fail(self.error)
+        super().append(hold, recorded)
+
+
+@pytest.mark.parametrize("error", [StoreFull("no room"), StaleOwner("taken over")])
+@pytest.mark.parametrize("after", range(8))
+def test_a_store_that_fails_is_a_typed_error_and_never_a_hang(error: Exception, after: int) -> None:
+    us = portia()
+    us._parts.keep_in(FailingStore(error, after))
+    called: list[int] = []
+    plan = (
+        PlanBuilderV2()
+        .function_step(function=lambda: called.append(1), step_name="a", side_effect=True)
+        .function_step(function=lambda: called.append(2), step_name="b", side_effect=True)
+        .build()
+    )
+    with pytest.raises(type(error)):
+        us.run_plan(plan)
+    assert len(called) <= 2 and (after >= 4 or not called), "no call that was not kept is made"
