@@ -197,8 +197,6 @@ class Config(BaseModel):
     """Never ask a person: a question that no declared answer meets stops the run."""
     live_view: bool = True
     """Python calls made in a notebook show the live view once ``%load_ext portia_nb`` has run."""
-    patch_asyncio_run: bool = True
-    """``%load_ext portia_nb`` lets ``asyncio.run`` work in a cell."""
 
     @field_validator("llm_provider", mode="before")
     @classmethod

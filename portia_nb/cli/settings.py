@@ -41,7 +41,7 @@ HELP: Mapping[str, str] = {
 }
 """Each setting that is an option, and its help."""
 
-NO_OPTIONS = frozenset({*KEYS, "approve", "feature_flags", "live_view", "patch_asyncio_run"}) | {
+NO_OPTIONS = frozenset({*KEYS, "approve", "feature_flags", "live_view"}) | {
     "execution_agent_type",
     "planning_agent_type",
 }
