@@ -10,8 +10,10 @@ import asyncio
 import concurrent.futures
 import contextvars
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from .mailbox import Mailbox, mailbox_of
 
 T = TypeVar("T")
 
@@ -24,6 +26,7 @@ class Background:
         self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._mailbox: Mailbox | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -32,12 +35,19 @@ class Background:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._loop = asyncio.new_event_loop()
+                self._mailbox = mailbox_of(self._loop)
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name=self._name, daemon=True
                 )
                 self._thread.start()
             assert self._loop is not None
             return self._loop
+
+    def post(self, call: Callable[..., Any], *given: Any) -> None:
+        """Let the loop call ``call(*given)`` soon, in the order of posting; from any thread."""
+        loop = self.loop
+        assert self._mailbox is not None and self._mailbox.loop is loop
+        self._mailbox.post(call, *given)
 
     @property
     def is_here(self) -> bool:
@@ -61,7 +71,7 @@ class Background:
             the future asks the coroutine to stop and leaves the future unresolved until it has.
         """
         seen = contextvars.copy_context() if context is None else context.copy()
-        done: Submitted[T] = Submitted(self.loop)
+        done: Submitted[T] = Submitted(self)
 
         async def follow() -> None:
             try:
@@ -74,22 +84,22 @@ class Background:
                 done.finish(value)
 
         def start() -> None:
-            task = self.loop.create_task(follow(), context=seen)
+            task = asyncio.get_running_loop().create_task(follow(), context=seen)
             done.task = task
             if done.asked_to_stop:
                 task.cancel()
 
-        self.loop.call_soon_threadsafe(start)
+        self.post(start)
         return done
 
 
 class Submitted(concurrent.futures.Future[T]):
     """A future whose `cancel` only asks: it is resolved when the coroutine has ended."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to a coroutine on `loop`."""
+    def __init__(self, background: Background) -> None:
+        """Belong to a coroutine on the loop of `background`."""
         super().__init__()
-        self._loop = loop
+        self._background = background
         self.task: asyncio.Task[None] | None = None
         self.asked_to_stop = False
 
@@ -98,7 +108,7 @@ class Submitted(concurrent.futures.Future[T]):
         if self.done():
             return False
         self.asked_to_stop = True
-        self._loop.call_soon_threadsafe(lambda: self.task and self.task.cancel())
+        self._background.post(lambda: self.task and self.task.cancel())
         return True
 
     def finish(self, value: Any = None, error: BaseException | None = None) -> None:

@@ -1,14 +1,15 @@
-"""Running coroutines on another thread's event loop, many hand-overs to one wake-up."""
+"""Running coroutines on another thread's event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from portia_nb.tools.aside import as_exception
+
+from .mailbox import Mailbox, mailbox_of
 
 CLEAN_UP_S = 5.0
 """Seconds that a cancelled coroutine may take on another loop before it is left to itself."""
@@ -17,7 +18,7 @@ CLEAN_UP_S = 5.0
 class _Job:
     """One coroutine on its way to another loop and back."""
 
-    __slots__ = ("context", "done", "error", "make", "name", "task", "value")
+    __slots__ = ("context", "done", "make", "name", "task")
 
     def __init__(
         self, make: Callable[[], Awaitable[Any]], name: str, done: asyncio.Future[Any]
@@ -27,16 +28,10 @@ class _Job:
         self.done = done
         self.context = contextvars.copy_context()
         self.task: asyncio.Task[None] | None = None
-        self.value: Any = None
-        self.error: BaseException | None = None
 
 
 class OtherLoop:
-    """Runs coroutines on a loop of another thread.
-
-    Handing over wakes the other thread, which costs far more than the hand-over itself; so whatever
-    is handed over before the other side has woken goes along with the same wake-up, both ways.
-    """
+    """Runs coroutines on a loop of another thread."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, under_way: dict[asyncio.Task[Any], str]
@@ -47,18 +42,15 @@ class OtherLoop:
             loop: where the coroutines run.
             under_way: is kept up with the tasks there, and what they run.
         """
-        self._loop = loop
+        self._there = mailbox_of(loop)
+        self._home: Mailbox | None = None
         self._under_way = under_way
-        self._home: asyncio.AbstractEventLoop | None = None
-        self._jobs: deque[_Job] = deque()
-        self._results: deque[_Job] = deque()
-        self._called_there = False
-        self._called_home = False
 
     @property
     def is_open(self) -> bool:
         """True while coroutines can be handed over: the loop runs, and isn't this one."""
-        return self._loop.is_running() and self._loop is not asyncio.get_running_loop()
+        loop = self._there.loop
+        return loop.is_running() and loop is not asyncio.get_running_loop()
 
     async def run(self, make: Callable[[], Awaitable[Any]], name: str) -> Any:
         """Await ``make()`` on the other loop and return what it returns.
@@ -69,61 +61,49 @@ class OtherLoop:
         Raises:
             Exception: whatever it raises; what would end a loop comes as `as_exception` says.
         """
-        self._home = asyncio.get_running_loop()
-        job = _Job(make, name, self._home.create_future())
-        self._jobs.append(job)
-        if not self._called_there:
-            self._called_there = True
-            self._loop.call_soon_threadsafe(self._take)
+        if self._home is None:
+            self._home = mailbox_of(asyncio.get_running_loop())
+        job = _Job(make, name, self._home.loop.create_future())
+        self._there.post(self._take, job)
         try:
             return await asyncio.shield(job.done)
         except asyncio.CancelledError:
             if not job.done.done():
-                self._loop.call_soon_threadsafe(self._cancel, job)
+                self._there.post(self._cancel, job)
                 await asyncio.wait({job.done}, timeout=CLEAN_UP_S)
             if job.done.done() and not job.done.cancelled():
                 job.done.exception()  # looked at: it ended while it was being stopped
             raise
 
+    def _take(self, job: _Job) -> None:
+        job.task = self._there.loop.create_task(self._work(job), context=job.context)
+        self._under_way[job.task] = job.name
+
     def _cancel(self, job: _Job) -> None:
         if job.task is not None:
             job.task.cancel()
 
-    def _take(self) -> None:
-        # The flag goes down before the queue is emptied: a job added in between calls in vain.
-        self._called_there = False
-        while self._jobs:
-            job = self._jobs.popleft()
-            job.task = self._loop.create_task(self._work(job), context=job.context)
-            self._under_way[job.task] = job.name
-
     async def _work(self, job: _Job) -> None:
+        value: Any = None
+        error: BaseException | None = None
         try:
-            job.value = await job.make()
+            value = await job.make()
         except asyncio.CancelledError as stopped:
-            job.error = stopped
-        except BaseException as error:
-            job.error = as_exception(error, job.name)
+            error = stopped
+        except BaseException as raised:
+            error = as_exception(raised, job.name)
         if job.task is not None:
             self._under_way.pop(job.task, None)
-        self._results.append(job)
-        if not self._called_home:
-            self._called_home = True
-            assert self._home is not None
-            try:
-                self._home.call_soon_threadsafe(self._give)
-            except RuntimeError:
-                return  # our loop is closed: nobody waits any more
+        assert self._home is not None
+        self._home.post(_settle, job.done, value, error)
 
-    def _give(self) -> None:
-        self._called_home = False
-        while self._results:
-            job = self._results.popleft()
-            if job.done.done():
-                continue
-            if job.error is None:
-                job.done.set_result(job.value)
-            elif isinstance(job.error, asyncio.CancelledError):
-                job.done.cancel()
-            else:
-                job.done.set_exception(job.error)
+
+def _settle(done: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(value)
+    elif isinstance(error, asyncio.CancelledError):
+        done.cancel()
+    else:
+        done.set_exception(error)

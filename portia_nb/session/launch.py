@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,6 +144,7 @@ def _prepare(
 ) -> LiveRun:
     context = contextvars.copy_context()
     caller = None if background.is_here else company.caller
+    owner = parts.owner()
 
     def make_ports(live: LiveRun) -> Ports:
         return Ports(
@@ -159,7 +158,7 @@ def _prepare(
             hooks=parts.hooks,
             gate=company.gate,
             end_user=end_user,
-            name=f"{socket.gethostname()}:{os.getpid()}",
+            name=f"{owner.host}:{owner.pid}",
         )
 
     live = LiveRun(

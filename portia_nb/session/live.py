@@ -150,19 +150,19 @@ class LiveRun:
         if asked is None or asked.resolved:
             return
         checked = asked.check_answer(response)
-        background.loop.call_soon_threadsafe(self._executor.answer, clarification_id, checked, by)
+        background.post(self._executor.answer, clarification_id, checked, by)
 
     def nobody_answers(self, clarification_id: str) -> None:
         """Leave a question open: the run returns with it once nothing else can run."""
-        background.loop.call_soon_threadsafe(self._executor.nobody_answers, clarification_id)
+        background.post(self._executor.nobody_answers, clarification_id)
 
     def fail(self, error: BaseException, path: str | None = None) -> None:
         """Let the run fail with `error`: nothing new starts, and what runs may finish."""
-        background.loop.call_soon_threadsafe(self._executor.fail, error, path)
+        background.post(self._executor.fail, error, path)
 
     def stop(self, reason: str = "stopped") -> None:
         """Stop the run: no call starts from now on; outputs are kept, and it can be resumed."""
-        background.loop.call_soon_threadsafe(self._executor.stop, reason)
+        background.post(self._executor.stop, reason)
 
     # -- on the background loop ------------------------------------------------------------------
 

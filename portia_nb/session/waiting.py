@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from portia_nb.running.background import background
+from portia_nb.running.mailbox import mailbox_of
 
 T = TypeVar("T")
 BEAT_S = 0.1
@@ -72,19 +73,28 @@ async def await_here(
         asyncio.CancelledError: the task was cancelled; what it waited for has been stopped, and has
             ended or goes on cleaning up after `GRACE_S`.
     """
-    waiter: asyncio.Future[T] = asyncio.wrap_future(future)
+    loop = asyncio.get_running_loop()
+    mailbox = mailbox_of(loop)
+    ended = loop.create_future()
+    future.add_done_callback(lambda _: mailbox.post(_wake, ended))
     try:
-        with _heart_of(asyncio.get_running_loop()):
-            return await asyncio.shield(waiter)
+        with _heart_of(loop):
+            await asyncio.shield(ended)
+        return future.result()
     except asyncio.CancelledError:
         if future.done():
             raise
         (stop or future.cancel)()
-        with _heart_of(asyncio.get_running_loop()):
-            await asyncio.wait({waiter}, timeout=GRACE_S)
-        if waiter.done() and not waiter.cancelled():
-            waiter.exception()  # looked at: whoever cancelled hears of the cancellation
+        with _heart_of(loop):
+            await asyncio.wait({ended}, timeout=GRACE_S)
         raise
+    except concurrent.futures.CancelledError:
+        raise asyncio.CancelledError from None
+
+
+def _wake(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 class _Heart:
