@@ -301,13 +301,15 @@ def _to_json(value: Any) -> Any:
             return value.model_dump(mode="json")
         case ErrorRecord() | Usage():
             return {f.name: getattr(value, f.name) for f in fields(value)}
-        case None | bool() | int() | float() | str() if value == value and not isinstance(
-            value, float
-        ):
+        case None | bool() | str():
+            return value
+        case int() if -_PLAIN_INT < value < _PLAIN_INT:
             return value
         case _:
             return codecs.encode_or_describe(value)
 
+
+_PLAIN_INT = 2**63  # a larger one has a codec: Python refuses to print very long ones
 
 _READERS: dict[str, Any] = {
     "error": lambda data: ErrorRecord(**data),
