@@ -65,6 +65,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "PortiaToolRegistry",
         "ToolRegistry",
     ),
+    "tools.mcp.configs": (
+        "SseMcpClientConfig",
+        "StdioMcpClientConfig",
+        "StreamableHttpMcpClientConfig",
+    ),
+    "tools.mcp.registry": ("McpToolRegistry",),
     "tools.examples": ("example_tool_registry", "open_source_tool_registry"),
     "tools.builtin.calculator": ("CalculatorTool",),
     "tools.builtin.file_reader": ("FileReaderTool",),
@@ -409,6 +415,18 @@ if TYPE_CHECKING:
     )
     from portia_nb.tools.examples import (
         open_source_tool_registry as open_source_tool_registry,
+    )
+    from portia_nb.tools.mcp.configs import (
+        SseMcpClientConfig as SseMcpClientConfig,
+    )
+    from portia_nb.tools.mcp.configs import (
+        StdioMcpClientConfig as StdioMcpClientConfig,
+    )
+    from portia_nb.tools.mcp.configs import (
+        StreamableHttpMcpClientConfig as StreamableHttpMcpClientConfig,
+    )
+    from portia_nb.tools.mcp.registry import (
+        McpToolRegistry as McpToolRegistry,
     )
     from portia_nb.tools.registry import (
         DefaultToolRegistry as DefaultToolRegistry,
