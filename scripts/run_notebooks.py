@@ -27,8 +27,13 @@ CELL_TIMEOUT_S = 55
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 
 
-def executed(path: Path, folder: Path) -> Any:
+def executed(path: Path, folder: Path, **variables: str) -> Any:
     """Return the notebook at `path`, run from top to bottom with `folder` as its project.
+
+    Args:
+        path: the notebook, which stays as it is.
+        folder: the kernel's working folder.
+        variables: of the kernel's environment, beside this process's own without its keys.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
@@ -37,6 +42,7 @@ def executed(path: Path, folder: Path) -> Any:
     (folder / "pyproject.toml").write_text('[project]\nname = "tutorial"\nversion = "0"\n')
     notebook = nbformat.read(path, as_version=4)
     environment = {k: v for k, v in os.environ.items() if not is_private(k)}
+    environment = {**environment, "PYTHONPATH": str(ROOT), **variables}
     client = nbclient.NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT_S,
@@ -45,7 +51,7 @@ def executed(path: Path, folder: Path) -> Any:
         store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    return client.execute(env={**environment, "PYTHONPATH": str(ROOT)})
+    return client.execute(env=environment)
 
 
 def main() -> None:

@@ -36,6 +36,9 @@ class Channel(Protocol):
     def close(self) -> None:
         """Tell the browser that nothing more will come."""
 
+    def take_back(self) -> None:
+        """Say that no page has drawn the view, so that nobody needs to keep its code."""
+
 
 def open_widget() -> Channel:
     """Open a widget; the first call imports anywidget."""

@@ -18,3 +18,12 @@ class RunWidget(anywidget.AnyWidget):
     # As text and not as paths: anywidget watches paths for changes, with a thread each.
     _esm = (_STATIC / "run_view.js").read_text(encoding="utf-8")
     _css = (_STATIC / "run_view.css").read_text(encoding="utf-8")
+
+    def take_back(self) -> None:
+        """Leave no code in a notebook that is run by a program: nbclient keeps 55 kB a widget.
+
+        A page that is merely slow has stdin, and gets what it needs.
+        """
+        kernel = getattr(getattr(self, "comm", None), "kernel", None)
+        if not getattr(kernel, "_allow_stdin", True):
+            self._esm = self._css = ""

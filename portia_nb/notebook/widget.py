@@ -152,6 +152,8 @@ class LiveView:
                 run, order=self._order, side_effects=self._side_effects
             )
         self._publisher.publish(bundle, {}, transient={"display_id": self.display_id}, update=True)
+        if self._channel is not None and not self.ready.is_set():
+            self._channel.take_back()  # here: nbclient hears nothing after the cell's end
         self._hand_over(self._close)
 
     async def until_ready(self, timeout_s: float) -> bool:

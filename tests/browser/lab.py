@@ -22,6 +22,7 @@ from typing import Literal
 import nbformat
 from playwright.async_api import (
     Browser,
+    ConsoleMessage,
     Error,
     Locator,
     Page,
@@ -217,13 +218,14 @@ class NotebookPage:
     path: Path
     """The notebook's file; its folder is the kernel's working folder."""
     errors: list[str] = field(default_factory=list)
-    """Uncaught JavaScript errors that passed through our own code; the front ends have theirs."""
+    """Uncaught and logged errors of our own code; the front ends have theirs."""
     outside_requests: list[str] = field(default_factory=list)
     """Addresses, other than the server's, that the page asked for."""
 
     def watch(self) -> None:
         """Begin to note errors and requests."""
         self.page.on("pageerror", self._note_error)
+        self.page.on("console", self._note_logged)
         self.page.on("request", self._note_request)
 
     def _note_error(self, error: Error) -> None:
@@ -231,6 +233,11 @@ class NotebookPage:
         # The extension is served from a folder of its name, the widget's module from a blob.
         if "portia-nb" in stack or "blob:" in stack:
             self.errors.append(stack)
+
+    def _note_logged(self, message: ConsoleMessage) -> None:
+        place = f"{message.location.get('url', '')} {message.text}"
+        if message.type == "error" and ("portia-nb" in place or "blob:" in place):
+            self.errors.append(place)
 
     def _note_request(self, request: Request) -> None:
         if not request.url.startswith((self.server.url, "data:", "blob:")):

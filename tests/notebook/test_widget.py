@@ -37,6 +37,7 @@ class FakeChannel:
         self.times: list[float] = []
         self.bytes = 0
         self.closed = False
+        self.was_taken_back = False
         self.arrived = asyncio.Event()
         self._heard: list[Callable[..., None]] = []
 
@@ -54,6 +55,9 @@ class FakeChannel:
     def close(self) -> None:
         self.closed = True
         self.arrived.set()
+
+    def take_back(self) -> None:
+        self.was_taken_back = True
 
     def hear(self, message: Any) -> None:
         for callback in self._heard:
@@ -301,6 +305,17 @@ async def test_at_the_end_the_output_holds_no_widget_and_the_widget_is_closed(st
     assert WIDGET_MIME not in data
     assert "Amazon" in data["text/html"] and "Amazon" in data["text/plain"]
     assert stage.channel.sent[-1]["head"]["state"] == "COMPLETE"
+
+
+@pytest.mark.parametrize("is_drawn", [True, False])
+async def test_its_code_is_taken_back_only_where_no_page_drew_it(stage: Stage, is_drawn: bool):
+    if is_drawn:
+        await stage.open()
+    else:
+        stage.view.show()
+    stage.view.finish()
+    await stage.channel.until(lambda: stage.channel.closed)
+    assert stage.channel.was_taken_back is not is_drawn
 
 
 async def test_a_page_that_was_reloaded_keeps_its_view_at_the_end(stage: Stage):
