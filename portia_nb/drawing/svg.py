@@ -37,7 +37,7 @@ _TOLD: tuple[ShownState, ...] = (
     *("done", "skipped", "running", "asking", "uncertain", "failed", "stopped", "waiting"),
 )
 LEGEND_WIDTH = 330
-_LEGEND = "dotted: keeps its place, as it may have side effects"
+_LEGEND = "dotted: keeps its place, as it asks or has side effects"
 
 
 def draw_svg(

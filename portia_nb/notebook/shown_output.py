@@ -30,7 +30,8 @@ _MANY_CELLS = 1_000
 Shown = dict[str, Any]
 """One of `{"text": …}`, `{"json": …}` (indented), `{"table": {"columns", "rows"}}`, or none.
 
-`cut` says in words what is left out, `summary` is the output's own summary.
+`cut` says in words what is left out, `summary` is the output's own summary. A table whose rows
+aren't all there has their `count` beside them.
 """
 
 
@@ -137,7 +138,10 @@ def _table(value: Any, max_bytes: int) -> Shown | None:
         return None
     table: Shown = {"table": {"columns": names, "rows": shown}}
     more = count - len(shown)
-    return {**table, "cut": f"{more:,} more rows"} if more else table
+    if more:
+        table["table"]["count"] = count
+        table["cut"] = f"{more:,} more rows"
+    return table
 
 
 def _records(value: Any) -> tuple[list[Mapping[Any, Any]], int]:

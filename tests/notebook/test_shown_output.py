@@ -114,3 +114,4 @@ def test_a_long_table_shows_its_first_rows_and_counts_the_others():
     shown = show_output(pd.DataFrame({"n": range(100)}))
     assert len(shown["table"]["rows"]) == 10
     assert shown["cut"] == "90 more rows"
+    assert shown["table"]["count"] == 100

@@ -6,7 +6,7 @@
  * text enters by `textContent`; nothing is loaded from anywhere. Hosts: the widget below, and the
  * JupyterLab extension, which shows stored runs and has nobody to answer to.
  *
- * @typedef {{columns: string[], rows: string[][]}} Table
+ * @typedef {{columns: string[], rows: string[][], count?: number}} Table
  * @typedef {{text?: string, json?: string, table?: Table, cut?: string, summary?: string}} Output
  * @typedef {{type: string, message: string, step?: string, traceback?: string}} Failure
  * @typedef {{
@@ -219,8 +219,8 @@ function preview(output) {
     return output.summary;
   }
   if (output.table) {
-    const { rows, columns } = output.table;
-    return `${rows.length}${output.cut ? '+' : ''} rows: ${columns.join(', ')}`;
+    const { rows, columns, count = rows.length } = output.table;
+    return `${count.toLocaleString('en')} ${count === 1 ? 'row' : 'rows'}: ${columns.join(', ')}`;
   }
   return (output.text ?? output.json ?? output.cut ?? '').slice(0, 300).replace(/\s+/g, ' ').trim();
 }
