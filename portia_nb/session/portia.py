@@ -8,6 +8,7 @@ from typing import Any
 
 from portia_nb.errors import PlanRunNotFoundError
 from portia_nb.model.clarification import Clarification
+from portia_nb.model.events import AnyEvent
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
@@ -19,7 +20,7 @@ from .launch import Company
 from .live import LiveRun
 from .plans import Planning, names_of_inputs
 from .runner import Runner
-from .waiting import await_here, refuse_own_loop, wait_here
+from .waiting import await_here, refuse_own_loop, run_here, run_on_this_loop, wait_here
 from .watchers import tell_watchers
 
 
@@ -122,7 +123,11 @@ class Portia(Runner):
             use_cached_plan,
         )
         plan = wait_here(background.submit(planning.make()))
-        return _wait_for(self._prepare_planned(planning, plan, plan_run_inputs, end_user, None))
+        return run_here(
+            lambda: self._prepare(
+                plan, plan_run_inputs, end_user, first=planning.cost, tools=planning.tools
+            )
+        )
 
     async def arun(
         self,
@@ -161,8 +166,16 @@ class Portia(Runner):
         )
         plan = await await_here(background.submit(planning.make()))
         loop = asyncio.get_running_loop()
-        live = self._prepare_planned(planning, plan, plan_run_inputs, end_user, loop)
-        return await await_here(live.start().done, stop=live.stop)
+        return await run_on_this_loop(
+            lambda: self._prepare(
+                plan,
+                plan_run_inputs,
+                end_user,
+                first=planning.cost,
+                tools=planning.tools,
+                caller=loop,
+            )
+        )
 
     def run_plan(
         self,
@@ -173,15 +186,9 @@ class Portia(Runner):
     ) -> PlanRun:
         """Run `plan` and return the run as it ended; see `arun_plan`."""
         refuse_own_loop("arun_plan")
-        live = launch.prepare_run(
-            self._parts,
-            plan,
-            plan_run_inputs,
-            end_user=end_user,
-            structured_output_schema=structured_output_schema,
-            company=Company(tell=tell_watchers),
+        return run_here(
+            lambda: self._prepare(plan, plan_run_inputs, end_user, structured_output_schema)
         )
-        return _wait_for(live)
 
     async def arun_plan(
         self,
@@ -211,30 +218,32 @@ class Portia(Runner):
             ValueError: inputs are missing.
             StorageError: the run can't be kept.
         """
-        live = launch.prepare_run(
-            self._parts,
-            plan,
-            plan_run_inputs,
-            end_user=end_user,
-            structured_output_schema=structured_output_schema,
-            company=Company(caller=asyncio.get_running_loop(), tell=tell_watchers),
+        loop = asyncio.get_running_loop()
+        return await run_on_this_loop(
+            lambda: self._prepare(
+                plan, plan_run_inputs, end_user, structured_output_schema, caller=loop
+            )
         )
-        return await await_here(live.start().done, stop=live.stop)
 
-    def _prepare_planned(
+    def _prepare(
         self,
-        planning: Planning,
-        plan: Plan,
+        plan: Plan | PlanUUID | str,
         inputs: Any,
         end_user: Any,
-        caller: asyncio.AbstractEventLoop | None,
+        schema: Any = None,
+        *,
+        first: Sequence[AnyEvent] = (),
+        tools: Any = None,
+        caller: asyncio.AbstractEventLoop | None = None,
     ) -> LiveRun:
         return launch.prepare_run(
             self._parts,
             plan,
             inputs,
             end_user=end_user,
-            tools=self._parts.offered(planning.tools),
+            structured_output_schema=schema,
+            first=first,
+            tools=None if tools is None else self._parts.offered(tools),
             company=Company(caller=caller, tell=tell_watchers),
         )
 
@@ -249,10 +258,8 @@ class Portia(Runner):
         """Go on with a run that was stopped, has failed, or whose process died; see `aresume`."""
         refuse_own_loop("aresume")
         run_id = _id_of(plan_run, plan_run_id)
-        found = launch.prepare_resume(
-            self._parts, run_id, plan, company=Company(tell=tell_watchers)
-        )
-        return found if isinstance(found, PlanRun) else _wait_for(found)
+        company = Company(tell=tell_watchers)
+        return run_here(lambda: launch.prepare_resume(self._parts, run_id, plan, company=company))
 
     async def aresume(
         self,
@@ -278,10 +285,9 @@ class Portia(Runner):
         """
         run_id = _id_of(plan_run, plan_run_id)
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
-        found = launch.prepare_resume(self._parts, run_id, plan, company=company)
-        if isinstance(found, PlanRun):
-            return found
-        return await await_here(found.start().done, stop=found.stop)
+        return await run_on_this_loop(
+            lambda: launch.prepare_resume(self._parts, run_id, plan, company=company)
+        )
 
     def resolve_clarification(
         self, clarification: Clarification, response: Any, plan_run: PlanRun | None = None
@@ -327,14 +333,6 @@ class Portia(Runner):
             RunHeldElsewhere: another process runs it.
         """
         return await run_aside(answers.refuse, self._parts, clarification, error, plan_run)
-
-
-def _wait_for(live: LiveRun) -> PlanRun:
-    try:
-        return wait_here(live.start().done, stop=live.stop)
-    except KeyboardInterrupt:
-        live.stop()  # it may have come before the waiting began; twice is once
-        raise
 
 
 def _id_of(plan_run: PlanRun | None, plan_run_id: PlanRunUUID | str | None) -> str:

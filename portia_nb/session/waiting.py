@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
-from typing import Any, TypeVar
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from portia_nb.model.run import PlanRun
 from portia_nb.running.background import background
 from portia_nb.running.mailbox import mailbox_of
+
+if TYPE_CHECKING:
+    from .live import LiveRun
 
 T = TypeVar("T")
 BEAT_S = 0.1
@@ -95,6 +102,70 @@ async def await_here(
 def _wake(ended: asyncio.Future[None]) -> None:
     if not ended.done():
         ended.set_result(None)
+
+
+def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
+    """Start the run that `prepare` returns and wait for it in this thread.
+
+    Raises:
+        KeyboardInterrupt: as `wait_here`; the run has been stopped and can be resumed.
+    """
+    live: LiveRun | None = None
+    is_stopped = False
+
+    def stop() -> None:
+        nonlocal is_stopped
+        is_stopped = True
+        if live is not None:
+            live.stop()
+
+    try:
+        with _interrupts_held():
+            found = prepare()
+            if isinstance(found, PlanRun):
+                return found
+            live = found.start()
+        return wait_here(live.done, stop=stop)
+    except KeyboardInterrupt:
+        if live is not None and not is_stopped:  # it came before the wait
+            stop()
+            concurrent.futures.wait([live.done], timeout=GRACE_S)
+        raise
+
+
+async def run_on_this_loop(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
+    """Start the run that `prepare` returns and await it.
+
+    Raises:
+        asyncio.CancelledError: as `await_here`; the run has been stopped and can be resumed.
+    """
+    with _interrupts_held():
+        found = prepare()
+        if isinstance(found, PlanRun):
+            return found
+        live = found.start()
+    return await await_here(live.done, stop=live.stop)
+
+
+@contextmanager
+def _interrupts_held() -> Generator[None]:
+    """Let ■ and Ctrl-C land at the end of the ``with``, not inside it.
+
+    For the moments between claiming a run and waiting for it: an interrupt there would leave a run
+    that nobody runs, held by this very process.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[tuple[int, Any]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
 
 
 class _Heart:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from portia_nb import PlanBuilderV2, ToolHardError, ToolSoftError, tool
+from portia_nb import ExecutionHooks, PlanBuilderV2, ToolHardError, ToolSoftError, tool
 from portia_nb.model.events import StepFailed
 from portia_nb.running import deadlines, rules
 
@@ -333,7 +333,10 @@ async def test_cancelling_the_execution_stops_the_run() -> None:
 
 
 async def test_a_run_that_is_stopped_before_it_starts_calls_nothing() -> None:
-    stage = Stage(plan_of(a=nothing))
+    def never(*_: Any) -> None:
+        pytest.fail("the hook was called")
+
+    stage = Stage(plan_of(a=nothing), hooks=ExecutionHooks(before_plan_run=never))
     stage.executor.stop("never mind")
     assert (await stage.run()).state == "READY_TO_RESUME"
     assert stage.order == []

@@ -15,6 +15,7 @@ from portia_nb import (
     UserVerificationClarification,
     tool,
 )
+from portia_nb.running.calls import approval_subject
 from portia_nb.running.hooks import BeforeStepExecutionOutcome
 
 from .stage import Stage, nothing, plan_of
@@ -197,6 +198,12 @@ async def test_an_approval_covers_no_other_arguments() -> None:
     assert stage.questions[1].subject["arguments"] == {"text": "smuggled"}  # type: ignore[attr-defined]
     stage.answer(stage.questions[1], "no")
     assert (await running).state == "FAILED"
+
+
+def test_an_approval_tells_values_apart_that_python_calls_equal() -> None:
+    subjects = [approval_subject("t", {"n": value}) for value in (1, True, 1.0, "1")]
+    assert len({subject["sha256"] for subject in subjects}) == len(subjects)
+    assert approval_subject("t", {"a": 1, "b": 2})["sha256"] != subjects[0]["sha256"]
 
 
 @pytest.mark.parametrize("is_async", [False, True])

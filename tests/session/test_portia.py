@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 
 from portia_nb import Config, PlanBuilderV2, Portia, StepOutput
 from portia_nb.errors import PlanCheckError, PlanError, RunHeldElsewhere
+from portia_nb.model.events import Recorded, RunCompleted, RunStarted, StepDone
 from portia_nb.session import watchers
 from portia_nb.session.live import LiveRun, live_run
+from portia_nb.storage.memory import MemoryStore
 from portia_nb.storage.owner import Owner
 
 from .stage import Work, portia
@@ -162,6 +166,63 @@ def test_many_threads_resume_one_run_and_it_runs_once() -> None:
             thread.join(10)
         assert len(ended) == 4 and set(ended) <= {"COMPLETE", "held"} and "COMPLETE" in ended
         assert calls == [1]
+
+
+def test_a_run_that_another_process_completes_meanwhile_comes_back_complete() -> None:
+    us = portia()
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    run = us.run_plan(PlanBuilderV2().function_step(function=fail, step_name="a").build())
+
+    class Busy(MemoryStore):
+        def claim(self, run_id: str, **options: Any) -> Any:
+            other = super().claim(run_id, **options)
+            seq = len(self.load_events(run_id))
+            for event in (RunStarted(), StepDone("a", 2, "done elsewhere"), RunCompleted("a")):
+                seq += 1
+                self.append(other, Recorded(seq, 1.0, run_id, event))
+            self.release(other)
+            return super().claim(run_id, **options)
+
+    us.store.__class__ = Busy  # type: ignore[assignment]
+    again = us.resume(run)
+    assert (again.state, again.outputs["a"].value) == ("COMPLETE", "done elsewhere")
+    assert us.store.find_run(run.id).owner is None, "and nobody holds it"
+
+
+@pytest.mark.parametrize("after_s", [i / 400 for i in range(16)])
+def test_an_interrupt_at_any_moment_leaves_a_run_that_resumes(after_s: float) -> None:
+    calls: list[int] = []
+    builder = PlanBuilderV2()
+    for i in range(6):
+
+        def step(number: int) -> None:
+            calls.append(number)
+            time.sleep(0.004)
+
+        builder.function_step(function=step, args={"number": i}, step_name=f"s{i}")
+    us, plan = portia(), builder.build()
+    main = threading.main_thread().ident or 0
+    timer = threading.Timer(after_s, signal.pthread_kill, (main, signal.SIGINT))
+    interrupted_at: float | None = None
+    try:
+        timer.start()
+        us.run_plan(plan)
+        timer.join()
+        time.sleep(0.01)  # let the interrupt come where the run was quicker
+    except KeyboardInterrupt:
+        interrupted_at = time.monotonic()
+    timer.join()
+    rows = us.store.find_runs()
+    if not rows:
+        return  # it came before there was a run
+    run = us.resume(plan_run_id=rows[0].run_id)
+    assert run.state == "COMPLETE", [e.event for e in us.store.load_events(run.id)]
+    assert interrupted_at is not None
+    assert sorted(set(calls)) == list(range(6))
+    assert len(calls) <= 7, "at most the step that was under way ran again"
 
 
 def test_watchers_are_told_of_python_calls_and_of_nothing_else() -> None:
