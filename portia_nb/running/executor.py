@@ -110,8 +110,15 @@ class Executor:
         self._stopping = reason
         for task in self._tasks.values():
             task.cancel()
+            task.add_done_callback(self._forget)
         if self._tasks:
             self._loop.call_later(CLEAN_UP_S, self._settle)
+        self._advance()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        """Drop a task that was cancelled before its coroutine began: none of it ever ran."""
+        for name in [name for name, found in self._tasks.items() if found is task]:
+            del self._tasks[name]
         self._advance()
 
     # -- the execution ---------------------------------------------------------------------------

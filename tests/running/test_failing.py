@@ -342,6 +342,18 @@ async def test_a_run_that_is_stopped_before_it_starts_calls_nothing() -> None:
     assert stage.order == []
 
 
+async def test_a_stop_before_a_step_has_begun_is_not_waited_for() -> None:
+    stage: Stage
+
+    async def stop_at_once() -> None:
+        stage.executor.stop("enough")
+
+    stage = Stage(plan_of(a=stop_at_once, b=nothing))
+    run = await asyncio.wait_for(stage.run(), 2)
+    assert run.state == "READY_TO_RESUME"
+    assert "+b" not in stage.order and "step_cancelled" not in stage.kinds[-1:]
+
+
 async def test_a_stop_during_the_pause_before_a_retry_takes_effect_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
