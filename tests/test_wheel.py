@@ -37,8 +37,10 @@ def test_the_wheel_holds_the_package_and_the_extension_and_nothing_else(wheel: P
 
 @pytest.mark.timeout(120)
 def test_jupyterlab_lists_the_installed_extension_as_enabled_and_ok(wheel: Path, tmp_path: Path):
-    install = ["pip", "install", "--quiet", "--no-deps", "--no-index", "--prefix", tmp_path, wheel]
-    subprocess.run([sys.executable, "-m", *install], check=True, capture_output=True)
+    # Without --ignore-installed pip takes this environment's own installation away.
+    options = ["--quiet", "--no-deps", "--no-index", "--ignore-installed", "--prefix", tmp_path]
+    install = [sys.executable, "-m", "pip", "install", *options, wheel]
+    subprocess.run(install, check=True, capture_output=True)
     environment = os.environ | {"JUPYTER_PATH": str(tmp_path / "share" / "jupyter")}
     listed = subprocess.run(
         [sys.executable, "-m", "jupyterlab.labextensions", "list"],
