@@ -8,9 +8,12 @@ from .base import Tool
 from .builtin.calculator import CalculatorTool
 from .builtin.file_reader import FileReaderTool
 from .builtin.file_writer import FileWriterTool
+from .builtin.image import ImageUnderstandingTool
 from .builtin.llm import LLMTool
+from .builtin.pdf_reader import PDFReaderTool
 from .builtin.search import SearchTool
 from .builtin.sites import CrawlTool, ExtractTool, MapTool
+from .builtin.sql import CheckSQLTool, GetTableSchemasTool, ListTablesTool, RunSQLTool
 from .builtin.weather import WeatherTool
 from .registry import ToolRegistry
 
@@ -20,10 +23,20 @@ def example_tools() -> list[Tool[Any]]:
     return [CalculatorTool(), WeatherTool(), SearchTool()]
 
 
-def open_source_tools() -> list[Tool[Any]]:
-    """Return new instances of every built-in tool."""
+def default_tools() -> list[Tool[Any]]:
+    """Return new instances of the tools that a `Portia` offers where it is given none.
+
+    Not all: each tool that is offered makes every planning prompt longer.
+    """
     sites = [ExtractTool(), CrawlTool(), MapTool()]
     return [*example_tools(), LLMTool(), FileReaderTool(), FileWriterTool(), *sites]
+
+
+def open_source_tools() -> list[Tool[Any]]:
+    """Return new instances of every built-in tool."""
+    documents = [PDFReaderTool(), ImageUnderstandingTool()]
+    sql = [ListTablesTool(), GetTableSchemasTool(), RunSQLTool(), CheckSQLTool()]
+    return [*default_tools(), *documents, *sql]
 
 
 example_tool_registry = ToolRegistry(example_tools())

@@ -191,7 +191,7 @@ class InMemoryToolRegistry(ToolRegistry):
 
 
 class DefaultToolRegistry(ToolRegistry):
-    """The tools of a `Portia` that is given none: the built-in ones that work with `config`.
+    """The tools of a `Portia` that is given none: the most used ones that work with `config`.
 
     A tool that needs a key is here where the key is set: no plan is made with what can't work.
     """
@@ -202,12 +202,12 @@ class DefaultToolRegistry(ToolRegistry):
         Args:
             config: whose keys count; None: `Config.from_default`.
         """
-        from .examples import open_source_tools
+        from .examples import default_tools
 
         known = Config.from_default() if config is None else config
         super().__init__(
             tool
-            for tool in open_source_tools()
+            for tool in default_tools()
             if (needed := getattr(tool, "key_setting", None)) is None or known.key(needed)
         )
 

@@ -196,6 +196,12 @@ def test_the_open_source_registry_holds_every_built_in_tool() -> None:
         "extract_tool",
         "crawl_tool",
         "map_tool",
+        "pdf_reader_tool",
+        "image_understanding_tool",
+        "list_tables",
+        "get_table_schemas",
+        "run_sql",
+        "check_sql",
     ]
 
 
