@@ -349,7 +349,9 @@ async def test_a_stop_before_a_step_has_begun_is_not_waited_for() -> None:
         stage.executor.stop("enough")
 
     stage = Stage(plan_of(a=stop_at_once, b=nothing))
-    run = await asyncio.wait_for(stage.run(), 2)
+    began = time.monotonic()
+    run = await stage.run()
+    assert time.monotonic() - began < 2
     assert run.state == "READY_TO_RESUME"
     assert "+b" not in stage.order and "step_cancelled" not in stage.kinds[-1:]
 
