@@ -1,4 +1,8 @@
-"""Running coroutines on another thread's event loop."""
+"""Running coroutines on another thread's event loop.
+
+What one turn of a loop hands over goes in one parcel: a wake-up lets the other thread take the
+interpreter at once, so that a wake-up for each would make the two threads take turns.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,8 @@ class OtherLoop:
         self._there = mailbox_of(loop)
         self._home: Mailbox | None = None
         self._under_way = under_way
+        self._jobs: list[_Job] = []
+        self._ended: list[_Ended] = []
 
     @property
     def is_open(self) -> bool:
@@ -64,20 +70,30 @@ class OtherLoop:
         if self._home is None:
             self._home = mailbox_of(asyncio.get_running_loop())
         job = _Job(make, name, self._home.loop.create_future())
-        self._there.post(self._take, job)
+        self._jobs.append(job)
+        if len(self._jobs) == 1:
+            self._home.loop.call_soon(self._send_jobs)
         try:
             return await asyncio.shield(job.done)
         except asyncio.CancelledError:
-            if not job.done.done():
+            if job in self._jobs:
+                self._jobs.remove(job)  # it never left
+            elif not job.done.done():
                 self._there.post(self._cancel, job)
                 await asyncio.wait({job.done}, timeout=CLEAN_UP_S)
             if job.done.done() and not job.done.cancelled():
                 job.done.exception()  # looked at: it ended while it was being stopped
             raise
 
-    def _take(self, job: _Job) -> None:
-        job.task = self._there.loop.create_task(self._work(job), context=job.context)
-        self._under_way[job.task] = job.name
+    def _send_jobs(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        if jobs:
+            self._there.post(self._take, jobs)
+
+    def _take(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            job.task = self._there.loop.create_task(self._work(job), context=job.context)
+            self._under_way[job.task] = job.name
 
     def _cancel(self, job: _Job) -> None:
         if job.task is not None:
@@ -94,16 +110,26 @@ class OtherLoop:
             error = as_exception(raised, job.name)
         if job.task is not None:
             self._under_way.pop(job.task, None)
+        self._ended.append((job.done, value, error))
+        if len(self._ended) == 1:
+            self._there.loop.call_soon(self._send_ended)
+
+    def _send_ended(self) -> None:
+        ended, self._ended = self._ended, []
         assert self._home is not None
-        self._home.post(_settle, job.done, value, error)
+        self._home.post(_settle, ended)
 
 
-def _settle(done: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if done.done():
-        return
-    if error is None:
-        done.set_result(value)
-    elif isinstance(error, asyncio.CancelledError):
-        done.cancel()
-    else:
-        done.set_exception(error)
+_Ended = tuple["asyncio.Future[Any]", Any, "BaseException | None"]
+
+
+def _settle(ended: list[_Ended]) -> None:
+    for done, value, error in ended:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(value)
+        elif isinstance(error, asyncio.CancelledError):
+            done.cancel()
+        else:
+            done.set_exception(error)
