@@ -31,7 +31,7 @@ async def test_run_all_asks_once_by_keyboard_and_the_later_cells_see_the_answer(
     form = nb.output(CELLS["07"]).locator("form")
     await expect(form).to_be_visible(timeout=LIMIT_S * 1000)
     await nb.wait_until_running(CELLS["09"])
-    # Where the form took the focus, the answer is two keys away: down from the default, and Enter.
+    # The form has taken the focus; the answer is two keys away.
     await expect(form.get_by_label("2004-08")).to_be_focused()
     await nb.page.keyboard.press("ArrowDown")
     await expect(form.get_by_label("2007-01")).to_be_checked()
