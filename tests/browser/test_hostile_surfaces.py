@@ -23,6 +23,7 @@ from playwright.async_api import Browser, Dialog, Page, Request, expect
 from portia_nb.drawing.dot import plan_to_dot
 from portia_nb.drawing.plan_svg import plan_to_svg
 from portia_nb.notebook.static_record import PLAN_MIME, RUN_MIME
+from portia_nb.notebook.view_state import packed
 from tests.browser.hostile_plan import SIGN, hostile_plan
 from tests.browser.lab import Server, open_page, write_notebook
 from tests.cli.command import portia_nb
@@ -38,6 +39,7 @@ CELLS = [
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from portia_nb import Config, Portia
+from portia_nb.notebook.view_state import packed
 from tests.browser.hostile_plan import hostile_plan
 portia = Portia(Config(default_log_level="ERROR"), tools=[])
 """,
@@ -54,6 +56,14 @@ FORMS = {
     "no extension": ["text/html", "text/plain"],
     "text": ["text/plain"],
 }
+# What somebody could write into a notebook that they send around: our own record, altered.
+FORGED_PICTURES = [
+    '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
+    '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    '<svg xmlns="http://www.w3.org/2000/svg"><image href="https://evil.example/x.png"/></svg>',
+    '<html xmlns="http://www.w3.org/1999/xhtml"><img src="x" onerror="alert(1)"/></html>',
+]
+FORGED_QUESTION = {"id": "q", "kind": "action", "text": SIGN, "url": "javascript:alert(1)"}
 
 
 @dataclass
@@ -152,6 +162,12 @@ def in_forms(path: Path) -> nbformat.NotebookNode:
                 for o in cell.outputs
             ]
             cells.append(nbformat.v4.new_code_cell(f"# {form}", outputs=outputs))
+    (record,) = [o.data for o in saved.cells[ASKING].outputs if RUN_MIME in o.get("data", {})]
+    for picture in FORGED_PICTURES:
+        forged = {**record[RUN_MIME], "picture": packed(picture), "questions": [FORGED_QUESTION]}
+        data = {RUN_MIME: forged, "text/plain": SIGN}
+        output = nbformat.v4.new_output("display_data", data)
+        cells.append(nbformat.v4.new_code_cell("# forged", outputs=[output]))
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "gone", "display_name": "Gone"}
     return notebook
@@ -181,6 +197,8 @@ async def test_nothing_is_executed_where_the_saved_notebook_is_opened(
         ).to_be_visible()
         for form in range(len(FORMS)):
             await expect(nb.output(form * len(CELLS) + ASKING)).to_contain_text(SIGN)
+        for place in range(len(FORMS) * len(CELLS), len(notebook.cells)):
+            await expect(nb.output(place).locator(".portia-stored")).to_contain_text(SIGN)
         await watch.look(OUTPUTS)
         assert watch.problems == []
         assert nb.errors == []

@@ -12,6 +12,7 @@ from tests.browser.conftest import OpenNotebook
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "00_quickstart.ipynb"
 LIMIT_S = 60
+MAX_SAVED_BYTES = 300_000
 SAVED = json.loads(QUICKSTART.read_text("utf-8"))["cells"]
 CELLS = {cell["id"].removeprefix("quickstart-"): place for place, cell in enumerate(SAVED)}
 
@@ -53,5 +54,10 @@ async def test_run_all_asks_once_by_keyboard_and_the_later_cells_see_the_answer(
     )
     await expect(nb.output(CELLS["15"])).to_contain_text("Google grew faster: +")
     await nb.page.screenshot(path=screenshots / "end.png")
+    await nb.save()
+    saved = nb.path.read_text("utf-8")
+    assert len(saved.encode()) < MAX_SAVED_BYTES
+    assert "widgets" not in json.loads(saved)["metadata"] and "widget-view" not in saved
+    assert str(nb.server.root) not in saved
     assert nb.errors == []
     assert nb.outside_requests == []
