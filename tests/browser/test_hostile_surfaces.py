@@ -227,7 +227,7 @@ async def test_nothing_is_executed_in_what_nbconvert_makes_of_it(
     ).from_notebook_node(notebook)
     markdown, _ = nbconvert.MarkdownExporter().from_notebook_node(notebook)
     as_html, as_markdown = tmp_path / "nb.html", tmp_path / "nb.md.html"
-    as_html.write_text(re.sub(r'(src|href)="https:[^"]*"', "", html), "utf-8", "replace")
+    as_html.write_text(html, "utf-8", "replace")
     rendered = mistune.create_markdown(escape=False)(markdown)
     as_markdown.write_text(
         f'<!doctype html><meta charset="utf-8"><body>{rendered}', "utf-8", "replace"
