@@ -265,8 +265,15 @@ def event_to_json(event: AnyEvent) -> dict[str, Any]:
     """Return `event` as JSON with its `kind`, its values encoded by `codecs.encode_or_describe`."""
     data: dict[str, Any] = {"kind": event.kind}
     for field in fields(event):
-        data[field.name] = _to_json(getattr(event, field.name))
+        value = getattr(event, field.name)
+        by_name = field.name in _BY_NAME and type(value) is dict and codecs.TAG not in value
+        data[field.name] = _entries_to_json(value) if by_name else _to_json(value)
     return data
+
+
+def _entries_to_json(named: dict[str, Any]) -> dict[str, Any]:
+    """Encode each value by itself: one that can't be kept must not take the others along."""
+    return {name: codecs.encode_or_describe(value) for name, value in named.items()}
 
 
 def event_from_json(data: dict[str, Any], classes: dict[str, type] | None = None) -> AnyEvent:
@@ -309,6 +316,7 @@ def _to_json(value: Any) -> Any:
             return codecs.encode_or_describe(value)
 
 
+_BY_NAME = ("arguments", "inputs")
 _PLAIN_INT = 2**63  # a larger one has a codec: Python refuses to print very long ones
 
 _READERS: dict[str, Any] = {

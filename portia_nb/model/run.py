@@ -201,7 +201,8 @@ class StepRecord:
     error: ErrorRecord | None = None
     reason: str = ""
     tool_under_way: ToolCalled | None = None
-    """A call that was announced and has not come back."""
+    """A call that was announced and has not come back; one with ``side_effect=True`` that has come
+    back stays until the step is done."""
     uncertain: bool = False
     text: str = ""
     """What a model has streamed so far in this attempt."""
@@ -268,7 +269,8 @@ class Run:
         match event:
             case StepStarted(_, attempt):
                 step.state, step.attempt, step.started_at = StepState.RUNNING, attempt, at
-                step.ended_at = step.error = step.tool_under_way = None
+                step.ended_at = step.error = None
+                _forget_call(step)
                 step.uncertain, step.text = False, ""
             case StepDone(_, attempt, value, summary):
                 step.state, step.attempt, step.ended_at = StepState.DONE, attempt, at
@@ -276,7 +278,7 @@ class Run:
             case ToolCalled():
                 step.tool_under_way = event
             case ToolReturned():
-                step.tool_under_way = None
+                _forget_call(step, has_failed=event.error is not None)
             case TextStreamed(_, text):
                 step.text += text
             case ModelReplied():
@@ -308,7 +310,10 @@ class Run:
             case ClarificationRaised(path, clarification):
                 self.clarifications[clarification.id] = clarification
                 if path:
-                    self.record(path).state = StepState.ASKING
+                    asking = self.record(path)
+                    asking.state = StepState.ASKING
+                    if not asking.uncertain:  # the call itself asks: it is to be made again
+                        asking.tool_under_way = None
             case ClarificationResolved(clarification_id, response):
                 self._answer(clarification_id, response)
             case RunWaiting():
@@ -387,6 +392,13 @@ class Run:
             error=self.error,
             forked_from=self.forked_from,
         )
+
+
+def _forget_call(step: StepRecord, *, has_failed: bool = False) -> None:
+    """Forget the call under way, but not one that a resume of the unfinished step would repeat."""
+    call = step.tool_under_way
+    if has_failed or call is None or call.side_effect is not True:
+        step.tool_under_way = None
 
 
 _LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)

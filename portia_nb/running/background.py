@@ -83,8 +83,15 @@ class Background:
             else:
                 done.finish(value)
 
+        def never_began(_: object) -> None:
+            # Cancelled before its first turn, a task runs nothing: no line of `follow` either.
+            if not done.done():
+                coroutine.close()
+                done.finish(error=concurrent.futures.CancelledError())
+
         def start() -> None:
             task = asyncio.get_running_loop().create_task(follow(), context=seen)
+            task.add_done_callback(never_began)
             done.task = task
             if done.asked_to_stop:
                 task.cancel()

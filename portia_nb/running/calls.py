@@ -209,7 +209,9 @@ class Calls:
 def approval_subject(tool_id: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return what a person approves: the tool, the exact arguments, and the hash of both."""
     shown = codecs.to_plain_json(arguments)
-    exact = codecs.dumps([tool_id, codecs.encode_or_describe(arguments)])
+    # Each by itself: one that can't be encoded must not stand for the others too.
+    each = {name: codecs.encode_or_describe(value) for name, value in arguments.items()}
+    exact = codecs.dumps([tool_id, each, shown])
     return {
         "tool_id": tool_id,
         "arguments": shown,

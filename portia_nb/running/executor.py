@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Coroutine
 from typing import Any
 
-from portia_nb.errors import PortiaBaseError, StepTimeout
+from portia_nb.errors import PortiaBaseError
 from portia_nb.model.events import (
     ClarificationRaised,
     ClarificationResolved,
@@ -40,7 +41,7 @@ from .leaves import Leaves
 from .ledger import Ledger
 from .ports import Ports
 from .recovery import recover
-from .rules import Rules, retry_in_s, rules_of
+from .rules import Rules, retry_in_s, rules_of, timed_out
 from .watch import watch
 
 CLEAN_UP_S = 10.0
@@ -67,6 +68,7 @@ class Executor:
         self._asked = Asked(run, ports)
         self._failure: ErrorRecord | None = None
         self._stopping: str | None = None
+        self._own: asyncio.Task[None] | None = None
         self._waiting = False
         self._has_begun = False
         self._limit = ports.config.max_parallel_steps
@@ -84,6 +86,8 @@ class Executor:
         if asked is None or asked.resolved:
             return
         self._ports.emit(ClarificationResolved(clarification_id, response, by))
+        if self._has_begun and self._settled.done():
+            return  # too late for this execution: the next one finds it
         self._asked.answered(clarification_id)
         if asked.path not in self._tasks:  # else when its attempt has ended
             self._asked.release(asked.path or "", self._ledger)
@@ -108,6 +112,8 @@ class Executor:
         if self._stopping is not None:
             return
         self._stopping = reason
+        if self._own is not None:
+            self._own.cancel()
         for task in self._tasks.values():
             task.cancel()
             task.add_done_callback(self._forget)
@@ -117,9 +123,12 @@ class Executor:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         """Drop a task that was cancelled before its coroutine began: none of it ever ran."""
-        for name in [name for name, found in self._tasks.items() if found is task]:
+        if (name := self._name_of(task)) is not None:
             del self._tasks[name]
         self._advance()
+
+    def _name_of(self, task: asyncio.Task[Any]) -> str | None:
+        return next((name for name, found in self._tasks.items() if found is task), None)
 
     # -- the execution ---------------------------------------------------------------------------
 
@@ -165,7 +174,11 @@ class Executor:
         self._rules = {
             name: rules_of(step, self._tool_of(step), config) for name, step in self._steps.items()
         }
-        recover(run, self._side_effect, ports.emit)
+
+        def side_effect_of(step: AnyStep) -> bool | None:
+            return self._rules[step.name].side_effect
+
+        recover(run, side_effect_of, ports.emit)
         finished = {
             name
             for name, record in run.steps.items()
@@ -173,22 +186,30 @@ class Executor:
         }
         order = waits(
             run.plan,
-            self._side_effect,
+            side_effect_of,
             assume_side_effects=config.assume_side_effects,
             sequential=config.max_parallel_steps == 1,
         )
         self._ledger = Ledger(order, finished)
-        if self._stopping is not None:
-            return
-        if ports.hooks.before_plan_run is not None:
-            await call_hook(ports.hooks.before_plan_run, ports.places, run.plan, run.snapshot())
-        await self._ask_again()
+        if self._stopping is None:
+            await self._unless_stopped(self._open_up())
 
-    async def _ask_again(self) -> None:
-        """Put the questions that were open when the run was left, and those that its end raised."""
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what belongs to no step, such as a hook of the run's; a stop cancels it too."""
+        self._own = self._loop.create_task(work)
+        try:
+            await self._own
+        finally:
+            self._own = None
+
+    async def _open_up(self) -> None:
+        """Call the run's hook, and put the questions that were open when the run was left."""
+        hook = self._ports.hooks.before_plan_run
+        if hook is not None:
+            await call_hook(hook, self._ports.places, self._run.plan, self._run.snapshot())
         by_step: dict[str, list[str]] = {}
-        for clarification in self._run.outstanding():
-            by_step.setdefault(clarification.path or "", []).append(clarification.id)
+        for asked in self._run.outstanding():
+            by_step.setdefault(asked.path or "", []).append(asked.id)
         if by_step:
             await self._asked.put(by_step, self._ledger)
 
@@ -228,7 +249,10 @@ class Executor:
         elif self._failure is not None:
             emit(RunFailed(self._failure))
         elif not self._waiting:
-            await finish(self._run, self._ports, self._leaves.models)
+            try:
+                await self._unless_stopped(finish(self._run, self._ports, self._leaves.models))
+            except asyncio.CancelledError:
+                emit(RunStopped(self._stopping or "cancelled"))
 
     # -- one step --------------------------------------------------------------------------------
 
@@ -237,9 +261,8 @@ class Executor:
         name = step.name
         rules = self._rules[name]
         task = self._tasks[name]
-        at = Attempt(
-            step, name, self._index[name], self._run.record(name).attempt, rules.side_effect
-        )
+        number = self._run.record(name).attempt
+        at = Attempt(step, name, self._index[name], number, rules.side_effect)
         try:
             for left in range(rules.tries - 1, -1, -1):
                 at.number += 1
@@ -248,6 +271,8 @@ class Executor:
                 if pause_s is None:
                     return
                 await asyncio.sleep(pause_s)
+                if self._failure is not None:
+                    return  # nothing new starts
         except asyncio.CancelledError:
             if self._tasks.get(name) is task:
                 self._ports.emit(StepCancelled(name, at.number))
@@ -305,7 +330,7 @@ class Executor:
         if self._stopping is not None or left_alone or task.cancelling():
             raise asyncio.CancelledError from raised
         if time_was_up:
-            error = _timeout(at, rules)
+            error = timed_out(at.path, rules)
             error.__cause__ = raised
             return error
         # Nobody stopped this step: its own code raised the error.
@@ -313,14 +338,13 @@ class Executor:
 
     def _leave_to_itself(self, task: asyncio.Task[Any]) -> None:
         """Go on without a step that does not heed its cancellation: the run fails."""
-        name = next((name for name, found in self._tasks.items() if found is task), None)
+        name = self._name_of(task)
         if name is None or self._stopping is not None:
             return
         del self._tasks[name]
-        at = Attempt(
-            self._steps[name], name, self._index[name], self._run.record(name).attempt, None
-        )
-        self._step_failed(at, _timeout(at, self._rules[name], stuck=True), None)
+        number = self._run.record(name).attempt
+        at = Attempt(self._steps[name], name, self._index[name], number, None)
+        self._step_failed(at, timed_out(name, self._rules[name], stuck=True), None)
         self._advance()
 
     async def _perform(self, at: Attempt) -> Result | None:
@@ -366,19 +390,6 @@ class Executor:
         if pause_s is None and self._failure is None:
             self._failure = record
 
-    def _side_effect(self, step: AnyStep) -> bool | None:
-        return self._rules[step.name].side_effect
-
     def _tool_of(self, step: AnyStep) -> Any:
         has_one = isinstance(step, InvokeToolStep | SingleToolAgentStep)
         return self._ports.tool(step) if has_one else None
-
-
-def _timeout(at: Attempt, rules: Rules, *, stuck: bool = False) -> StepTimeout:
-    how = "does not stop, and is left to itself" if stuck else "was stopped"
-    return StepTimeout(
-        f"step {at.path!r} took longer than {rules.timeout_s:g} s and {how}: give it more time "
-        "with timeout_s=, or find out what it waits for",
-        step=at.path,
-        timeout_s=rules.timeout_s,
-    )

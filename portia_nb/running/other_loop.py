@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from portia_nb.tools.aside import as_exception
@@ -93,6 +94,7 @@ class OtherLoop:
     def _take(self, jobs: list[_Job]) -> None:
         for job in jobs:
             job.task = self._there.loop.create_task(self._work(job), context=job.context)
+            job.task.add_done_callback(partial(self._never_began, job))
             self._under_way[job.task] = job.name
 
     def _cancel(self, job: _Job) -> None:
@@ -110,6 +112,14 @@ class OtherLoop:
             error = as_exception(raised, job.name)
         if job.task is not None:
             self._under_way.pop(job.task, None)
+        self._tell(job, value, error)
+
+    def _never_began(self, job: _Job, task: asyncio.Task[None]) -> None:
+        # Cancelled before its first turn, a task runs nothing: no line of `_work` either.
+        if self._under_way.pop(task, None) is not None:
+            self._tell(job, None, asyncio.CancelledError())
+
+    def _tell(self, job: _Job, value: Any, error: BaseException | None) -> None:
         self._ended.append((job.done, value, error))
         if len(self._ended) == 1:
             self._there.loop.call_soon(self._send_ended)

@@ -16,7 +16,7 @@ from portia_nb.model.run import Run, StepRecord, StepState
 from .attempt import Result
 
 UNCERTAIN = "uncertain"
-"""`source` of a question about a call that was under way when its process died."""
+"""`source` of a question about a call that may have taken effect, in a step that isn't done."""
 REPEAT = "call it again"
 DONE = "it happened: go on without its output"
 FAIL = "let the run fail"
@@ -103,8 +103,8 @@ def _ask_about_call(run: Run, index: int, path: str, tool_id: str) -> Clarificat
         source=UNCERTAIN,
         argument_name=UNCERTAIN,
         user_guidance=(
-            f"Step {path!r} was calling {tool_id} when its process ended, so nobody knows whether "
-            "the call happened. Look, then choose."
+            f"Step {path!r} called {tool_id} and was left before it was done, so nobody here knows "
+            "what became of the call. Look, then choose."
         ),
         options=(REPEAT, DONE, FAIL),
     )

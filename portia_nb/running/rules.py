@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from portia_nb.config import Config
-from portia_nb.errors import InvalidPlanRunStateError, ToolHardError, ToolSoftError
+from portia_nb.errors import InvalidPlanRunStateError, StepTimeout, ToolHardError, ToolSoftError
 from portia_nb.model.order import effective_side_effect
 from portia_nb.model.plan import AnyStep
 from portia_nb.tools.base import Tool
@@ -71,3 +71,14 @@ def retry_in_s(rules: Rules, error: BaseException, attempts_left: int) -> float 
     if not rules.eager and not isinstance(error, ToolSoftError):
         return None
     return min(FIRST_RETRY_S * 2 ** (rules.tries - 1 - attempts_left), LONGEST_RETRY_S)
+
+
+def timed_out(path: str, rules: Rules, *, stuck: bool = False) -> StepTimeout:
+    """Return the error of a step whose time was up; `stuck`: it did not heed its cancellation."""
+    how = "does not stop, and is left to itself" if stuck else "was stopped"
+    return StepTimeout(
+        f"step {path!r} took longer than {rules.timeout_s:g} s and {how}: give it more time "
+        "with timeout_s=, or find out what it waits for",
+        step=path,
+        timeout_s=rules.timeout_s,
+    )

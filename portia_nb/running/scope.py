@@ -100,7 +100,13 @@ class Scope:
     def _input(self, name: str) -> Any:
         plain = name.removeprefix("$")
         if plain in self._run.inputs:
-            return self._run.inputs[plain]
+            value = self._run.inputs[plain]
+            if isinstance(value, codecs.Unkept):
+                raise ValueNotKept(
+                    f"input {plain!r} ({value.type_name}) could not be kept and is gone with its "
+                    "process: start a new run with it"
+                )
+            return value
         declared = self._run.plan.input_named(plain)
         if declared is not None and declared.value is not None:
             return declared.value

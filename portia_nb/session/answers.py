@@ -15,7 +15,7 @@ from portia_nb.model.events import (
     RunFailed,
     RunStarted,
 )
-from portia_nb.model.run import PlanRun, Run
+from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.running.background import background
 from portia_nb.running.failures import record_error
 
@@ -37,7 +37,9 @@ def resolve(
     if (live := live_run(run_id)) is not None:
         _question(live.run, clarification)
         live.answer(clarification.id, response, BY)
-        return wait_here(background.submit(_snapshot(live)))
+        answered = wait_here(background.submit(_answered(live, clarification.id)))
+        if answered is not None:
+            return answered
 
     def answer(run: Run) -> Sequence[AnyEvent]:
         asked = _question(run, clarification)
@@ -55,11 +57,17 @@ def refuse(
     run_id = _run_of(clarification, plan_run)
     cause = error if isinstance(error, BaseException) else PortiaBaseError(str(error))
     if (live := live_run(run_id)) is not None:
+        if _question(live.run, clarification).resolved:
+            return wait_here(background.submit(_snapshot(live)))
         live.fail(cause, clarification.path)
-        return wait_here(live.done)
+        ended = wait_here(live.done)
+        if ended.state is PlanRunState.FAILED:
+            return ended
 
     def fail(run: Run) -> Sequence[AnyEvent]:
         asked = _question(run, clarification)
+        if asked.resolved:
+            return ()
         return (RunStarted(BY), RunFailed(record_error(cause, asked.path)))
 
     return _write(parts, run_id, fail)
@@ -108,6 +116,14 @@ def _question(run: Run, clarification: Clarification) -> Clarification:
             run_id=run.id,
         )
     return found
+
+
+async def _answered(live: LiveRun, clarification_id: str) -> PlanRun | None:
+    """Return the run once the answer is on disk; None: the run ended before it could take one."""
+    if not live.run.clarifications[clarification_id].resolved:
+        return None
+    await live.kept()
+    return live.run.snapshot()
 
 
 async def _snapshot(live: LiveRun) -> PlanRun:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from portia_nb.model.run import PlanRun
 from portia_nb.running.background import background
@@ -172,7 +172,7 @@ class _Heart:
     """Wakes one loop ten times a second while anybody waits there."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -185,15 +185,16 @@ class _Heart:
         self._waiting -= 1
 
     def _beat(self) -> None:
-        self._timer = self._loop.call_later(BEAT_S, self._beat) if self._waiting else None
+        self._timer = self.loop.call_later(BEAT_S, self._beat) if self._waiting else None
 
 
-# One heart a loop, however many runs are awaited on it.
-_hearts: WeakKeyDictionary[asyncio.AbstractEventLoop, _Heart] = WeakKeyDictionary()
+# One heart a loop, however many runs are awaited on it. By id, and only while somebody waits: a
+# heart holds its loop, so the loop can't be a weak key.
+_hearts: WeakValueDictionary[int, _Heart] = WeakValueDictionary()
 
 
 def _heart_of(loop: asyncio.AbstractEventLoop) -> _Heart:
-    found = _hearts.get(loop)
-    if found is None:
-        found = _hearts[loop] = _Heart(loop)
+    found = _hearts.get(id(loop))
+    if found is None or found.loop is not loop:
+        found = _hearts[id(loop)] = _Heart(loop)
     return found

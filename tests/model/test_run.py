@@ -90,6 +90,7 @@ def test_a_run_s_state_follows_its_events(events: list[AnyEvent], state: str) ->
 
 
 START, CALL = StepStarted("first", 1), ToolCalled("first", 1, "len", {"obj": "x"})
+EFFECT = ToolCalled("first", 1, "len", {"obj": "x"}, True)
 STEPS: list[tuple[list[AnyEvent], StepState]] = [
     ([START], StepState.RUNNING),
     ([START, StepDone("first", 1, 1)], StepState.DONE),
@@ -119,9 +120,14 @@ def test_a_step_s_state_follows_its_events(events: list[AnyEvent], state: StepSt
         ([START, CALL, StepCancelled("first", 1)], True),
         ([START, CALL, StepUncertain("first", 1, "len", {})], True),
         ([START, CALL, StepStarted("first", 2)], False),
+        ([START, EFFECT, ToolReturned("first", 1, "len", 0.1)], True),
+        ([START, EFFECT, ToolReturned("first", 1, "len", 0.1, ERROR)], False),
+        ([START, EFFECT, StepStarted("first", 2)], True),
+        ([START, EFFECT, StepDone("first", 1, 1)], False),
+        ([START, EFFECT, ClarificationRaised("first", InputClarification(path="first"))], False),
     ],
 )
-def test_a_call_is_under_way_until_it_comes_back_or_the_step_starts_anew(
+def test_a_call_is_under_way_until_it_comes_back_and_one_with_effects_until_its_step_is_done(
     events: list[AnyEvent], is_under_way: bool
 ) -> None:
     assert (run_of(*events).steps["first"].tool_under_way is not None) is is_under_way

@@ -369,3 +369,20 @@ async def test_a_stop_during_the_pause_before_a_retry_takes_effect_at_once(
     await stage.until(lambda: "step_failed" in stage.kinds)
     stage.executor.stop("enough")
     assert (await asyncio.wait_for(running, 2)).state == "READY_TO_RESUME"
+
+
+async def test_a_step_is_not_tried_again_once_another_has_failed() -> None:
+    tried, may_break = [], asyncio.Event()
+
+    async def flaky() -> None:
+        tried.append(1)
+        may_break.set()
+        raise ToolSoftError("once more")
+
+    async def broken() -> None:
+        await may_break.wait()
+        raise ToolHardError("broken")
+
+    stage = Stage(plan_of(flaky=flaky, broken=broken))
+    assert (await stage.run()).state == "FAILED"
+    assert len(tried) == 1

@@ -230,3 +230,27 @@ async def test_the_setting_approve_decides_with_the_exact_arguments(
 async def test_calls_that_are_not_declared_to_change_anything_pass_the_gate() -> None:
     run = await Stage(plan_of(a_undeclared=nothing, b=nothing), gate=True).run()
     assert run.state == "COMPLETE"
+
+
+def test_an_argument_that_can_not_be_kept_does_not_stand_for_the_others() -> None:
+    figure = object()
+    one, other = ({"to": to, "figure": figure} for to in ("Ada", "Bob"))
+    assert approval_subject("send", one) != approval_subject("send", other)
+    assert approval_subject("send", one)["sha256"] != approval_subject("send", other)["sha256"]
+
+
+@pytest.mark.parametrize("name", ["before_plan_run", "after_plan_run"])
+async def test_a_stop_reaches_the_hooks_of_a_run_too(name: str) -> None:
+    called = asyncio.Event()
+
+    async def hook(*_: Any) -> None:
+        called.set()
+        await asyncio.Event().wait()
+
+    stage = Stage(plan_of(it=nothing), hooks=ExecutionHooks(**{name: hook}))
+    running = asyncio.create_task(stage.run())
+    await called.wait()
+    stage.executor.stop("enough")
+    await asyncio.wait({running}, timeout=2)
+    assert running.done() and running.result().state == "READY_TO_RESUME"
+    assert stage.kinds[-1] == "run_stopped"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import logging
 import threading
@@ -199,3 +200,43 @@ async def test_a_loop_that_others_block_is_not_blamed_on_a_step(
     time.sleep(0.3)  # noqa: ASYNC251 - the user's own code in a cell
     await running
     assert warned.lines == []
+
+
+async def test_a_coroutine_that_is_cancelled_before_its_first_turn_is_not_waited_for(
+    other: Background,
+) -> None:
+    called: list[int] = []
+
+    async def call() -> None:
+        called.append(1)
+
+    places = Places(other.loop)
+    blocked, go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        blocked.set()
+        go_on.wait(5)
+
+    other.loop.call_soon_threadsafe(block)
+    blocked.wait(5)
+    task = asyncio.ensure_future(places.call(call, name="it"))
+    await asyncio.sleep(0.01)  # on its way
+    task.cancel()
+    await asyncio.sleep(0.01)
+    go_on.set()
+    done, _ = await asyncio.wait({task}, timeout=2)
+    assert done and task.cancelled()
+    assert not called and not places.under_way
+
+
+async def test_a_submission_that_is_cancelled_before_its_first_turn_is_resolved() -> None:
+    own = Background("its own")
+
+    async def call() -> None:
+        raise AssertionError("it was cancelled")
+
+    own.post(time.sleep, 0.05)
+    submitted = own.submit(call())
+    submitted.cancel()
+    with pytest.raises(concurrent.futures.CancelledError):
+        submitted.result(2)

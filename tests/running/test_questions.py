@@ -293,3 +293,16 @@ async def test_a_step_that_waits_for_its_answer_does_not_start_when_what_it_need
     assert "+shout" not in stage.order
     stage.answer(shout_question, "very")
     assert (await running).outputs["shout"].value == "HELLO ADA"
+
+
+async def test_an_answer_that_comes_just_too_late_is_kept_and_completes_nothing() -> None:
+    plan = PlanBuilderV2().user_input(message="?", step_name="city").build()
+    stage = Stage(plan, ask=lambda _: True)
+    running = asyncio.create_task(stage.run())
+    await stage.until(lambda: "run_waiting" in stage.kinds)
+    # Both before the execution gets its turn.
+    stage.executor.nobody_answers(stage.questions[0].id)
+    stage.answer(stage.questions[0], "Oslo")
+    run = await running
+    assert (run.state, stage.kinds[-1]) == ("READY_TO_RESUME", "clarification_resolved")
+    assert (await stage.resume()).outputs["city"].value == "Oslo"

@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from portia_nb import Plan, PlanBuilderV2, StepOutput
+from portia_nb import ExecutionHooks, Plan, PlanBuilderV2, StepOutput
 from portia_nb.model import codecs
-from portia_nb.model.events import RunStarted, StepDone, StepStarted, ToolCalled
+from portia_nb.model.clarification import InputClarification
+from portia_nb.model.events import (
+    ClarificationResolved,
+    RunStarted,
+    StepDone,
+    StepStarted,
+    ToolCalled,
+)
 from portia_nb.running import recovery
 
 from .stage import Stage
@@ -96,6 +103,60 @@ async def test_each_answer_about_an_uncertain_call_does_what_it_says(
         assert run.outputs["behind"].value == last
 
 
+async def test_a_call_that_somebody_would_not_repeat_is_asked_about_at_the_next_resume() -> None:
+    sender = Sender(True)
+    stage = sender.killed_in_mid_call(ask=lambda _: True)
+    running = asyncio.create_task(stage.run())
+    await stage.until(lambda: "run_waiting" in stage.kinds)
+    stage.answer(stage.questions[0], recovery.FAIL)
+    assert (await running).state == "FAILED"
+    running = asyncio.create_task(stage.resume())
+    await stage.until(lambda: len(stage.questions) == 2)
+    stage.executor.stop("enough")
+    await running
+    assert sender.sent == 0
+
+
+@pytest.mark.parametrize("ending", ["stopped", "failed"])
+async def test_a_call_that_came_back_in_a_step_that_was_not_done_is_never_repeated_silently(
+    ending: str,
+) -> None:
+    sender = Sender(True)
+    called = asyncio.Event()
+
+    async def after(*_: Any) -> None:
+        called.set()
+        if ending == "failed":
+            raise ValueError("the hook broke")
+        await asyncio.Event().wait()
+
+    stage = Stage(sender.plan(), hooks=ExecutionHooks(after_step_execution=after))
+    running = asyncio.create_task(stage.run())
+    await called.wait()
+    stage.executor.stop("stopped in the hook")
+    await running
+    run = await stage.resume()
+    assert (run.state, sender.sent) == ("NEED_CLARIFICATION", 1)
+    assert [question.source for question in stage.questions] == [recovery.UNCERTAIN]
+
+
+async def test_a_call_with_effects_that_came_back_with_a_question_is_made_again_once_answered() -> (
+    None
+):
+    calls: list[int] = []
+
+    async def send() -> Any:
+        calls.append(1)
+        return InputClarification(argument_name="to", user_guidance="?") if len(calls) == 1 else 1
+
+    plan = PlanBuilderV2().function_step(function=send, step_name="send", side_effect=True)
+    stage = Stage(plan.build())
+    assert (await stage.run()).state == "NEED_CLARIFICATION"
+    stage.emit(ClarificationResolved(stage.questions[0].id, "me", "a test"))
+    run = await stage.resume()
+    assert (run.state, len(calls), len(stage.questions)) == ("COMPLETE", 2, 1)
+
+
 async def test_a_call_that_is_killed_again_is_asked_about_again() -> None:
     sender = Sender(True)
     stage = sender.killed_in_mid_call(ask=lambda _: True)
@@ -105,8 +166,6 @@ async def test_a_call_that_is_killed_again_is_asked_about_again() -> None:
     stage.executor.stop("the process ends here")
     await running
     # Answered in another process, which was killed in the very call too.
-    from portia_nb.model.events import ClarificationResolved
-
     stage.emit(ClarificationResolved(stage.questions[0].id, recovery.REPEAT, "a test"))
     stage.emit(RunStarted("another process"))
     sender.die_in_call(stage, 2)

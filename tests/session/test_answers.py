@@ -11,6 +11,7 @@ import pytest
 from portia_nb import (
     ClarificationHandler,
     ExecutionHooks,
+    Input,
     InputClarification,
     Plan,
     PlanBuilderV2,
@@ -24,6 +25,7 @@ from portia_nb.errors import (
     StaleOwner,
     StoreFull,
 )
+from portia_nb.session import answers
 from portia_nb.storage.memory import MemoryStore
 
 from .stage import portia
@@ -251,3 +253,51 @@ def test_a_store_that_fails_is_a_typed_error_and_never_a_hang(error: Exception, 
     with pytest.raises(type(error)):
         us.run_plan(plan)
     assert len(called) <= 2 and (after >= 4 or not called), "no call that was not kept is made"
+
+
+def test_a_question_that_is_answered_fails_no_run() -> None:
+    us = portia()
+    plan = PlanBuilderV2().user_input(message="?", step_name="city").build()
+    run = us.run_plan(plan)
+    (question,) = run.get_outstanding_clarifications()
+    us.resolve_clarification(question, "Oslo")
+    assert us.resume(run).state == "COMPLETE"
+    assert us.error_clarification(question, "too late").state == "COMPLETE"
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_answer_counts_where_the_run_ends_while_it_is_given(
+    refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    us = portia()
+    plan = PlanBuilderV2().user_input(message="?", step_name="city").build()
+    live = us.start_run(plan, asker=lambda live, question: live.nobody_answers(question.id))
+    (question,) = live.done.result(5).get_outstanding_clarifications()
+    monkeypatch.setattr(answers, "live_run", lambda _: live)  # it lived when it was looked for
+    call = us.error_clarification if refused else us.resolve_clarification
+    run, state = call(question, "Oslo"), "FAILED" if refused else "READY_TO_RESUME"
+    assert (run.state, us.get_run(live.id).state) == (state, state)
+
+
+def test_an_input_that_can_not_be_kept_takes_no_other_along_and_is_missed_by_name(
+    tmp_path: Path,
+) -> None:
+    def show(lock: Any, number: int) -> str:
+        raise ValueError("not yet")
+
+    plan = (
+        PlanBuilderV2()
+        .input(name="lock")
+        .input(name="number")
+        .function_step(
+            function=show, args={"lock": Input("lock"), "number": Input("number")}, step_name="it"
+        )
+        .build()
+    )
+    given = {"lock": threading.Lock(), "number": 2}
+    run = portia(str(tmp_path)).run_plan(plan, plan_run_inputs=given)
+    again = portia(str(tmp_path))  # as another process has it
+    assert again.get_run(run.id).plan_run_inputs["number"] == 2
+    resumed = again.resume(run)
+    assert resumed.state == "FAILED" and resumed.error is not None
+    assert resumed.error.type == "ValueNotKept" and "'lock'" in resumed.error.message

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -225,3 +227,16 @@ async def test_leaving_a_stream_stops_its_run() -> None:
     await stream.aclose()  # type: ignore[attr-defined]
     (row,) = us.store.find_runs()
     assert row.state == "READY_TO_RESUME"
+
+
+def test_no_loop_is_held_once_nobody_waits_on_it() -> None:
+    us, loops = portia(), []
+
+    async def main() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await us.arun_plan(number_plan())
+
+    for _ in range(3):
+        asyncio.run(main())
+    gc.collect()
+    assert [loop() for loop in loops[:-1]] == [None, None]
