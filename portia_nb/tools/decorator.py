@@ -9,8 +9,12 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, overload
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
+from pydantic.errors import (
+    PydanticInvalidForJsonSchema,
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+)
 from pydantic.fields import FieldInfo
 
 from portia_nb.errors import InvalidToolDescriptionError
@@ -209,28 +213,53 @@ def _make_schema(
         hint = hints.get(parameter.name, Any)
         fields[parameter.name] = (hint, _field_of(parameter, hint, doc))
     try:
-        with warnings.catch_warnings():
-            # "Field name 'json' shadows an attribute": values are read from __dict__, so it may.
-            warnings.filterwarnings("ignore", message="Field name .* shadows an attribute")
-            schema = create_model(
-                f"{name}_arguments",
-                __config__=ConfigDict(
-                    extra="forbid",
-                    arbitrary_types_allowed=True,
-                    protected_namespaces=(),
-                    # Models and earlier steps often give a number where text is wanted.
-                    coerce_numbers_to_str=True,
-                ),
-                **fields,
-            )
-        schema.model_json_schema()
+        try:
+            return _schema_of(name, fields)
+        except PydanticInvalidForJsonSchema:
+            return _schema_of(name, {k: (_left_open(hint), f) for k, (hint, f) in fields.items()})
     except (PydanticUserError, PydanticSchemaGenerationError, NameError, TypeError) as error:
+        # Pydantic's own frames, some twenty, would bury the sentence in a notebook.
         raise InvalidToolDescriptionError(
             f"function {name!r}: its arguments can't be described to a model: "
-            f"{str(error).splitlines()[0]}",
+            f"{str(error).splitlines()[0]}; annotate such an argument as Any",
             tool_id=name,
-        ) from error
+        ) from None
+
+
+def _schema_of(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
+    """Return the model of the arguments, having tried that JSON Schema can say it."""
+    with warnings.catch_warnings():
+        # "Field name 'json' shadows an attribute": values are read from __dict__, so it may.
+        warnings.filterwarnings("ignore", message="Field name .* shadows an attribute")
+        schema = create_model(
+            f"{name}_arguments",
+            __config__=ConfigDict(
+                extra="forbid",
+                arbitrary_types_allowed=True,
+                protected_namespaces=(),
+                # Models and earlier steps often give a number where text is wanted.
+                coerce_numbers_to_str=True,
+            ),
+            **fields,
+        )
+    schema.model_json_schema()
     return schema
+
+
+def _left_open(hint: Any) -> Any:
+    """Return `hint`, described as anything where JSON has no shape for it, such as a DataFrame.
+
+    A value of it comes from another step, and is still checked to be an instance.
+    """
+    try:
+        TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).json_schema()
+    except PydanticInvalidForJsonSchema:
+        bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        kind = getattr(bare, "__name__", None) or str(bare)
+        return Annotated[hint, WithJsonSchema({"description": f"{kind}, as another step gives it"})]
+    except (PydanticUserError, PydanticSchemaGenerationError):
+        pass  # such as a model, which brings its own configuration
+    return hint
 
 
 def _check_parameter(parameter: inspect.Parameter, function: str) -> None:

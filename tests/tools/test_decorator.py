@@ -10,7 +10,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from portia_nb.config import Config
 from portia_nb.errors import InvalidToolDescriptionError, ToolSoftError
@@ -326,7 +326,12 @@ async def _ayields() -> Any:
     yield 1
 
 
-def _opaque(a: inspect.Signature) -> None:
+class _Opaque(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    signature: inspect.Signature
+
+
+def _opaque(a: _Opaque) -> None:
     """Take what no JSON describes."""
 
 
@@ -335,6 +340,26 @@ def _long() -> None:
 
 
 _long.__doc__ = "word " * 4_000
+
+
+def test_an_argument_of_a_class_without_a_json_shape_is_described_as_anything_and_checked() -> None:
+    @tool(side_effect=False)
+    def names(
+        of: inspect.Signature,
+        also: Annotated[inspect.Signature | None, "A second one"] = None,
+        limit: int = 3,
+    ) -> list[str]:
+        """List the parameters of a signature."""
+        return [*of.parameters][:limit]
+
+    properties = names().args_schema.model_json_schema()["properties"]
+    assert properties["of"] == {"title": "Of", "description": "Signature, as another step gives it"}
+    assert properties["also"]["description"] == "A second one"
+    assert properties["limit"]["type"] == "integer"
+    signature = inspect.signature(_with_star)
+    assert names().args_schema(of=signature).of is signature  # type: ignore[attr-defined]
+    with pytest.raises(ValidationError, match="instance of Signature"):
+        names().args_schema(of="(a, b)")
 
 
 @pytest.mark.parametrize(
