@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from portia_nb.errors import InvalidOption
+from portia_nb.errors import InvalidOption, PlanCheckError
 
 from .comms import Detour
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED = 200
 """Runs and plans that are remembered for being shown again; the store keeps all."""
+
+_NO_PORTIA = "no variable portia holds a Portia: run the cell that makes yours, then this again"
 
 
 class Settings(Protocol):
@@ -85,6 +87,13 @@ class Face:
 
             self._default = Portia(tools=example_tool_registry)
         return self._default
+
+    def _is_on_default(self) -> bool:
+        """Tell whether the tools in force are the default ones, as after a restarted kernel."""
+        try:
+            return self._default is not None and self.portia() is self._default
+        except InvalidOption:
+            return False
 
     def _portia_named(self, name: str) -> Portia:
         from portia_nb.session.portia import Portia
@@ -153,6 +162,8 @@ class Face:
         self._error = error
         if not facts and isinstance(error, Exception) and not isinstance(error, InvalidOption):
             facts = [("more", "%portia why shows the traceback")]
+            if isinstance(error, PlanCheckError) and self._is_on_default():
+                facts = [("tools", _NO_PORTIA), *facts]
         return dress(error, facts)
 
     def why(self) -> str:

@@ -17,7 +17,7 @@ from .starting import Start
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
-    from portia_nb.model.run import PlanRun, Run
+    from portia_nb.model.run import PlanRun
 
     from .face import Face
 
@@ -84,8 +84,8 @@ async def _resume(call: Line) -> Any:
     start = Start(call.face, call.face.portia(), call.options, call.prompts)
     attended = start.resume(run_id, None)
     if not isinstance(attended, Attended):
-        call.face.say(f"Run {run_id} is complete already.")
-        return _show_run(call, attended)
+        call.face.say(f"Run {run_id} is complete already.{_unfinished(call)}")
+        return _show_run(call, run_id)
     return await attend_or_leave(
         call.face, attended, call.options, call.prompts, serves=call.serves
     )
@@ -110,7 +110,7 @@ async def _wait(call: Line) -> Any:
             f"run {run_id} was started by Python code in this kernel: wait for it there",
             option=run_id,
         )
-    return _show_run(call, call.face.portia().get_run(run_id))
+    return _show_run(call, run_id)
 
 
 async def _stop(call: Line) -> None:
@@ -133,7 +133,7 @@ async def _show(call: Line) -> Any:
         call.face.display(plan)
         call.face.give(call.options.one("output"), plan)
         return plan
-    return _show_run(call, call.face.portia().get_run(_run_named(call.face, word)))
+    return _show_run(call, _run_named(call.face, word))
 
 
 async def _runs(call: Line) -> list[Any]:
@@ -186,8 +186,34 @@ async def _why(call: Line) -> None:
     call.face.say(call.face.why())
 
 
-def _show_run(call: Line, plan_run: PlanRun) -> PlanRun:
-    call.face.display(plan_run)
+def _unfinished(call: Line) -> str:
+    """Name the latest run that can go on, where no run was asked for; ``""`` if there is none."""
+    from portia_nb.model.run import PlanRunState
+
+    if call.options.word is not None:
+        return ""
+    for row in call.face.portia().store.find_runs(limit=MAX_LISTED):
+        if row.state is not PlanRunState.COMPLETE:
+            return f" The latest that isn't ({row.state.value}): %portia resume {row.run_id}"
+    return ""
+
+
+def _show_run(call: Line, run_id: str) -> PlanRun:
+    """Show a whole run, with its plan and its times; a kept one is read from the store."""
+    from portia_nb.session.opening import open_run
+
+    from .static_record import run_bundle
+
+    attended = call.face.runs.get(run_id)
+    if attended is not None and attended.live.done.done():
+        run = attended.live.run
+    else:
+        run = open_run(call.face.portia().store, run_id)
+    # Its snapshot is shown with the plan, too, wherever it is shown later.
+    call.face.remember_plan(run.plan)
+    call.face.show_bundle(run_bundle(run))
+    call.face.note_shown(run_id)
+    plan_run = run.snapshot()
     call.face.give(call.options.one("output"), plan_run)
     return plan_run
 
@@ -211,7 +237,11 @@ def _plan_named(face: Face, word: str) -> Plan:
         kept = face.portia().store.load_plan(word)
         # As this process built it, where it did: then its functions are there.
         return built_plan(kept.content_hash()) or kept
-    plans = [name for name, each in face.shell.user_ns.items() if isinstance(each, Plan)]
+    plans = [
+        name
+        for name, each in face.shell.user_ns.items()
+        if isinstance(each, Plan) and not name.startswith("_")
+    ]
     raise InvalidOption(f"{word!r} is no plan: {nearest(word, plans)}", option=word)
 
 
@@ -241,14 +271,6 @@ def _run_named(face: Face, word: str | None) -> str:
     if word.startswith("prun-") and len(word) == len("prun-") + 36:
         return word
     raise PlanRunNotFoundError(f"{word!r} is no run; %portia runs lists them", plan_run_id=word)
-
-
-def kept_run(face: Face, plan_run: PlanRun) -> Run | None:
-    """Return the whole run behind a snapshot where this face or the store has it."""
-    attended = face.runs.get(str(plan_run.id))
-    if attended is not None and attended.live.done.done():
-        return attended.live.run
-    return None
 
 
 _COMMANDS: dict[str, Callable[[Line], Awaitable[Any]]] = {

@@ -133,12 +133,22 @@ def why_it_waits(
     if effect is True:
         return f"keeps its place after {after}: it changes something"
     freed = "declare side_effect=False to free it"
+    if side_effects is None:
+        # A plan by itself doesn't know what its tools declare.
+        if effect is None and step.tool_id is not None:
+            return f"keeps its place after {after}, unless its tool only reads"
+        if any(_is_tools_to_say(s) for s in plan.steps if s.name in waits.place):
+            return f"waits for {after}, which keeps its place, unless its tool only reads"
     if effect is None:
         return f"keeps its place after {after}: it may change something; {freed}"
     asks = {s.name for s in plan.steps if s.kind in ("user_verify", "user_input")}
     if any(known.get(name) is None and name not in asks for name in waits.place):
         return f"waits for {after}, which keeps its place: it may change something; {freed}"
     return f"waits for {after}, which keeps its place"
+
+
+def _is_tools_to_say(step: AnyStep) -> bool:
+    return step.side_effect is None and step.tool_id is not None
 
 
 def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:

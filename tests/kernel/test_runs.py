@@ -351,3 +351,24 @@ def test_the_doctor_says_what_works_and_never_a_key(start_kernel):
     for said in ("rung that holds", "OPENAI_API_KEY", "not set", "layout", "ipykernel", ".portia"):
         assert said in report.text
     assert "<pre>" in report.displays[0]["text/html"]
+
+
+def test_a_run_is_shown_with_its_plan_where_the_kernel_has_not_seen_it(kernel: Kernel):
+    kernel.run("%portia run going -o result").raise_for_error()
+    run_id = kernel.evaluate("result.id")
+    kernel.run("%reload_ext portia_nb").raise_for_error()
+    [shown] = kernel.run(f"%portia show {run_id}").raise_for_error().displays
+    assert "awaited" in [row["path"] for row in shown[RUN]["steps"]]
+    assert shown[RUN]["title"] == kernel.evaluate("going.plan_context.query")
+    # A value that isn't assigned is shown once, however the line was called.
+    again = kernel.run(f"get_ipython().run_line_magic('portia', 'show {run_id}')")
+    assert sum(RUN in display for display in again.raise_for_error().displays) == 1
+
+
+def test_resuming_a_complete_run_names_the_latest_that_is_not(kernel: Kernel):
+    kernel.run("%portia run asking -o result")
+    waiting = kernel.evaluate("result.id")
+    kernel.run("%portia run going").raise_for_error()
+    said = kernel.run("%portia resume").raise_for_error().text
+    assert "is complete already. The latest that isn't (NEED_CLARIFICATION): " in said
+    assert f"%portia resume {waiting}" in said

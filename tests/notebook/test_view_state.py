@@ -260,3 +260,18 @@ def test_a_step_that_asked_first_shows_no_second_attempt():
         ],
     )
     assert "attempt" not in row_of(run_view(run), "amazon")
+
+
+def test_a_plan_by_itself_does_not_claim_to_know_what_its_tools_declare():
+    plan = Plan.model_validate(
+        {
+            "steps": [
+                {"name": "a", "task": "A?", "kind": "user_input", "message": {"value": "A?"}},
+                {"name": "b", "tool_id": "t", "kind": "tool"},
+            ]
+        }
+    )
+    rows = plan_view(plan)["steps"]
+    assert rows[1]["why"] == "keeps its place after a, unless its tool only reads"
+    known = plan_view(plan, side_effects={"a": None, "b": None})["steps"]
+    assert "declare side_effect=False" in known[1]["why"]
