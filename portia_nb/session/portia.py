@@ -184,7 +184,22 @@ class Portia(Runner):
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
     ) -> PlanRun:
-        """Run `plan` and return the run as it ended; see `arun_plan`."""
+        """Run `plan` and return the run as it ended.
+
+        A step that fails doesn't raise: the run's state is FAILED, and its `error` says why. A
+        question that nobody is there to answer leaves the state NEED_CLARIFICATION.
+
+        Args:
+            plan: a plan, or the id of a kept one.
+            end_user: for whom; tools see it.
+            plan_run_inputs: values of the plan's inputs, such as a dict by name.
+            structured_output_schema: the shape of the final output.
+
+        Raises:
+            PlanCheckError: the plan can't run; nothing was started.
+            ValueError: inputs are missing.
+            StorageError: the run can't be kept.
+        """
         refuse_own_loop("arun_plan")
         return run_here(
             lambda: self._prepare(plan, plan_run_inputs, end_user, structured_output_schema)
