@@ -65,9 +65,10 @@ async def attend_or_leave(
         return await attend(face, attended, prompts=prompts, serves=serves, output=name)
     attended.live.done.add_done_callback(lambda _: attended.view.finish())
     face.give(name, attended.live)
+    into = f" -o {name}" if name else ""
     face.say(
         f"Run {attended.live.id} goes on in the background: "
-        f"%portia wait {attended.live.id} gets its result, %portia stop ends it."
+        f"%portia wait {attended.live.id}{into} gets its result, %portia stop ends it."
     )
     return attended.live
 

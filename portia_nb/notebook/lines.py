@@ -97,7 +97,7 @@ async def _wait(call: Line) -> Any:
     run_id = _run_named(call.face, call.options.word)
     attended = call.face.runs.get(run_id)
     if attended is not None:
-        return await attend(
+        await attend(
             call.face,
             attended,
             prompts=call.prompts,
@@ -105,6 +105,8 @@ async def _wait(call: Line) -> Any:
             output=call.options.one("output"),
             stops=False,
         )
+        # The cell that started it shows it, too, and may be far up.
+        return _show_run(call, run_id)
     if live_run(run_id) is not None:
         raise InvalidOption(
             f"run {run_id} was started by Python code in this kernel: wait for it there",

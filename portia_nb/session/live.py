@@ -100,6 +100,10 @@ class LiveRun:
         self._has_ended = False
         self._endings: tuple[Callable[[], None], ...] = ()
 
+    def __repr__(self) -> str:
+        """Return id and state."""
+        return f"<LiveRun {self.id}: {self.run.state.value}>"
+
     @property
     def id(self) -> str:
         """The run's id."""

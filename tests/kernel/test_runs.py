@@ -372,3 +372,13 @@ def test_resuming_a_complete_run_names_the_latest_that_is_not(kernel: Kernel):
     said = kernel.run("%portia resume").raise_for_error().text
     assert "is complete already. The latest that isn't (NEED_CLARIFICATION): " in said
     assert f"%portia resume {waiting}" in said
+
+
+def test_a_run_in_the_background_says_how_it_is_and_shows_its_result_to_who_waits(kernel: Kernel):
+    left = kernel.run("%portia run going --background -o later").raise_for_error()
+    run_id = kernel.evaluate("later.id")
+    assert f"%portia wait {run_id} -o later gets its result" in left.text
+    assert kernel.evaluate("repr(later)").startswith(f"<LiveRun {run_id}: ")
+    waited = kernel.run(f"%portia wait {run_id} -o later").raise_for_error()
+    assert [each[RUN]["state"] for each in waited.displays if RUN in each] == ["COMPLETE"]
+    assert kernel.evaluate("later.state") == "COMPLETE"
