@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +27,7 @@ from portia_nb.model.language import (
     ModelRequest,
 )
 
+from .mailbox import mailbox_of
 from .ports import Ports, Purpose
 from .prompts import judge, shape, summary
 
@@ -43,9 +47,20 @@ class Models:
         return self._ports.model(purpose, override)
 
     def streamer(self, path: str) -> Callable[[str], None]:
-        """Return a function that shows pieces of text at the step while they are being written."""
-        emit = self._ports.emit
-        return lambda text: emit(TextStreamed(path, text))
+        """Return a function that shows pieces of text at the step while they are being written.
+
+        It may be called from any thread; this is called on the run's.
+        """
+        emit, here = self._ports.emit, threading.get_ident()
+        mailbox = mailbox_of(asyncio.get_running_loop())
+
+        def show(text: str) -> None:
+            if threading.get_ident() == here:
+                emit(TextStreamed(path, text))
+            else:  # a tool's own thread or loop: events come from the run's alone
+                mailbox.post(emit, TextStreamed(path, text))
+
+        return show
 
     async def ask(
         self,
@@ -138,12 +153,17 @@ class Models:
 
 
 class StepModel:
-    """The model that a tool is handed: found at its first call, counted for the tool's step."""
+    """The model that a tool is handed: found at its first call, counted for the tool's step.
+
+    A tool may await it on any loop, that of an ``asyncio.run`` in its own thread for one: the model
+    itself is asked on the run's, where its connections belong.
+    """
 
     def __init__(self, models: Models, path: str) -> None:
         """Ask on behalf of the step at `path`."""
         self._models = models
         self._path = path
+        self._home = asyncio.get_running_loop()
 
     @property
     def name(self) -> str:
@@ -154,10 +174,19 @@ class StepModel:
         self, request: ModelRequest, *, on_text: Callable[[str], None] | None = None
     ) -> ModelReply:
         """Answer `request`; what is streamed is shown at the step."""
-        return await self._models.ask(self._find(), request, self._path, on_text=on_text)
+        here = asyncio.get_running_loop()
+        if here is self._home:
+            return await self._models.ask(self._find(), request, self._path, on_text=on_text)
+        told = None if on_text is None else partial(_call_there, here, on_text)
+        asked = self._models.ask(self._find(), request, self._path, on_text=told)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, self._home))
 
     def _find(self) -> LanguageModel:
         return self._models.find("execution")
+
+
+def _call_there(loop: asyncio.AbstractEventLoop, call: Callable[[str], None], text: str) -> None:
+    loop.call_soon_threadsafe(call, text)
 
 
 def fit(value: Any, schema: SchemaRef) -> Any:

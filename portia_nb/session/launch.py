@@ -25,7 +25,7 @@ from portia_nb.tools.registry import ToolRegistry
 
 from .live import Asker, Listener, LiveRun, live_run
 from .log import is_detailed, log_event, set_up_logging
-from .opening import open_run, refuse_missing_functions
+from .opening import load_further, open_run, refuse_missing_functions
 from .parts import Parts
 
 
@@ -102,7 +102,7 @@ def prepare_resume(
         raise
     try:
         # Between the first look and the claim another process may have written.
-        for recorded in parts.store.load_events(run_id, after_seq=run.seq):
+        for recorded in load_further(parts.store, run):
             run.apply(recorded)
     except BaseException:
         parts.store.release(hold)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -42,7 +43,9 @@ _live: WeakValueDictionary[str, LiveRun] = WeakValueDictionary()
 def live_run(run_id: str) -> LiveRun | None:
     """Return the run with this id where it lives in this process, else None."""
     found = _live.get(run_id)
-    return found if found is not None and not found.done.done() else None
+    if found is None or found.done.done() or found.pid != os.getpid():
+        return None  # after a fork it lives in the parent
+    return found
 
 
 class LiveRun:
@@ -84,6 +87,7 @@ class LiveRun:
         """
         self.run = run
         self.done: Future[PlanRun]
+        self.pid = os.getpid()
         self.is_shown = asker is not None
         """True: a person watches it, so that the log needn't say at INFO what they see."""
         self._store = store

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import typing
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from pydantic import BaseModel
 
 from portia_nb.errors import FunctionsMissing, PlanError
+from portia_nb.model.events import Recorded
 from portia_nb.model.plan import FunctionStep, Plan
 from portia_nb.model.run import Run, StepState, replay
 from portia_nb.planning.bound import built_plan
@@ -30,6 +35,11 @@ def open_run(store: Store, run_id: str, plan: Plan | None = None) -> Run:
     row = store.find_run(run_id)
     found = _plan_of(store, row, plan)
     return replay(run_id, found, store.load_events(run_id, classes=classes_of(found)))
+
+
+def load_further(store: Store, run: Run) -> list[Recorded]:
+    """Return what others have added to a kept run since `run` was brought up to date."""
+    return store.load_events(run.id, after_seq=run.seq, classes=classes_of(run.plan))
 
 
 def refuse_missing_functions(run: Run) -> None:
@@ -66,9 +76,18 @@ def classes_of(plan: Plan) -> dict[str, Any]:
             _add_classes(schema.type, found)
     for step in plan.steps:
         if isinstance(step, FunctionStep) and step.function.call is not None:
-            for hint in getattr(step.function.call, "__annotations__", {}).values():
+            for hint in _hints_of(step.function.call):
                 _add_classes(hint, found)
     return found
+
+
+def _hints_of(function: Any) -> Iterator[Any]:
+    """Yield the types that a function declares, written as text or not, where they can be found."""
+    names = getattr(function, "__globals__", {})
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        declared = SimpleNamespace(__annotations__={name: hint})
+        with contextlib.suppress(Exception):  # text may say anything
+            yield from typing.get_type_hints(declared, names).values()
 
 
 def _add_classes(kind: Any, found: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ from portia_nb.model.run import PlanRunState, Run
 from portia_nb.storage.store import Store
 from portia_nb.tools.registry import ToolRegistry
 
+from .opening import load_further
+
 MOST = 16
 """Runs that are remembered; each holds its outputs in memory."""
 
@@ -54,6 +56,6 @@ class Recent:
         run, _ = found
         if plan is not None and plan.content_hash() != run.plan.content_hash():
             return None
-        for recorded in store.load_events(run_id, after_seq=run.seq):
+        for recorded in load_further(store, run):
             run.apply(recorded)
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -58,9 +59,13 @@ class DaemonThreads:
     def __init__(self, name: str = "portia-nb-aside") -> None:
         """Start no thread yet."""
         self._name = name
+        self._made = 0
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
-        self._made = 0
 
     async def call(
         self,
@@ -123,6 +128,8 @@ class DaemonThreads:
             return True
 
     def _worker(self) -> _Worker:
+        if self._pid != os.getpid():
+            self._start_afresh()  # after a fork: the threads stayed in the parent
         with self._lock:
             if self._idle:
                 return self._idle.pop()

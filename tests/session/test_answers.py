@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ from portia_nb.session import answers
 from portia_nb.storage.memory import MemoryStore
 
 from .stage import portia
+
+
+@dataclasses.dataclass
+class City:
+    name: str
 
 
 class Trip:
@@ -301,3 +307,32 @@ def test_an_input_that_can_not_be_kept_takes_no_other_along_and_is_missed_by_nam
     resumed = again.resume(run)
     assert resumed.state == "FAILED" and resumed.error is not None
     assert resumed.error.type == "ValueNotKept" and "'lock'" in resumed.error.message
+
+
+def test_what_another_process_has_done_meanwhile_comes_back_as_its_class(tmp_path: Path) -> None:
+    seen: list[type] = []
+
+    def find() -> City:
+        return City(name="Oslo")
+
+    def show(city: City) -> None:
+        seen.append(type(city))
+
+    plan = (
+        PlanBuilderV2()
+        .function_step(function=find, step_name="city")
+        .user_verify(message="Go?", step_name="go")
+        .function_step(function=show, args={"city": StepOutput("city")}, step_name="shown")
+        .build()
+    )
+    us, another = portia(str(tmp_path)), portia(str(tmp_path))
+    opened = us.start_run(plan, asker=lambda live, _: live.stop())  # remembered from here
+    run = opened.done.result(5)
+    (question,) = another.get_run(run.id).get_outstanding_clarifications()
+    known = us._parts.recent._runs[run.id][0]
+    known.steps.clear()  # as if the other process had done the first step too
+    known.seq = 2
+    known.clarifications.clear()
+    another.resolve_clarification(question, True)
+    assert us.resume(run).state == "COMPLETE"
+    assert seen == [City]

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import os
 import signal
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from portia_nb import PlanBuilderV2, Portia, tool
+from portia_nb import PlanBuilderV2, Portia, ToolRunContext, tool
+from portia_nb.model.events import TextStreamed
+from portia_nb.model.language import Message, ModelReply, ModelRequest
 from portia_nb.running.background import background
+from portia_nb.session.live import live_run
 
 from .stage import Work, portia
+
+REQUEST = ModelRequest((Message("user", "hello"),))
 
 TWINS = ["plan", "run", "run_plan", "resume", "resolve_clarification", "error_clarification"]
 
@@ -240,3 +247,69 @@ def test_no_loop_is_held_once_nobody_waits_on_it() -> None:
         asyncio.run(main())
     gc.collect()
     assert [loop() for loop in loops[:-1]] == [None, None]
+
+
+class Loops:
+    """A model that says on which loops it was asked."""
+
+    name = "fake/loops"
+
+    def __init__(self) -> None:
+        self.found: list[asyncio.AbstractEventLoop] = []
+
+    async def reply(self, request: Any, *, on_text: Any = None) -> ModelReply:
+        self.found.append(asyncio.get_running_loop())
+        on_text("piece")
+        return ModelReply(text="ok", model=self.name)
+
+
+async def test_a_tool_asks_its_model_and_shows_text_from_wherever_it_runs() -> None:
+    heard: list[tuple[Any, threading.Thread]] = []
+
+    @tool
+    async def on_this_loop(ctx: ToolRunContext) -> str:
+        """Ask on the caller's loop."""
+        ctx.on_text("first")  # type: ignore[misc]
+        return (await ctx.model.reply(REQUEST, on_text=ctx.on_text)).text  # type: ignore[union-attr]
+
+    @tool
+    def on_a_thread(ctx: ToolRunContext) -> str:
+        """Ask on a loop of its own."""
+        return asyncio.run(on_this_loop().arun(ctx))
+
+    us, model = portia(), Loops()
+    us._parts.model = lambda *_: model  # type: ignore[method-assign, assignment]
+    plan = PlanBuilderV2()
+    for asking in (on_this_loop, on_a_thread):
+        plan.invoke_tool_step(tool=asking(), args={}, step_name=asking.__name__)
+    live = us.start_run(
+        plan.build(),
+        listeners=[lambda _, recorded: heard.append((recorded.event, threading.current_thread()))],
+        caller=asyncio.get_running_loop(),
+    )
+    run = await asyncio.wrap_future(live.done)
+    assert [value.value for value in run.outputs.step_outputs.values()] == ["ok", "ok"]
+    assert set(model.found) == {background.loop}
+    assert {thread for _, thread in heard} == {background._thread}
+    shown = [event.text for event, _ in heard if isinstance(event, TextStreamed)]
+    assert shown == ["first", "piece"] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doesn't fork")
+def test_a_fork_runs_plans_of_its_own_and_leaves_the_parent_its_runs() -> None:
+    us, work = portia(), Work(is_async=False)
+    us.run_plan(number_plan())  # leaves an idle thread behind
+    live = us.start_run(work.plan())
+    work.started.wait(5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads, from 3.12
+        child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        done = us.run_plan(number_plan()).state == "COMPLETE" and live_run(live.id) is None
+        os._exit(0 if done else 1)
+    _, status = os.waitpid(child, 0)
+    assert live_run(live.id) is live
+    work.gate.set()
+    live.done.result(5)
+    assert status == 0
