@@ -126,7 +126,7 @@ def release(hold: Hold, connection: sqlite3.Connection) -> None:
     )
 
 
-def when_done(pending: set[tuple[str, int]], key: tuple[str, int]) -> Future[Any]:
+def when_done(pending: set[Any], key: Any) -> Future[Any]:
     """Return a future that takes `key` out of `pending` once it succeeds."""
     future: Future[Any] = Future()
 

@@ -31,6 +31,11 @@ _CALL_TIMEOUT_S = 30.0
 _EXIT_TIMEOUT_S = 5.0
 
 
+# Module state, since a process may have several stores on one file: holds that it has given up and
+# whose release isn't written yet, or can't be, the disk being full. They are free all the same.
+_given_up: set[tuple[Path, str, int]] = set()
+
+
 class JournalStore:
     """A `Store` in ``journal.sqlite`` inside a folder, with large values beside it in ``blobs/``.
 
@@ -55,8 +60,6 @@ class JournalStore:
         self._opening = threading.Lock()
         self._is_open = False
         self._at_exit: Callable[[], None] | None = None
-        # Holds given up while nothing could be written, a full disk for one: free all the same.
-        self._given_up: set[tuple[str, int]] = set()
 
     # -- plans --------------------------------------------------------------------------------
 
@@ -102,18 +105,19 @@ class JournalStore:
 
     def claim(self, run_id: str, *, owner: Owner, take_over: bool = False) -> Hold:
         """Become the run's owner, as `Store.claim` promises."""
-        given_up = {fence for found, fence in self._given_up if found == run_id}
+        mine = [key for key in tuple(_given_up) if key[:2] == (self.path, run_id)]
+        given_up = {fence for *_, fence in mine}
         hold = self._call(
             partial(jobs.claim, str(run_id), owner, take_over, given_up, f"in {self.path}")
         )
-        self._given_up -= {(run_id, fence) for fence in given_up}
+        _given_up.difference_update(mine)
         return hold
 
     def release(self, hold: Hold) -> None:
         """Give the run up, as `Store.release` promises."""
-        key = (hold.run_id, hold.fence)
-        self._given_up.add(key)
-        work = Work(partial(jobs.release, hold), result=jobs.when_done(self._given_up, key))
+        key = (self.path, hold.run_id, hold.fence)
+        _given_up.add(key)
+        work = Work(partial(jobs.release, hold), result=jobs.when_done(_given_up, key))
         self._writer.put(work, hurry=True)
 
     # -- events -------------------------------------------------------------------------------

@@ -43,6 +43,23 @@ def journal_threads() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name.startswith("portia-nb journal")]
 
 
+def test_another_store_of_this_process_takes_a_run_whose_release_is_not_written_yet(
+    journal: JournalStore, open_journal: Open
+):
+    run = new_run(journal)
+    run.kept()
+    gate = threading.Event()
+    journal._writer.put(writer.Work(lambda _: None, prepare=lambda: gate.wait(5) and None))
+    journal.release(run.hold)
+    other = open_journal()
+    try:
+        assert other.claim(run.id, owner=OWNER).fence == run.hold.fence + 1
+    finally:
+        gate.set()
+    journal.find_runs()  # waits for what it has queued
+    assert other.find_run(run.id).owner == OWNER, "the late release doesn't undo it"
+
+
 # -- the file and its folder ----------------------------------------------------------------------
 
 
