@@ -34,7 +34,9 @@ class Line:
     serves: bool
 
 
-async def run_line(face: Face, line: str, prompts: Prompts, *, serves: bool, assigned: bool) -> Any:
+async def run_line(
+    face: Face, line: str, prompts: Prompts, *, serves: bool, target: str | None
+) -> Any:
     """Do what a ``%portia`` line says, and return its value, such as a `PlanRun`.
 
     Args:
@@ -42,8 +44,9 @@ async def run_line(face: Face, line: str, prompts: Prompts, *, serves: bool, ass
         line: subcommand and options.
         prompts: questions for `input()`.
         serves: whether this is the main thread, which asks them.
-        assigned: True where the value goes to a variable; else what has been shown isn't returned,
-            so that the notebook doesn't show it twice.
+        target: the variable that the value is assigned to, ``""`` for something else that it is
+            assigned to; None: what has been shown isn't returned, so that the notebook doesn't
+            show it twice.
 
     Raises:
         BaseException: whatever kept it from being done, as a card.
@@ -52,8 +55,11 @@ async def run_line(face: Face, line: str, prompts: Prompts, *, serves: bool, ass
     if options.wants_help:
         face.say(help_on(options.command) if options.command.name else help_on_lines())
         return None
+    if target and any(option.field == "output" for option in options.command.options):
+        # An assignment is lost where the cell ends in an error; bound like this, it isn't.
+        options.values.setdefault("output", target)
     value = await _COMMANDS[options.command.name](Line(face, options, prompts, serves))
-    return value if assigned else None
+    return None if target is None else value
 
 
 async def _run(call: Line) -> Any:

@@ -62,7 +62,7 @@ class PortiaMagics(Magics):
 
         prompts = Prompts(self.shell)
         if cell is None:
-            flow = self._line(line, prompts, serves=False, assigned=True)
+            flow = self._line(line, prompts, serves=False, target="")
         else:
             flow = self._cell(line, cell, prompts, serves=False)
         # Here the main thread is blocked: the flow gets a loop of its own, and input() stays here.
@@ -75,12 +75,12 @@ class PortiaMagics(Magics):
         with self.face.detour.open():
             await self._cell(line, body, Prompts(self.shell), serves=True)
 
-    async def await_line(self, line: str, *, assigned: bool) -> Any:
+    async def await_line(self, line: str, *, target: str | None) -> Any:
         """Do what a ``%portia`` line says while the cell awaits, and return its value."""
         from .asking import Prompts
 
         with self.face.detour.open():
-            return await self._line(line, Prompts(self.shell), serves=True, assigned=assigned)
+            return await self._line(line, Prompts(self.shell), serves=True, target=target)
 
     async def _cell(self, line: str, body: str, prompts: Any, *, serves: bool) -> None:
         async def run() -> None:
@@ -90,11 +90,11 @@ class PortiaMagics(Magics):
 
         await self._carded(run)
 
-    async def _line(self, line: str, prompts: Any, *, serves: bool, assigned: bool) -> Any:
+    async def _line(self, line: str, prompts: Any, *, serves: bool, target: str | None) -> Any:
         async def run() -> Any:
             from .lines import run_line
 
-            return await run_line(self.face, line, prompts, serves=serves, assigned=assigned)
+            return await run_line(self.face, line, prompts, serves=serves, target=target)
 
         return await self._carded(run)
 

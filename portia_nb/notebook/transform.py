@@ -56,7 +56,7 @@ def _await_lines(lines: list[str]) -> list[str]:
         found = _find_magic(tokens)
         if found is None:
             continue
-        row, column, assigned = found
+        row, column, target = found
         last = row
         while last + 1 < len(lines) and lines[last].rstrip("\n").endswith("\\"):
             last += 1
@@ -65,19 +65,23 @@ def _await_lines(lines: list[str]) -> list[str]:
         if not _is_magic(call, "%portia"):
             continue
         options = call.removeprefix("%portia").strip()
-        changed[row] = f"{before}await {_FACE}.await_line({options!r}, assigned={assigned})\n"
+        changed[row] = f"{before}await {_FACE}.await_line({options!r}, target={target!r})\n"
         # Emptied and not removed: line numbers in tracebacks stay those of the cell.
         changed[row + 1 : last + 1] = ["\n"] * (last - row)
     return changed
 
 
-def _find_magic(tokens: Sequence[Any]) -> tuple[int, int, bool] | None:
-    """Return row, column and whether it is assigned, of a ``%portia`` in one logical line."""
+def _find_magic(tokens: Sequence[Any]) -> tuple[int, int, str | None] | None:
+    """Return row, column and target of a ``%portia`` in one logical line.
+
+    The target is the variable that it is assigned to, ``""`` where it is assigned to something
+    else, and None where it isn't assigned.
+    """
     words = [token for token in tokens if token.string.strip()]
     if not words or words[0].start[1] != 0:
         return None
     if _names_portia(words, 0):
-        return words[0].start[0] - 1, words[0].start[1], False
+        return words[0].start[0] - 1, words[0].start[1], None
     depth = 0
     for place, word in enumerate(words):
         if word.string in ("(", "[", "{"):
@@ -87,7 +91,8 @@ def _find_magic(tokens: Sequence[Any]) -> tuple[int, int, bool] | None:
         elif word.string == "=" and depth == 0:
             if _names_portia(words, place + 1):
                 start = words[place + 1].start
-                return start[0] - 1, start[1], True
+                target = words[0].string if place == 1 and words[0].string.isidentifier() else ""
+                return start[0] - 1, start[1], target
             return None
     return None
 

@@ -207,6 +207,11 @@ def test_a_failed_step_raises_one_short_card_with_the_way_on(kernel: Kernel):
     assert "broken" in why.text
 
 
+def test_a_run_that_failed_is_bound_to_what_its_line_assigns_to(kernel: Kernel):
+    assert kernel.run("kept = %portia run failing").ename == "PlanRunFailed"
+    assert kernel.evaluate("kept.state") == "FAILED"
+
+
 def test_an_error_stops_run_all(kernel: Kernel):
     first, second = kernel.send("%portia run failing"), kernel.send("after = 1")
     assert kernel.finish(first).status == "error"

@@ -18,17 +18,17 @@ def rewritten(cell: str) -> str:
     [
         ("%%portia\nWho won?\n", f"await {FACE}.await_cell('', 'Who won?\\n')\n"),
         ("%%portia --plan -o p\na\n\nb", f"await {FACE}.await_cell('--plan -o p', 'a\\n\\nb')\n"),
-        ("%portia runs\n", f"await {FACE}.await_line('runs', assigned=False)\n"),
-        ("%portia", f"await {FACE}.await_line('', assigned=False)\n"),
-        ("r = %portia wait x\n", f"r = await {FACE}.await_line('wait x', assigned=True)\n"),
-        ("a.b[0] = %portia wait\n", f"a.b[0] = await {FACE}.await_line('wait', assigned=True)\n"),
+        ("%portia runs\n", f"await {FACE}.await_line('runs', target=None)\n"),
+        ("%portia", f"await {FACE}.await_line('', target=None)\n"),
+        ("r = %portia wait x\n", f"r = await {FACE}.await_line('wait x', target='r')\n"),
+        ("a.b[0] = %portia wait\n", f"a.b[0] = await {FACE}.await_line('wait', target='')\n"),
         (
             "x = 1\n%portia runs\ny = 2\n",
-            f"x = 1\nawait {FACE}.await_line('runs', assigned=False)\ny = 2\n",
+            f"x = 1\nawait {FACE}.await_line('runs', target=None)\ny = 2\n",
         ),
         (
             "%portia show \\\n  prun-1\nx",
-            f"await {FACE}.await_line('show    prun-1', assigned=False)\n\nx",
+            f"await {FACE}.await_line('show    prun-1', target=None)\n\nx",
         ),
     ],
 )
