@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from portia_nb.errors import FunctionsMissing, PlanError
 from portia_nb.model.events import Recorded
+from portia_nb.model.ids import PlanUUID
 from portia_nb.model.plan import FunctionStep, Plan
 from portia_nb.model.run import Run, StepState, replay
 from portia_nb.planning.bound import built_plan
@@ -109,7 +110,7 @@ def _plan_of(store: Store, row: RunRow, given: Plan | None) -> Plan:
         built = built_plan(row.plan_hash)
         if built is None:
             return store.load_plan(row.plan_id, plan_hash=row.plan_hash)
-        return built if built.id == row.plan_id else built.model_copy(update={"id": row.plan_id})
+        return with_id(built, row.plan_id)
     if given.content_hash() != row.plan_hash:
         kept = store.load_plan(row.plan_id, plan_hash=row.plan_hash)
         raise PlanError(
@@ -117,7 +118,12 @@ def _plan_of(store: Store, row: RunRow, given: Plan | None) -> Plan:
             f"{_difference(kept, given)}. Build the same plan again, or run the new one",
             plan_id=row.plan_id,
         )
-    return given if given.id == row.plan_id else given.model_copy(update={"id": row.plan_id})
+    return with_id(given, row.plan_id)
+
+
+def with_id(plan: Plan, plan_id: str) -> Plan:
+    """Return `plan`, under another plan's id where it has the same content."""
+    return plan if plan.id == plan_id else plan.model_copy(update={"id": PlanUUID(plan_id)})
 
 
 def _difference(kept: Plan, given: Plan) -> str:

@@ -11,10 +11,11 @@ from collections import OrderedDict
 
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState, Run
+from portia_nb.planning.bound import built_plan
 from portia_nb.storage.store import Store
 from portia_nb.tools.registry import ToolRegistry
 
-from .opening import load_further
+from .opening import load_further, with_id
 
 MOST = 16
 """Runs that are remembered; each holds its outputs in memory."""
@@ -54,8 +55,13 @@ class Recent:
         if found is None:
             return None
         run, _ = found
-        if plan is not None and plan.content_hash() != run.plan.content_hash():
+        plan_hash = run.plan.content_hash()
+        if plan is not None and plan.content_hash() != plan_hash:
             return None
+        # Built again, a plan has the functions of the cell that was run last.
+        latest = built_plan(plan_hash) if plan is None else plan
+        if latest is not None:
+            run.plan = with_id(latest, run.plan.id)
         for recorded in load_further(store, run):
             run.apply(recorded)
         return found

@@ -316,3 +316,20 @@ def test_the_end_user_is_known_to_tools_also_after_a_resume() -> None:
     assert run.end_user_id == "ada"
     assert us.resume(run).state == "COMPLETE"
     assert seen == ["ada", "ada"]
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_resume_calls_the_functions_of_the_plan_that_was_built_last(is_given: bool) -> None:
+    def built(client: Any) -> Plan:
+        def fetch() -> str:
+            return client.upper()
+
+        return PlanBuilderV2().function_step(function=fetch, step_name="fetched").build()
+
+    us = portia()
+    failed = us.run_plan(built(None))
+    assert failed.state == "FAILED"
+    mended = built("now")  # the same source, and so the same plan
+    run = us.resume(failed, plan=mended if is_given else None)
+    assert (run.state, run.plan_id) == ("COMPLETE", failed.plan_id)
+    assert run.outputs["fetched"].value == "NOW"
