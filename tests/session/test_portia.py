@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from portia_nb import Config, PlanBuilderV2, Portia, StepOutput
+from portia_nb import Config, Plan, PlanBuilderV2, Portia, StepOutput
 from portia_nb.errors import PlanCheckError, PlanError, RunHeldElsewhere
 from portia_nb.model.events import Recorded, RunCompleted, RunStarted, StepDone
 from portia_nb.session import watchers
