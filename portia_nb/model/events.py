@@ -128,6 +128,8 @@ class StepDone(Event):
     attempt: int
     value: Any = None
     summary: str | None = None
+    same_as: str | None = None
+    """Path of a step inside it whose output it takes over; None: `value` holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,16 @@ class StepSkipped(Event):
     kind: ClassVar[str] = "step_skipped"
     path: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BranchTaken(Event):
+    """A conditional has chosen, once for each path; it doesn't judge again when it is resumed."""
+
+    kind: ClassVar[str] = "branch_taken"
+    path: str
+    branch: int
+    """Index of the branch, -1 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +249,7 @@ AnyEvent = (
     | StepFailed
     | StepCancelled
     | StepSkipped
+    | BranchTaken
     | StepUncertain
     | ClarificationRaised
     | ClarificationResolved

@@ -10,57 +10,62 @@ from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_se
 
 from portia_nb.errors import StepNotFoundError
 from portia_nb.model.callables import SchemaRef
+from portia_nb.model.composite import (
+    AnyStep,
+    Branch,
+    Composite,
+    Condition,
+    ConditionalStep,
+    LoopStep,
+    PlanInput,
+    Step,
+    SubPlanStep,
+    bodies,
+    each_step,
+    functions_of,
+)
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.reference import StepOutput
 from portia_nb.model.steps import (
     LLM_TOOL_ID,
-    AnyStep,
+    ExitStep,
     Frozen,
     FunctionStep,
     InvokeToolStep,
     LLMStep,
     SingleToolAgentStep,
-    Step,
     UserInputStep,
     UserVerifyStep,
     Variable,
     text_argument,
 )
+from portia_nb.model.tree import Namespace, Place, step_at
 
 # Whoever deals with plans deals with their steps, and finds them here.
 __all__ = [
     "LLM_TOOL_ID",
     "AnyStep",
+    "Branch",
+    "Composite",
+    "Condition",
+    "ConditionalStep",
+    "ExitStep",
     "FunctionStep",
     "InvokeToolStep",
     "LLMStep",
+    "LoopStep",
     "Plan",
     "PlanContext",
     "PlanInput",
     "PlanV2",
     "SingleToolAgentStep",
     "Step",
+    "SubPlanStep",
     "UserInputStep",
     "UserVerifyStep",
     "Variable",
     "text_argument",
 ]
-
-
-class PlanInput(Frozen):
-    """An input that the plan is given when it is run."""
-
-    name: str
-    description: str | None = None
-    value: Any = None
-    """The value to take where the caller gives none; None: it must be given."""
-
-    @model_serializer(mode="wrap")
-    def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data = handler(self)
-        if self.value is None:
-            data.pop("value", None)
-        return data
 
 
 class PlanContext(Frozen):
@@ -83,50 +88,56 @@ class Plan(Frozen):
     """True: a model writes `final_output.summary`."""
     scripted: bool = False
     """True: the planner's answer came from a shipped record, not from a live model."""
-    _index: dict[str, int] | None = PrivateAttr(default=None)
+    _names: Namespace | None = PrivateAttr(default=None)
     _hash: str | None = PrivateAttr(default=None)
 
     def model_copy(self, *, update: Any = None, deep: bool = False) -> Plan:
         """Return a copy with some fields changed; what was worked out from the old is forgotten."""
         copied = super().model_copy(update=update, deep=deep)
-        copied._index = copied._hash = None
+        copied._names = copied._hash = None
         return copied
 
+    @property
+    def names(self) -> Namespace:
+        """Which step each name means."""
+        if self._names is None:
+            self._names = Namespace(self.steps)
+        return self._names
+
     def index_of(self, step: str | int) -> int:
-        """Return the place of a top-level step, given its name, its output's name, or an index.
+        """Return the index of the top-level step that `step` names, or that holds it.
+
+        Args:
+            step: a name, an output's name, a path such as ``each_city[2]/sky``, or an index.
 
         Raises:
             StepNotFoundError: there is none; the message lists the steps.
         """
-        if isinstance(step, int):
-            if -len(self.steps) <= step < len(self.steps):
-                return step % len(self.steps)
-            raise StepNotFoundError(
-                f"no step {step} in this plan of {len(self.steps)} steps",
-                plan_id=self.id,
-                step=step,
-            )
-        if self._index is None:
-            index = {s.output.removeprefix("$"): i for i, s in enumerate(self.steps)}
-            index.update((s.name, i) for i, s in enumerate(self.steps))
-            self._index = index
-        found = self._index.get(step, self._index.get(step.removeprefix("$")))
-        if found is None:
-            raise StepNotFoundError(
-                f"no step {step!r} in this plan; its steps: "
-                + ", ".join(s.name for s in self.steps),
-                plan_id=self.id,
-                step=step,
-            )
-        return found
+        outermost = step if isinstance(step, int) else step.partition("/")[0].partition("[")[0]
+        return self._place(outermost).top
 
     def step(self, step: str | int) -> AnyStep:
-        """Return a top-level step by its name, its output's name, or its index.
+        """Return a step by its name, its output's name, its path, or its top-level index.
 
         Raises:
             StepNotFoundError: there is none.
         """
-        return self.steps[self.index_of(step)]
+        if isinstance(step, str) and ("/" in step or "[" in step):
+            found = step_at(step, self.names)
+            if found is not None:
+                return found
+        return self._place(step).step
+
+    def _place(self, step: str | int) -> Place:
+        place = self.names.find(step)
+        if place is not None:
+            return place
+        if isinstance(step, int):
+            problem = f"no step {step} in this plan of {len(self.steps)} steps"
+        else:
+            known = ", ".join(place.step.name for place in self.names.places)
+            problem = f"no step {step!r} in this plan; its steps: {known}"
+        raise StepNotFoundError(problem, plan_id=self.id, step=step)
 
     def input_named(self, name: str) -> PlanInput | None:
         """Return the plan input called `name`, with or without ``$``, or None."""
@@ -139,24 +150,15 @@ class Plan(Frozen):
         Raises:
             StepNotFoundError: it refers to a step that the plan hasn't got.
         """
-        found = {self.index_of(name) for name in step.after}
+        found = {self._place(name).position for name in step.after}
         for reference in step.references():
             if isinstance(reference, StepOutput):
                 name = reference.step
-                if isinstance(name, str) and self._is_plan_input(name):
+                is_input = isinstance(name, str) and self.input_named(name) is not None
+                if is_input and self.names.find(name) is None:
                     continue
-                found.add(self.index_of(name))
-        return tuple(self.steps[i].name for i in sorted(found))
-
-    def _is_plan_input(self, name: str) -> bool:
-        """Tell whether an input named `name` means a plan input: no step has that name."""
-        if self.input_named(name) is None:
-            return False
-        try:
-            self.index_of(name)
-        except StepNotFoundError:
-            return True
-        return False
+                found.add(self._place(name).position)
+        return tuple(self.names.places[position].step.name for position in sorted(found))
 
     def content_hash(self) -> str:
         """Return the sha256, in hex, of the plan's canonical JSON without its id.
@@ -173,9 +175,10 @@ class Plan(Frozen):
     def missing_functions(self) -> tuple[str, ...]:
         """Return the names of functions that this process has not got."""
         return tuple(
-            step.function.name
-            for step in self.steps
-            if isinstance(step, FunctionStep) and step.function.call is None
+            function.name
+            for step in each_step(self.steps)
+            for function in functions_of(step)
+            if function.call is None
         )
 
     def pretty_print(self) -> str:
@@ -186,11 +189,14 @@ class Plan(Frozen):
         """
         lines = [f"Task: {self.plan_context.query}"] if self.plan_context.query else []
         for index, step in enumerate(self.steps):
-            tool = step.tool_id or step.kind
-            needs = ", ".join(f"${name}" for name in self.needs(step))
-            arrow = f"  ← {needs}" if needs else ""
-            lines.append(f"{index}  {step.name}  {tool}  {step.task}{arrow}")
+            lines.append(f"{index}  {self._line(step)}")
+            if isinstance(step, Composite):
+                lines += _inner_lines(step, "   ")
         return "\n".join(lines)
+
+    def _line(self, step: AnyStep) -> str:
+        needs = ", ".join(f"${name}" for name in self.needs(step))
+        return _line_of(step) + (f"  ← {needs}" if needs else "")
 
     @model_serializer(mode="wrap")
     def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -199,6 +205,22 @@ class Plan(Frozen):
             if getattr(self, key) == default:
                 data.pop(key, None)
         return data
+
+
+def _line_of(step: AnyStep) -> str:
+    return f"{step.name}  {step.tool_id or step.kind}  {step.task}"
+
+
+def _inner_lines(step: AnyStep, indent: str) -> list[str]:
+    """Return a line for each step inside `step`, and for each branch after the first."""
+    lines: list[str] = []
+    for number, body in enumerate(bodies(step)):
+        if number and isinstance(step, ConditionalStep):
+            condition = step.branches[number].condition
+            lines.append(indent + ("else" if condition is None else f"else if {condition.text()}"))
+        for held in body:
+            lines += [f"{indent}- {_line_of(held)}", *_inner_lines(held, indent + "   ")]
+    return lines
 
 
 _PLAN_EXTRAS: dict[str, Any] = {

@@ -18,7 +18,7 @@ from __future__ import annotations
 import ast
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -200,20 +200,29 @@ def references(argument: Argument) -> Iterator[Reference]:
             return
 
 
-def with_step_names(argument: Argument, name_of: Any) -> Argument:
-    """Return `argument` with each step reference's `step` replaced by ``name_of(step)``."""
+def with_references(argument: Argument, change: Callable[[Reference], Reference]) -> Argument:
+    """Return `argument` with each reference in it replaced by ``change(reference)``."""
     match argument:
-        case StepOutput(step):
-            return replace(argument, step=name_of(step))
+        case StepOutput() | Input():
+            return change(argument)
         case Parts(parts):
-            renamed = [p if isinstance(p, str) else with_step_names(p, name_of) for p in parts]
-            return Parts(tuple(renamed))  # type: ignore[arg-type]
+            return Parts(tuple(p if isinstance(p, str) else change(p) for p in parts))
         case ListOf(items):
-            return ListOf(tuple(with_step_names(item, name_of) for item in items))
+            return ListOf(tuple(with_references(item, change) for item in items))
         case DictOf(entries):
-            return DictOf({k: with_step_names(v, name_of) for k, v in entries.items()})
-        case Value() | Input():
+            return DictOf({k: with_references(v, change) for k, v in entries.items()})
+        case Value():
             return argument
+
+
+def with_step_names(argument: Argument, name_of: Callable[[str | int], str]) -> Argument:
+    """Return `argument` with each step reference's `step` replaced by ``name_of(step)``."""
+    return with_references(
+        argument,
+        lambda found: (
+            found if isinstance(found, Input) else replace(found, step=name_of(found.step))
+        ),
+    )
 
 
 def show(argument: Argument) -> str:

@@ -11,25 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SerializerFunctionWrapHandler,
-    field_serializer,
-    model_serializer,
-)
-
-from portia_nb.errors import StepNotFoundError
-from portia_nb.model import codecs
-from portia_nb.model.clarification import (
-    AnyClarification,
-    Clarification,
-    ClarificationCategory,
-)
+from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import (
     AnyEvent,
+    BranchTaken,
     ClarificationRaised,
     ClarificationResolved,
     ErrorRecord,
@@ -51,21 +36,24 @@ from portia_nb.model.events import (
     ToolCalled,
     ToolReturned,
 )
-from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.ids import PlanRunUUID
 from portia_nb.model.language import Usage
 from portia_nb.model.plan import Plan
+from portia_nb.model.rounds import records_in_rounds
+from portia_nb.model.snapshot import PlanRun, PlanRunOutputs, PlanRunState
+from portia_nb.model.tree import Place
 from portia_nb.model.values import LocalDataValue
 
-
-class PlanRunState(StrEnum):
-    """How far a run has got."""
-
-    NOT_STARTED = "NOT_STARTED"
-    IN_PROGRESS = "IN_PROGRESS"
-    NEED_CLARIFICATION = "NEED_CLARIFICATION"
-    READY_TO_RESUME = "READY_TO_RESUME"
-    COMPLETE = "COMPLETE"
-    FAILED = "FAILED"
+# Whoever deals with runs deals with their snapshots, and finds them here.
+__all__ = [
+    "PlanRun",
+    "PlanRunOutputs",
+    "PlanRunState",
+    "Run",
+    "StepRecord",
+    "StepState",
+    "replay",
+]
 
 
 class StepState(StrEnum):
@@ -78,111 +66,6 @@ class StepState(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     STOPPED = "stopped"
-
-
-class PlanRunOutputs(BaseModel):
-    """What a run has put out so far."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    clarifications: tuple[AnyClarification, ...] = ()
-    step_outputs: dict[str, LocalDataValue] = Field(default_factory=dict)
-    """By the step's `output` (``$name``), in plan order."""
-    final_output: LocalDataValue | None = None
-    _names: tuple[tuple[str, str], ...] = PrivateAttr(default=())
-    """Each step's name and its output's, in plan order; empty in a run that was read from JSON."""
-
-    def __eq__(self, other: object) -> bool:
-        # What was printed and loaded again has no names, and is the same all the same.
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    @classmethod
-    def of(
-        cls,
-        names: tuple[tuple[str, str], ...],
-        step_outputs: dict[str, LocalDataValue],
-        clarifications: tuple[Clarification, ...],
-        final_output: LocalDataValue | None,
-    ) -> PlanRunOutputs:
-        """Return outputs that are known to be sound, whose steps go by the names in `names` too."""
-        made = cls.model_construct(
-            clarifications=clarifications, step_outputs=step_outputs, final_output=final_output
-        )
-        made._names = names
-        return made
-
-    def __getitem__(self, step: str | int) -> LocalDataValue:
-        """Return a step's output by the step's name, its output's name, or its index in the plan.
-
-        Raises:
-            StepNotFoundError: no such step, or it has put out nothing.
-        """
-        if isinstance(step, int):
-            outputs = [output for _, output in self._names] or list(self.step_outputs)
-            key = outputs[step] if -len(outputs) <= step < len(outputs) else ""
-        else:
-            key = dict(self._names).get(step, f"${step.removeprefix('$')}")
-        if key not in self.step_outputs:
-            raise StepNotFoundError(
-                f"no output of a step {step!r} in this run; there are: "
-                + (", ".join(self.step_outputs) or "none yet"),
-                step=step,
-            )
-        return self.step_outputs[key]
-
-
-class PlanRun(BaseModel):
-    """One run of a plan, as it stood when it was handed out.
-
-    A snapshot: `resume` and `resolve_clarification` go by its id.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: PlanRunUUID = Field(default_factory=PlanRunUUID.new)
-    plan_id: PlanUUID
-    current_step_index: int = 0
-    """Index of the first unfinished top-level step, the last index once the run is complete."""
-    state: PlanRunState = PlanRunState.NOT_STARTED
-    outputs: PlanRunOutputs = Field(default_factory=PlanRunOutputs)
-    end_user_id: str | None = None
-    plan_run_inputs: dict[str, Any] = Field(default_factory=dict)
-    error: ErrorRecord | None = None
-    """What made the run fail."""
-    forked_from: str | None = None
-
-    @field_serializer("plan_run_inputs", when_used="json")
-    def _print_inputs(self, value: dict[str, Any]) -> Any:
-        return codecs.to_plain_json(value)
-
-    @model_serializer(mode="wrap")
-    def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data = handler(self)
-        for key in ("end_user_id", "plan_run_inputs", "error", "forked_from"):
-            if not getattr(self, key):
-                data.pop(key, None)
-        return data
-
-    @property
-    def final_output(self) -> LocalDataValue | None:
-        """The run's own output, None until it is complete or has failed."""
-        return self.outputs.final_output
-
-    def get_outstanding_clarifications(self) -> list[Clarification]:
-        """Return the questions that wait for an answer, oldest first."""
-        return [c for c in self.outputs.clarifications if not c.resolved]
-
-    def get_clarifications_for_step(self, step: int | None = None) -> list[Clarification]:
-        """Return every question of the step with index `step`; None means the current step."""
-        wanted = self.current_step_index if step is None else step
-        return [c for c in self.outputs.clarifications if c.step == wanted]
-
-    def get_clarification_for_step(
-        self, category: ClarificationCategory, step: int | None = None
-    ) -> Clarification | None:
-        """Return the latest question of `category` of a step, or None."""
-        found = [c for c in self.get_clarifications_for_step(step) if c.category == category]
-        return found[-1] if found else None
 
 
 @dataclass(slots=True)
@@ -200,6 +83,8 @@ class StepRecord:
     summary: str | None = None
     error: ErrorRecord | None = None
     reason: str = ""
+    branch: int | None = None
+    """Of a conditional: the index of the branch that was taken, -1 for none."""
     tool_under_way: ToolCalled | None = None
     """A call that was announced and has not come back; one with ``side_effect=True`` that has come
     back stays until the step is done."""
@@ -227,6 +112,8 @@ class Run:
         self.forked_from: str | None = None
         self.state = PlanRunState.NOT_STARTED
         self.steps: dict[str, StepRecord] = {}
+        self.rounds: dict[str, int] = {}
+        """How many rounds of a loop have begun, by the loop's path."""
         self.clarifications: dict[str, Clarification] = {}
         self._stale: set[str] = set()
         self.final: LocalDataValue | None = None
@@ -272,17 +159,19 @@ class Run:
                 step.ended_at = step.error = None
                 _forget_call(step)
                 step.uncertain, step.text = False, ""
-            case StepDone(_, attempt, value, summary):
+                if step.path[-1:] == "]":
+                    self._count_round(step.path)
+            case StepDone(_, attempt, value, summary, same_as):
                 step.state, step.attempt, step.ended_at = StepState.DONE, attempt, at
-                step.value, step.summary, step.tool_under_way = value, summary, None
-            case ToolCalled():
-                step.tool_under_way = event
-            case ToolReturned():
-                _forget_call(step, has_failed=event.error is not None)
-            case TextStreamed(_, text):
-                step.text += text
-            case ModelReplied():
-                step.usage, step.model = step.usage + event.usage, event.model
+                step.tool_under_way = None
+                other = None if same_as is None else self.steps.get(same_as)
+                step.value, step.summary = (
+                    (value, summary) if other is None else (other.value, other.summary)
+                )
+            case BranchTaken(_, branch):
+                step.branch = branch
+            case ToolCalled() | ToolReturned() | TextStreamed() | ModelReplied():
+                _note_call(step, event)
             case StepFailed(_, attempt, error, retry_in_s):
                 step.attempt, step.ended_at, step.error = attempt, at, error
                 step.failures += 1
@@ -299,6 +188,10 @@ class Run:
                 step.uncertain = True
             case _:
                 raise AssertionError(event)
+
+    def _count_round(self, path: str) -> None:
+        loop, _, number = path[:-1].rpartition("[")
+        self.rounds[loop] = max(self.rounds.get(loop, 0), int(number) + 1)
 
     def _apply_to_run(self, event: AnyEvent, at: float) -> None:
         match event:
@@ -369,15 +262,27 @@ class Run:
                 return index
         return max(len(self.plan.steps) - 1, 0)
 
+    def _last_done(self, place: Place) -> StepRecord | None:
+        """Return the record of the last time that a step was done, None where it never was."""
+        if not place.around:
+            record = self.steps.get(place.step.name)
+            return record if record is not None and record.state is StepState.DONE else None
+        records = records_in_rounds(self, self.plan.names, place, {}, newest_first=True)
+        return next((record for record in records if record.state is StepState.DONE), None)
+
     def snapshot(self) -> PlanRun:
         """Return the state as it stands, for people to hold and print."""
+        places = self.plan.names.places
+        found: dict[str, LocalDataValue] = {}
+        for place in places:
+            record = self._last_done(place)
+            if record is not None:
+                output = LocalDataValue(value=record.value, summary=record.summary)
+                found[place.step.output] = output
         outputs = PlanRunOutputs.of(
-            tuple((step.name, step.output) for step in self.plan.steps),
-            {
-                step.output: LocalDataValue(value=record.value, summary=record.summary)
-                for step in self.plan.steps
-                if (record := self.steps.get(step.name)) and record.state is StepState.DONE
-            },
+            tuple((place.step.name, place.step.output) for place in places),
+            tuple(step.output for step in self.plan.steps),
+            found,
             tuple(self.clarifications.values()),
             self.final,
         )
@@ -401,6 +306,20 @@ def _forget_call(step: StepRecord, *, has_failed: bool = False) -> None:
         step.tool_under_way = None
 
 
+def _note_call(
+    step: StepRecord, event: ToolCalled | ToolReturned | TextStreamed | ModelReplied
+) -> None:
+    match event:
+        case ToolCalled():
+            step.tool_under_way = event
+        case ToolReturned():
+            _forget_call(step, has_failed=event.error is not None)
+        case TextStreamed(_, text):
+            step.text += text
+        case ModelReplied():
+            step.usage, step.model = step.usage + event.usage, event.model
+
+
 _LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)
 """States of steps that a start finds left over from an execution before it."""
 _STEP_EVENTS = (
@@ -413,6 +332,7 @@ _STEP_EVENTS = (
     StepCancelled,
     StepSkipped,
     StepUncertain,
+    BranchTaken,
 )
 
 

@@ -1,4 +1,4 @@
-"""Steps: what a plan is made of, each kind a frozen class of its own.
+"""Steps that hold no others, each kind a frozen class of its own.
 
 A plain step prints the keys of the reference page and no others; what it carries beyond them comes
 after, and only where it isn't the default.
@@ -7,16 +7,14 @@ after, and only where it isn't the default.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
-    Tag,
     model_serializer,
     model_validator,
 )
@@ -65,8 +63,11 @@ class Variable(Frozen):
         return data
 
 
-class _Step(Frozen):
+class BaseStep(Frozen):
     """What every step has, beside a `kind` of its own."""
+
+    holds_steps: ClassVar[bool] = False
+    """True of a class whose steps hold steps; `isinstance` costs more where every step is asked."""
 
     task: str = ""
     inputs: tuple[Variable, ...] = ()
@@ -115,10 +116,16 @@ class _Step(Frozen):
     @model_serializer(mode="wrap")
     def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data = handler(self)
-        # The page's keys first, and always.
+        return self.printed(data)
+
+    def printed(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what is printed of `data`, the step's fields: the page's keys first, and always.
+
+        Of the others, those that say more than their default.
+        """
         printed = {key: data.pop(key) for key in ("task", "inputs", "tool_id", "output")}
         kind, name = data.pop("kind"), data.pop("name")
-        if kind != _plain_kind(self.tool_id):
+        if kind != plain_kind(self.tool_id):
             printed["kind"] = kind
         if name != self.output.removeprefix("$"):
             printed["name"] = name
@@ -131,7 +138,7 @@ class _Step(Frozen):
         return printed
 
 
-class LLMStep(_Step):
+class LLMStep(BaseStep):
     """One model call over the task and the inputs, without a tool."""
 
     kind: Literal["llm"] = "llm"
@@ -154,7 +161,7 @@ class LLMStep(_Step):
             yield self.task_parts
 
 
-class InvokeToolStep(_Step):
+class InvokeToolStep(BaseStep):
     """A tool with these arguments, without a model call."""
 
     kind: Literal["tool"] = "tool"
@@ -172,7 +179,7 @@ class InvokeToolStep(_Step):
         yield from self.args.values()
 
 
-class SingleToolAgentStep(_Step):
+class SingleToolAgentStep(BaseStep):
     """One tool whose arguments a model chooses; those in `args` are settled already."""
 
     kind: Literal["agent"] = "agent"
@@ -200,7 +207,7 @@ class SingleToolAgentStep(_Step):
             yield self.task_parts
 
 
-class FunctionStep(_Step):
+class FunctionStep(BaseStep):
     """A function of the user's with these arguments."""
 
     kind: Literal["function"] = "function"
@@ -213,7 +220,7 @@ class FunctionStep(_Step):
         yield from self.args.values()
 
 
-class UserVerifyStep(_Step):
+class UserVerifyStep(BaseStep):
     """Asks yes or no; no ends the run."""
 
     kind: Literal["user_verify"] = "user_verify"
@@ -227,7 +234,7 @@ class UserVerifyStep(_Step):
         yield self.message
 
 
-class UserInputStep(_Step):
+class UserInputStep(BaseStep):
     """Asks for text, or for one of the options; the answer is the output."""
 
     kind: Literal["user_input"] = "user_input"
@@ -244,31 +251,23 @@ class UserInputStep(_Step):
             yield self.options
 
 
-def _plain_kind(tool_id: str | None) -> str:
+class ExitStep(BaseStep):
+    """Ends the run: as complete, or as failed where `error` is true."""
+
+    kind: Literal["exit"] = "exit"
+    message: ArgumentField
+    """What the run says: its final output, or its error. Empty: the last output stands."""
+    error: bool = False
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        yield self.message
+
+
+def plain_kind(tool_id: str | None) -> str:
+    """Return the kind that one of the page's bare steps means."""
     return "llm" if tool_id in (None, LLM_TOOL_ID) else "agent"
-
-
-def _kind_of(data: Any) -> str:
-    """Tell a step's kind: as it says, else as the page's bare steps mean it."""
-    if isinstance(data, dict):
-        return str(data.get("kind") or _plain_kind(data.get("tool_id")))
-    return str(getattr(data, "kind", ""))
-
-
-Step = Annotated[
-    Annotated[LLMStep, Tag("llm")]
-    | Annotated[InvokeToolStep, Tag("tool")]
-    | Annotated[SingleToolAgentStep, Tag("agent")]
-    | Annotated[FunctionStep, Tag("function")]
-    | Annotated[UserVerifyStep, Tag("user_verify")]
-    | Annotated[UserInputStep, Tag("user_input")],
-    Discriminator(_kind_of),
-]
-"""Any step; its JSON is told apart by `kind`, or where that is absent, by `tool_id`."""
-
-AnyStep = (
-    LLMStep | InvokeToolStep | SingleToolAgentStep | FunctionStep | UserVerifyStep | UserInputStep
-)
 
 
 def text_argument(parts: Argument) -> tuple[str, Argument | None]:

@@ -37,6 +37,7 @@ EVENTS: list[AnyEvent] = [
     events.StepFailed("a", 1, ERROR, 0.5),
     events.StepCancelled("a", 1),
     events.StepSkipped("a", "a hook said so"),
+    events.BranchTaken("a", 1),
     events.StepUncertain("a", 1, "t", {"x": 1}),
     events.ClarificationRaised("a", InputClarification(user_guidance="?", chosen={"x": 1})),
     events.ClarificationRaised("a", MultipleChoiceClarification(options=("a", 1, True))),

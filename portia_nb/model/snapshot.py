@@ -1,0 +1,154 @@
+"""A run as it stood at one moment, for people to hold and print."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
+
+from portia_nb.errors import StepNotFoundError
+from portia_nb.model import codecs
+from portia_nb.model.clarification import AnyClarification, Clarification, ClarificationCategory
+from portia_nb.model.events import ErrorRecord
+from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.values import LocalDataValue
+
+
+class PlanRunState(StrEnum):
+    """How far a run has got."""
+
+    NOT_STARTED = "NOT_STARTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    NEED_CLARIFICATION = "NEED_CLARIFICATION"
+    READY_TO_RESUME = "READY_TO_RESUME"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+
+
+class PlanRunOutputs(BaseModel):
+    """What a run has put out so far."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clarifications: tuple[AnyClarification, ...] = ()
+    step_outputs: dict[str, LocalDataValue] = Field(default_factory=dict)
+    """By the step's `output` (``$name``), in plan order."""
+    final_output: LocalDataValue | None = None
+    _names: tuple[tuple[str, str], ...] = PrivateAttr(default=())
+    """Each step's name and its output's, in plan order; empty in a run that was read from JSON."""
+    _top: tuple[str, ...] = PrivateAttr(default=())
+    """The outputs of the steps that no other step holds; empty likewise."""
+
+    def __eq__(self, other: object) -> bool:
+        # What was printed and loaded again has no names, and is the same all the same.
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    @classmethod
+    def of(
+        cls,
+        names: tuple[tuple[str, str], ...],
+        top: tuple[str, ...],
+        step_outputs: dict[str, LocalDataValue],
+        clarifications: tuple[Clarification, ...],
+        final_output: LocalDataValue | None,
+    ) -> PlanRunOutputs:
+        """Return outputs that are known to be sound.
+
+        Args:
+            names: each step's name and its output's, in plan order.
+            top: the outputs of the plan's own steps, by which indexes go.
+            step_outputs: as the field.
+            clarifications: as the field.
+            final_output: as the field.
+        """
+        made = cls.model_construct(
+            clarifications=clarifications, step_outputs=step_outputs, final_output=final_output
+        )
+        made._names, made._top = names, top
+        return made
+
+    def __getitem__(self, step: str | int) -> LocalDataValue:
+        """Return a step's output by the step's name, its output's name, or its index in the plan.
+
+        The index is the builder's, where clauses count; else that among the plan's own steps.
+
+        Raises:
+            StepNotFoundError: no such step, or it has put out nothing.
+        """
+        if isinstance(step, int):
+            outputs = self._top or tuple(self.step_outputs)
+            key = f"$step_{step}_output"
+            if key not in self.step_outputs and all(key != output for _, output in self._names):
+                key = outputs[step] if -len(outputs) <= step < len(outputs) else ""
+        else:
+            key = dict(self._names).get(step, f"${step.removeprefix('$')}")
+        if key not in self.step_outputs:
+            raise StepNotFoundError(
+                f"no output of a step {step!r} in this run; there are: "
+                + (", ".join(self.step_outputs) or "none yet"),
+                step=step,
+            )
+        return self.step_outputs[key]
+
+
+class PlanRun(BaseModel):
+    """One run of a plan, as it stood when it was handed out.
+
+    A snapshot: `resume` and `resolve_clarification` go by its id.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: PlanRunUUID = Field(default_factory=PlanRunUUID.new)
+    plan_id: PlanUUID
+    current_step_index: int = 0
+    """Index of the first unfinished top-level step, the last index once the run is complete."""
+    state: PlanRunState = PlanRunState.NOT_STARTED
+    outputs: PlanRunOutputs = Field(default_factory=PlanRunOutputs)
+    end_user_id: str | None = None
+    plan_run_inputs: dict[str, Any] = Field(default_factory=dict)
+    error: ErrorRecord | None = None
+    """What made the run fail."""
+    forked_from: str | None = None
+
+    @field_serializer("plan_run_inputs", when_used="json")
+    def _print_inputs(self, value: dict[str, Any]) -> Any:
+        return codecs.to_plain_json(value)
+
+    @model_serializer(mode="wrap")
+    def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data = handler(self)
+        for key in ("end_user_id", "plan_run_inputs", "error", "forked_from"):
+            if not getattr(self, key):
+                data.pop(key, None)
+        return data
+
+    @property
+    def final_output(self) -> LocalDataValue | None:
+        """The run's own output, None until it is complete or has failed."""
+        return self.outputs.final_output
+
+    def get_outstanding_clarifications(self) -> list[Clarification]:
+        """Return the questions that wait for an answer, oldest first."""
+        return [c for c in self.outputs.clarifications if not c.resolved]
+
+    def get_clarifications_for_step(self, step: int | None = None) -> list[Clarification]:
+        """Return every question of the step with index `step`; None means the current step."""
+        wanted = self.current_step_index if step is None else step
+        return [c for c in self.outputs.clarifications if c.step == wanted]
+
+    def get_clarification_for_step(
+        self, category: ClarificationCategory, step: int | None = None
+    ) -> Clarification | None:
+        """Return the latest question of `category` of a step, or None."""
+        found = [c for c in self.get_clarifications_for_step(step) if c.category == category]
+        return found[-1] if found else None
