@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from portia_nb.model.callables import FunctionRef, SchemaRef
+from portia_nb.model.composite import each_step
 from portia_nb.model.language import LanguageModel
-from portia_nb.model.order import find_step, step_index
 from portia_nb.model.plan import (
-    AnyStep,
     FunctionStep,
     InvokeToolStep,
     LLMStep,
@@ -27,6 +26,8 @@ from portia_nb.tools.base import Tool
 
 from .bound import remember
 from .check import find_problems, refuse
+from .clauses import tree
+from .flow import FlowBuilder, StepRef
 from .given import (
     json_only,
     model_name,
@@ -36,13 +37,9 @@ from .given import (
     to_variables,
     tool_and_id,
 )
-from .renaming import renamed
-
-StepRef = str | int | StepOutput
-"""A step by its name, by its index (negative ones count from the end), or as a reference to it."""
 
 
-class PlanBuilderV2:
+class PlanBuilderV2(FlowBuilder):
     """Build a plan from steps in the order in which they are given.
 
     Each call adds one step and returns the builder. Whatever a step is given may hold references,
@@ -80,11 +77,8 @@ class PlanBuilderV2:
 
     def __init__(self, label: str = "Run the plan built with the Plan Builder") -> None:
         """Start a plan; `label` says what it is for, and is kept as its query."""
+        super().__init__()
         self._label = label
-        self._steps: list[AnyStep] = []
-        # Beside the steps: indexes become names in `build`, once the plan's end is known.
-        self._after: list[list[str | int]] = []
-        self._inputs: list[PlanInput] = []
         self._schema: SchemaRef | None = None
         self._summarize = False
 
@@ -280,8 +274,10 @@ class PlanBuilderV2:
             PlanCheckError: the plan can't run; `problems` holds every reason. Tool ids are looked
                 at when it is run, since only then it is known which tools there are.
         """
-        steps = self._with_names()
-        tool_ids = [step.tool_id for step in steps if step.kind != "llm" and step.tool_id]
+        self._refuse_open()
+        # Indexes become names here: only now is it known where the plan ends.
+        steps = tree(self._entries)
+        tool_ids = [s.tool_id for s in each_step(steps) if s.kind != "llm" and s.tool_id]
         plan = Plan(
             plan_context=PlanContext(query=self._label, tool_ids=tuple(dict.fromkeys(tool_ids))),
             steps=steps,
@@ -292,53 +288,6 @@ class PlanBuilderV2:
         refuse(find_problems(plan), plan)
         remember(plan)
         return plan
-
-    def _with_names(self) -> tuple[AnyStep, ...]:
-        """Return the steps with each reference by index or output turned into one by name."""
-        index = step_index(self._steps)
-        count = len(self._steps)
-        out_of_range: list[str] = []
-
-        def name_of(step: str | int, user: AnyStep) -> str:
-            place = find_step(step, index, count)
-            if place is not None:
-                return self._steps[place].name
-            if isinstance(step, int):
-                out_of_range.append(
-                    f"step {user.name!r} refers to step {step}, and the last step is {count - 1}"
-                )
-            return str(step)  # the check says what is wrong with an unknown name
-
-        steps = tuple(
-            renamed(step, after, lambda other, user=step: name_of(other, user))
-            for step, after in zip(self._steps, self._after, strict=True)
-        )
-        refuse(list(dict.fromkeys(out_of_range)), Plan(steps=()))
-        return steps
-
-    def _common(
-        self,
-        name: str | None,
-        output_schema: Any = None,
-        retries: int | None = None,
-        timeout_s: float | None = None,
-    ) -> dict[str, Any]:
-        index = len(self._steps)
-        return {
-            "name": (name or f"step_{index}").removeprefix("$"),
-            "output": f"$step_{index}_output",
-            "output_schema": None if output_schema is None else SchemaRef.of(output_schema),
-            "retries": retries,
-            "timeout_s": timeout_s,
-        }
-
-    def _add(self, step: AnyStep, after: Sequence[StepRef], **bound: Any) -> Self:
-        for name, value in bound.items():
-            setattr(step, name, value)
-        listed = [after] if isinstance(after, str | int | StepOutput) else after
-        self._after.append([s.step if isinstance(s, StepOutput) else s for s in listed])
-        self._steps.append(step)
-        return self
 
 
 def _first_line(function: Callable[..., Any]) -> str:

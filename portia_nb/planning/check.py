@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from portia_nb.errors import PlanCheckError, ToolNotFoundError
-from portia_nb.model.order import find_step, named_by, step_index
+from portia_nb.model.callables import FunctionRef
 from portia_nb.model.plan import (
     LLM_TOOL_ID,
     AnyStep,
+    Condition,
+    ConditionalStep,
+    ExitStep,
     FunctionStep,
     InvokeToolStep,
     LLMStep,
+    LoopStep,
     Plan,
+    PlanInput,
     SingleToolAgentStep,
+    SubPlanStep,
     UserInputStep,
     UserVerifyStep,
 )
-from portia_nb.model.reference import Argument, Input, Value
+from portia_nb.model.reference import Argument, Value
+from portia_nb.model.tree import Namespace, namespace_of
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
+from .reach import MAX_NAMED, did_you_mean, order_problems, reference_problems
+
+MAX_DEPTH = 20
+"""Bodies inside bodies; a plan of a person has two or three."""
 _RESERVED = "/[]"  # they separate steps and rounds in a path such as each_city[2]/sky
-_MAX_NAMED = 20
 
 
 def check_plan(plan: Plan, tools: ToolRegistry | None = None) -> None:
@@ -55,9 +63,9 @@ def refuse(problems: Sequence[str], plan: Plan) -> None:
         PlanCheckError: there are some.
     """
     if problems:
-        shown = list(problems[:_MAX_NAMED])
-        if len(problems) > _MAX_NAMED:
-            shown.append(f"and {len(problems) - _MAX_NAMED} more")
+        shown = list(problems[:MAX_NAMED])
+        if len(problems) > MAX_NAMED:
+            shown.append(f"and {len(problems) - MAX_NAMED} more")
         raise PlanCheckError(
             "this plan can't run: " + "; ".join(shown), problems=tuple(problems), plan_id=plan.id
         )
@@ -67,8 +75,8 @@ def find_problems(plan: Plan, tools: ToolRegistry | None = None) -> list[str]:
     """Return why `plan` can't run, one sentence for each reason, each naming its step.
 
     Looks for: no steps, no task, unusable and twin names, references to nothing, to the step
-    itself, to later steps and in circles, unknown tools, arguments that a tool or a function
-    doesn't take, lacks, or refuses.
+    itself, to later steps and in circles (a loop's steps may mean the round before), unknown tools,
+    arguments that a tool, a function or an inner plan doesn't take, lacks, or refuses.
 
     Args:
         plan: any plan.
@@ -76,9 +84,30 @@ def find_problems(plan: Plan, tools: ToolRegistry | None = None) -> list[str]:
     """
     if not plan.steps:
         return ["it has no steps"]
-    problems = [*_names(plan), *_references(plan), *_order(plan)]
-    for step in plan.steps:
+    problems = _space_problems(plan.names, plan.plan_inputs, tools)
+    for name in _twins([given.name.removeprefix("$") for given in plan.plan_inputs]):
+        problems.append(f"the plan has two inputs called {name!r}")
+    return problems
+
+
+def _space_problems(
+    names: Namespace, inputs: Sequence[PlanInput], tools: ToolRegistry | None
+) -> list[str]:
+    """Return what is wrong with steps that can name each other, and with the plans inside them."""
+    if any(len(place.around) > MAX_DEPTH for place in names.places):
+        return [f"its steps are nested deeper than {MAX_DEPTH}"]
+    known = [given.name.removeprefix("$") for given in inputs]
+    problems = [
+        *_names(names),
+        *reference_problems(names, known),
+        *order_problems(names.steps),
+    ]
+    for place in names.places:
+        step = place.step
         problems += (f"step {step.name!r}: {problem}" for problem in _step_problems(step, tools))
+        if isinstance(step, SubPlanStep) and step.steps:
+            inner = _space_problems(namespace_of(step), step.plan_inputs, tools)
+            problems += (f"in the plan of step {step.name!r}: {problem}" for problem in inner)
     return problems
 
 
@@ -96,22 +125,16 @@ def tool_of(
     return None if tools is None else tools.get_tool(step.tool_id or LLM_TOOL_ID)
 
 
-def did_you_mean(name: str, known: Sequence[str], nouns: str) -> str:
-    """Return the end of a message about an unknown name: the nearest, or what there is."""
-    near = get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    more = f" and {len(known) - _MAX_NAMED} more" if len(known) > _MAX_NAMED else ""
-    return f"{nouns}: {', '.join(known[:_MAX_NAMED]) or 'none'}{more}"
-
-
-def _names(plan: Plan) -> Iterator[str]:
+def _names(names: Namespace) -> Iterator[str]:
     owners: dict[str, str] = {}
-    for index, step in enumerate(plan.steps):
-        owner = f"step {step.name!r} ({index})"
+    for place in names.places:
+        step = place.step
+        held = f" in {place.around[-1].name!r}" if place.around else ""
+        number = f"{place.top}{held}"
+        owner = f"step {step.name!r} ({number})"
         if not step.name.strip() or any(c in step.name for c in _RESERVED) or step.name[0] == "$":
             yield (
-                f"step {index} is called {step.name!r}: a name is text that doesn't begin with $ "
+                f"step {number} is called {step.name!r}: a name is text that doesn't begin with $ "
                 f"and has none of {' '.join(_RESERVED)}"
             )
         # A step answers to both its names, so the two share one space.
@@ -123,8 +146,6 @@ def _names(plan: Plan) -> Iterator[str]:
             yield f"{owner} has text with half of a character (a lone surrogate) in it"
         if twins := _twins([variable.name for variable in step.inputs]):
             yield f"{owner} has two inputs called {', '.join(map(repr, twins))}"
-    for name in _twins([given.name.removeprefix("$") for given in plan.plan_inputs]):
-        yield f"the plan has two inputs called {name!r}"
 
 
 def _is_writable(step: AnyStep) -> bool:
@@ -144,69 +165,6 @@ def _twins(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(twins))
 
 
-def _references(plan: Plan) -> Iterator[str]:
-    index = step_index(plan.steps)
-    inputs = [given.name.removeprefix("$") for given in plan.plan_inputs]
-    for step in plan.steps:
-        by_name = {v.name.removeprefix("$") for v in step.inputs if v.value is None}
-        for name in dict.fromkeys(named_by(step)):
-            if find_step(name, index, len(plan.steps)) is not None:
-                continue
-            shown = name if isinstance(name, int) else name.removeprefix("$")
-            if shown in by_name and shown not in step.after:
-                if shown not in inputs:
-                    known = [*(s.name for s in plan.steps), *inputs]
-                    hint = did_you_mean(str(shown), known, "there are")
-                    yield (
-                        f"step {step.name!r} refers to {shown!r}, and there is no such step or "
-                        f"plan input; {hint}"
-                    )
-                continue
-            verb = "comes after" if name in step.after else "refers to"
-            hint = did_you_mean(str(shown), [s.name for s in plan.steps], "steps")
-            yield f"step {step.name!r} {verb} {shown!r}, and there is no such step; {hint}"
-        for reference in dict.fromkeys(r for r in step.references() if isinstance(r, Input)):
-            if reference.name.removeprefix("$") not in inputs:
-                hint = did_you_mean(reference.name, inputs, "plan inputs")
-                yield (
-                    f"step {step.name!r} uses the plan input {reference.name!r}, and the plan has "
-                    f"none of that name; {hint}"
-                )
-
-
-def _order(plan: Plan) -> Iterator[str]:
-    """Find circles and steps that wait for later ones.
-
-    Places can't add a circle to steps that only wait for earlier ones: a place is only ever kept
-    against earlier steps too.
-    """
-    names = [step.name for step in plan.steps]
-    index = step_index(plan.steps)
-    waits = [_known_places(step, index, len(names)) for step in plan.steps]
-    circle: list[int] = []
-    try:
-        TopologicalSorter(dict(enumerate(waits))).prepare()
-    except CycleError as error:
-        circle = list(reversed(error.args[1]))
-        if len(circle) > 2:  # a step that waits for itself is told below
-            shown = " → ".join(repr(names[i]) for i in circle)
-            yield f"steps wait for each other in a circle: {shown}"
-    for this, waited in enumerate(waits):
-        for other in waited:
-            if other == this:
-                yield f"step {names[this]!r} refers to itself"
-            elif other > this and not {this, other} <= set(circle):
-                yield (
-                    f"step {names[this]!r} refers to {names[other]!r}, which comes later in the "
-                    f"plan: put {names[other]!r} first"
-                )
-
-
-def _known_places(step: AnyStep, index: Mapping[str, int], count: int) -> list[int]:
-    places = (find_step(name, index, count) for name in named_by(step))
-    return list(dict.fromkeys(place for place in places if place is not None))
-
-
 def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
     if isinstance(step, LLMStep | SingleToolAgentStep) and not step.task.strip():
         yield "it has no task"
@@ -220,10 +178,18 @@ def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
             if tool is not None:
                 yield from _tool_problems(step, tool)
         case FunctionStep():
-            yield from _function_problems(step)
+            yield from _function_problems(step.function, step.args)
         case UserInputStep():
             yield from _default_problems(step)
-        case LLMStep() | UserVerifyStep():
+        case ConditionalStep():
+            yield from _branch_problems(step)
+        case LoopStep():
+            if not step.steps:
+                yield "there are no steps in it"
+            yield from _condition_problems(step.condition_of_rounds)
+        case SubPlanStep():
+            yield from _sub_plan_problems(step)
+        case LLMStep() | UserVerifyStep() | ExitStep():
             pass
 
 
@@ -246,18 +212,44 @@ def missing_arguments(tool: Tool[Any], args: Mapping[str, Any]) -> list[str]:
     return [name for name in tool.json_schema().get("required", ()) if name not in args]
 
 
-def _function_problems(step: FunctionStep) -> Iterator[str]:
-    if step.function.call is None:
+def _function_problems(function: FunctionRef, args: Mapping[str, Argument]) -> Iterator[str]:
+    if function.call is None:
         return  # whoever resumes brings it, and is told where it is missing
     try:
-        signature = inspect.signature(step.function.call)
+        signature = inspect.signature(function.call)
     except (TypeError, ValueError):
         return  # some built-in functions don't say what they take
     try:
-        signature.bind(**step.args)
+        signature.bind(**args)
     except TypeError as error:
-        name = step.function.name
+        name = function.name
         yield f"function {name!r} can't be called like this: {error}; it takes {signature}"
+
+
+def _branch_problems(step: ConditionalStep) -> Iterator[str]:
+    for number, branch in enumerate(step.branches[:-1], 1):
+        if branch.condition is None:
+            yield f"branch {number} has no condition, so those after it are never taken"
+    for branch in step.branches:
+        yield from _condition_problems(branch.condition)
+
+
+def _condition_problems(condition: Condition | None) -> Iterator[str]:
+    if condition is not None and condition.function is not None:
+        yield from _function_problems(condition.function, condition.args)
+
+
+def _sub_plan_problems(step: SubPlanStep) -> Iterator[str]:
+    if not step.steps:
+        yield "its plan has no steps"
+    known = {given.name.removeprefix("$"): given for given in step.plan_inputs}
+    for name in step.args:
+        if name not in known:
+            yield f"its plan takes no input {name!r}; {did_you_mean(name, list(known), 'inputs')}"
+    missing = [n for n, given in known.items() if n not in step.args and given.value is None]
+    if missing:
+        shown = ", ".join(f"{name!r}: …" for name in missing)
+        yield f"its plan needs inputs: pass input_values={{{shown}}}"
 
 
 def _default_problems(step: UserInputStep) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from portia_nb.model.plan import AnyStep, Variable
-from portia_nb.model.reference import StepOutput, show, with_step_names
+from portia_nb.model.reference import Argument, StepOutput, show, with_step_names
 
 S = TypeVar("S", bound=AnyStep)
 
@@ -17,21 +17,36 @@ _SHOWN_AS_TASK = ("task_parts", "message")
 def renamed(step: S, after: Sequence[str | int], name_of: Callable[[str | int], str]) -> S:
     """Return `step` with each step that it refers to replaced by ``name_of(step)``, and so `after`.
 
-    The text that shows a reference follows; what the step was bound to (tool, model) stays.
+    The text that shows a reference follows; what the step was bound to (tool, model) stays. Of a
+    step that holds steps neither its body nor its conditions change.
     """
-    changes: dict[str, Any] = {
-        "inputs": _each_once([_renamed_variable(v, name_of) for v in step.inputs]),
-        "after": tuple(name_of(other) for other in after),
-    }
+    changes = _changes(step, lambda argument: with_step_names(argument, name_of))
+    changes["inputs"] = _each_once([_renamed_variable(v, name_of) for v in step.inputs])
+    changes["after"] = tuple(name_of(other) for other in after)
+    return step.model_copy(update=changes)
+
+
+def changed(step: S, change: Callable[[Argument], Argument]) -> S:
+    """Return `step` with ``change`` applied to each of its arguments, inputs included.
+
+    As with `renamed`, the text that shows them follows, and bodies and conditions stay.
+    """
+    changes = _changes(step, change)
+    changes["inputs"] = tuple(_changed_variable(v, change) for v in step.inputs)
+    return step.model_copy(update=changes)
+
+
+def _changes(step: AnyStep, change: Callable[[Argument], Argument]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
     for field in _ARGUMENTS:
         argument = getattr(step, field, None)
         if argument is not None:
-            changes[field] = with_step_names(argument, name_of)
+            changes[field] = change(argument)
             if field in _SHOWN_AS_TASK:
                 changes["task"] = show(changes[field])
     if args := getattr(step, "args", None):
-        changes["args"] = {name: with_step_names(value, name_of) for name, value in args.items()}
-    return step.model_copy(update=changes)
+        changes["args"] = {name: change(value) for name, value in args.items()}
+    return changes
 
 
 def _each_once(variables: list[Variable]) -> tuple[Variable, ...]:
@@ -41,6 +56,15 @@ def _each_once(variables: list[Variable]) -> tuple[Variable, ...]:
         if variable not in kept:
             kept.append(variable)
     return tuple(kept)
+
+
+def _changed_variable(variable: Variable, change: Callable[[Argument], Argument]) -> Variable:
+    if variable.value is None:
+        return variable
+    after = change(variable.value)
+    # One that is called by what it refers to goes on being so.
+    name = show(after) if variable.name == show(variable.value) else variable.name
+    return variable.model_copy(update={"value": after, "name": name})
 
 
 def _renamed_variable(variable: Variable, name_of: Callable[[str | int], str]) -> Variable:
