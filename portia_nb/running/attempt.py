@@ -8,6 +8,8 @@ from typing import Any
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.plan import AnyStep
 
+from .scope import Scope
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -21,6 +23,8 @@ class Attempt:
     """1 for the first."""
     side_effect: bool | None
     """What `portia_nb.model.order.effective_side_effect` says of the step."""
+    scope: Scope
+    """What the step can see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,20 @@ class Result:
 
     value: Any
     summary: str | None = None
+    same_as: str | None = None
+    """Path of a step inside it whose output it takes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What an attempt says of a step that doesn't run."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What an attempt says of a step that waits for the steps in it."""
 
 
 class Asking(Exception):

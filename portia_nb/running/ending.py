@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from portia_nb.model.events import RunCompleted, RunFailed
+from collections.abc import Callable, Sequence
+
+from portia_nb.model.composite import bodies
+from portia_nb.model.events import (
+    AnyEvent,
+    RunCompleted,
+    RunFailed,
+    StepCancelled,
+    StepDone,
+    StepSkipped,
+)
+from portia_nb.model.plan import AnyStep, ConditionalStep, ExitStep
 from portia_nb.model.run import Run, StepState
 
 from .failures import record_error
+from .frames import output_path
 from .hooks import call_hook
 from .models import Models
 from .ports import Ports
@@ -36,9 +48,10 @@ async def _completed(run: Run, models: Models) -> RunCompleted:
         for step in plan.steps
         if (record := run.steps.get(step.name)) and record.state is StepState.DONE
     ]
-    if not done:
+    last_path = output_path(run, plan.steps, "")
+    if last_path is None:
         return RunCompleted()
-    last = done[-1]
+    last = run.record(last_path)
     path, value, summary = last.path, last.value, None
     if plan.structured_output_schema is not None:
         shaped = await models.shaped(
@@ -50,3 +63,50 @@ async def _completed(run: Run, models: Models) -> RunCompleted:
         outputs = {record.path: record.value for record in done}
         summary = await models.sum_up(plan.plan_context.query, outputs)
     return RunCompleted(path, value if path is None else None, summary)
+
+
+def exit_of(run: Run) -> str | None:
+    """Return the path of the exit that ended a run whose process died before it could say so."""
+    if not run.steps:
+        return None
+    for path, record in run.steps.items():
+        if record.state is StepState.DONE and isinstance(run.plan.step(path), ExitStep):
+            return path
+    return None
+
+
+def leave(run: Run, emit: Callable[[AnyEvent], None], exit_path: str) -> None:
+    """Tell what becomes of all other steps of a run that the step at `exit_path` has ended.
+
+    Those that hold it are done, with the output that there is; those that had not run are skipped.
+    """
+    holders = [exit_path[:at] for at, char in enumerate(exit_path) if char == "/"]
+    reason = f"the run ended at {exit_path}"
+    for holder in reversed(holders):
+        step = run.plan.step(holder)
+        number = run.record(holder).branch if isinstance(step, ConditionalStep) else 0
+        steps = bodies(step)[number or 0]
+        _skip(run, emit, steps, f"{holder}/", reason)
+        same_as = output_path(run, steps, f"{holder}/")
+        _done(run, emit, holder, same_as)
+        if holder.endswith("]"):
+            _done(run, emit, holder.rpartition("[")[0], same_as)
+    _skip(run, emit, run.plan.steps, "", reason)
+    for record in list(run.steps.values()):
+        if record.state is StepState.RUNNING:  # rounds beside the one that ended the run
+            emit(StepCancelled(record.path, record.attempt))
+
+
+def _skip(
+    run: Run, emit: Callable[[AnyEvent], None], steps: Sequence[AnyStep], prefix: str, reason: str
+) -> None:
+    for step in steps:
+        record = run.steps.get(prefix + step.name)
+        if record is None or record.state is StepState.WAITING:
+            emit(StepSkipped(prefix + step.name, reason))
+
+
+def _done(run: Run, emit: Callable[[AnyEvent], None], path: str, same_as: str | None) -> None:
+    record = run.record(path)
+    if record.state is not StepState.DONE:
+        emit(StepDone(path, max(record.attempt, 1), same_as=same_as))

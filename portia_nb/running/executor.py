@@ -26,19 +26,18 @@ from portia_nb.model.events import (
     StepSkipped,
     StepStarted,
 )
-from portia_nb.model.order import waits
 from portia_nb.model.plan import AnyStep, InvokeToolStep, SingleToolAgentStep
-from portia_nb.model.run import Run, StepState
-from portia_nb.model.values import LocalDataValue
+from portia_nb.model.run import Run
 
 from .asked import Asked
-from .attempt import Asking, Attempt, Result
+from .attempt import Asking, Attempt, Inside, Result, Skipped
 from .deadlines import Deadlines
-from .ending import finish
+from .ending import exit_of, finish, leave
 from .failures import record_error
-from .hooks import BeforeStepExecutionOutcome, call_hook
-from .leaves import Leaves
-from .ledger import Ledger
+from .frames import Frames, Node
+from .hooks import call_hook
+from .models import Models
+from .performer import Performer
 from .ports import Ports
 from .recovery import recover
 from .rules import Rules, retry_in_s, rules_of, timed_out
@@ -60,19 +59,21 @@ class Executor:
         """
         self._run = run
         self._ports = ports
-        self._leaves = Leaves(run, ports)
-        self._steps = {step.name: step for step in run.plan.steps}
-        self._index = {step.name: i for i, step in enumerate(run.plan.steps)}
-        self._rules: dict[str, Rules] = {}
+        self._models = Models(ports)
+        self._frames = Frames(run, ports.config, self._rules_of)
+        self._performer = Performer(run, ports, self._models, self._frames)
+        self._rules: dict[int, Rules] = {}
+        """By the step's identity: a step of a body is one object, however often it runs."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asked = Asked(run, ports)
         self._failure: ErrorRecord | None = None
         self._stopping: str | None = None
         self._own: asyncio.Task[None] | None = None
+        self._exit: str | None = None
+        """Path of the step that ended the run."""
         self._waiting = False
         self._has_begun = False
         self._limit = ports.config.max_parallel_steps
-        self._ledger = Ledger({}, set())
         self._context = contextvars.Context()
         self._loop: asyncio.AbstractEventLoop
         self._settled: asyncio.Future[None]
@@ -90,10 +91,12 @@ class Executor:
             return  # too late for this execution: the next one finds it
         self._asked.answered(clarification_id)
         if asked.path not in self._tasks:  # else when its attempt has ended
-            self._asked.release(asked.path or "", self._ledger)
+            self._asked.release(asked.path or "", self._frames.ledger)
         if self._waiting:
             self._waiting = False
             self._ports.emit(RunStarted(self._ports.name))
+            for begun in self._frames.begun():
+                self._ports.emit(StepStarted(begun, self._run.record(begun).attempt))
         self._advance()
 
     def nobody_answers(self, clarification_id: str) -> None:
@@ -169,28 +172,11 @@ class Executor:
         await self._end()
 
     async def _begin(self) -> None:
-        run, ports, config = self._run, self._ports, self._ports.config
+        run, ports = self._run, self._ports
         ports.emit(RunStarted(ports.name))
-        self._rules = {
-            name: rules_of(step, self._tool_of(step), config) for name, step in self._steps.items()
-        }
-
-        def side_effect_of(step: AnyStep) -> bool | None:
-            return self._rules[step.name].side_effect
-
-        recover(run, side_effect_of, ports.emit)
-        finished = {
-            name
-            for name, record in run.steps.items()
-            if record.state is StepState.DONE or record.state is StepState.SKIPPED
-        }
-        order = waits(
-            run.plan,
-            side_effect_of,
-            assume_side_effects=config.assume_side_effects,
-            sequential=config.max_parallel_steps == 1,
-        )
-        self._ledger = Ledger(order, finished)
+        recover(run, lambda step: self._rules_of(step).side_effect, ports.emit)
+        self._frames.open_plan()
+        self._exit = exit_of(run)
         if self._stopping is None:
             await self._unless_stopped(self._open_up())
 
@@ -211,23 +197,25 @@ class Executor:
         for asked in self._run.outstanding():
             by_step.setdefault(asked.path or "", []).append(asked.id)
         if by_step:
-            await self._asked.put(by_step, self._ledger)
+            await self._asked.put(by_step, self._frames.ledger)
 
     def _advance(self) -> None:
         """Start what may start; settle where nothing is left to do."""
         if not self._has_begun or self._settled.done():
             return
-        ready, tasks = self._ledger.ready, self._tasks
-        if self._failure is None and self._stopping is None:
+        ready, tasks = self._frames.ledger.ready, self._tasks
+        ends = (self._failure, self._stopping, self._exit)
+        is_ending = any(end is not None for end in ends)
+        if not is_ending:
             while ready and len(tasks) < self._limit:
-                name = ready.popleft()
+                path = ready.popleft()
                 # A context of its own: what a step sets there stays there.
-                tasks[name] = self._loop.create_task(
-                    self._step(self._steps[name]), context=self._context.copy()
+                tasks[path] = self._loop.create_task(
+                    self._step(self._frames.nodes[path]), context=self._context.copy()
                 )
         if tasks:
             return
-        if self._stopping is not None or self._failure is not None or not self._ledger.unfinished:
+        if is_ending or not self._frames.ledger.unfinished:
             self._settle()
         elif self._asked.is_open:
             if not self._waiting:
@@ -242,58 +230,68 @@ class Executor:
 
     async def _end(self) -> None:
         emit = self._ports.emit
+        if self._stopping is not None or self._failure is not None:
+            # Those still in `_tasks` were cleaning up when the time for it ran out.
+            for path in [*self._tasks, *self._frames.begun()]:
+                emit(StepCancelled(path, self._run.record(path).attempt))
         if self._stopping is not None:
-            for name in self._tasks:  # still cleaning up when the time for it ran out
-                emit(StepCancelled(name, self._run.record(name).attempt))
             emit(RunStopped(self._stopping))
-        elif self._failure is not None:
+            return
+        if self._failure is not None:
             emit(RunFailed(self._failure))
-        elif not self._waiting:
+            return
+        if self._exit is not None:
+            leave(self._run, emit, self._exit)
+        if self._exit is not None or not self._waiting:
             try:
-                await self._unless_stopped(finish(self._run, self._ports, self._leaves.models))
+                await self._unless_stopped(finish(self._run, self._ports, self._models))
             except asyncio.CancelledError:
                 emit(RunStopped(self._stopping or "cancelled"))
 
     # -- one step --------------------------------------------------------------------------------
 
-    async def _step(self, step: AnyStep) -> None:
-        """Attempt a step until it is done, has failed for good, asks, or is stopped."""
-        name = step.name
-        rules = self._rules[name]
-        task = self._tasks[name]
-        number = self._run.record(name).attempt
-        at = Attempt(step, name, self._index[name], number, rules.side_effect)
+    async def _step(self, node: Node) -> None:
+        """Attempt a step until it is done, has failed for good, asks, or is stopped.
+
+        Of a step that holds steps, that is one visit: until it waits for them.
+        """
+        path, rules = node.path, node.rules
+        task = self._tasks[path]
+        number = self._run.record(path).attempt
+        at = Attempt(node.step, path, node.index, number, rules.side_effect, node.scope)
+        node.is_woken = False
         try:
             for left in range(rules.tries - 1, -1, -1):
-                at.number += 1
-                self._ports.emit(StepStarted(name, at.number))
-                pause_s = await self._attempt(at, task, rules, left)
+                if not node.is_begun:
+                    at.number += 1
+                    self._ports.emit(StepStarted(path, at.number))
+                pause_s = await self._attempt(node, at, task, left)
                 if pause_s is None:
                     return
                 await asyncio.sleep(pause_s)
                 if self._failure is not None:
                     return  # nothing new starts
         except asyncio.CancelledError:
-            if self._tasks.get(name) is task:
-                self._ports.emit(StepCancelled(name, at.number))
+            if self._tasks.get(path) is task:
+                self._ports.emit(StepCancelled(path, at.number))
                 if self._stopping is None:
-                    self.fail(PortiaBaseError(f"step {name!r} was cancelled from outside"), name)
+                    self.fail(PortiaBaseError(f"step {path!r} was cancelled from outside"), path)
         except BaseException as error:
-            self.fail(error, name)
+            self.fail(error, path)
         finally:
-            if self._tasks.get(name) is task:
-                del self._tasks[name]
-                self._asked.release(name, self._ledger)
+            if self._tasks.get(path) is task:
+                del self._tasks[path]
+                self._asked.release(path, self._frames.ledger)
             self._advance()
 
     async def _attempt(
-        self, at: Attempt, task: asyncio.Task[None], rules: Rules, left: int
+        self, node: Node, at: Attempt, task: asyncio.Task[None], left: int
     ) -> float | None:
         """Make one attempt; return the seconds until another, None where there is none."""
-        clock = self._deadlines
+        clock, rules = self._deadlines, node.rules
         clock.start(task, rules.timeout_s)
         try:
-            result = await self._perform(at)
+            outcome = await self._performer.perform(node, at)
         except Asking as asking:
             clock.end(task)
             await self._raise_questions(at, asking)
@@ -303,13 +301,30 @@ class Executor:
         else:
             if clock.end(task) and self._tasks.get(at.path) is not task:
                 raise asyncio.CancelledError  # it ended long after its time was up
-            if result is not None:
-                self._ports.emit(StepDone(at.path, at.number, result.value, result.summary))
-            self._ledger.finish(at.path)
+            self._take(node, at, outcome)
             return None
+        node.is_begun = False
         pause_s = retry_in_s(rules, error, left) if self._failure is None else None
         self._step_failed(at, error, pause_s)
         return pause_s
+
+    def _take(self, node: Node, at: Attempt, outcome: Result | Skipped | Inside) -> None:
+        """Tell how a good attempt ended, and count the step as finished if it is."""
+        if isinstance(outcome, Inside):
+            node.is_begun = True
+            return
+        if isinstance(outcome, Skipped):
+            self._ports.emit(StepSkipped(at.path, outcome.reason))
+        elif outcome.same_as is None:
+            self._ports.emit(StepDone(at.path, at.number, outcome.value, outcome.summary))
+            if node.step.kind == "exit":
+                self._exit = at.path
+        else:
+            self._ports.emit(StepDone(at.path, at.number, same_as=outcome.same_as))
+        node.is_begun = False
+        for frame in node.inside:
+            self._frames.close(frame)
+        self._frames.finish(node)
 
     def _what_it_means(
         self,
@@ -342,35 +357,10 @@ class Executor:
         if name is None or self._stopping is not None:
             return
         del self._tasks[name]
-        number = self._run.record(name).attempt
-        at = Attempt(self._steps[name], name, self._index[name], number, None)
-        self._step_failed(at, timed_out(name, self._rules[name], stuck=True), None)
+        node, number = self._frames.nodes[name], self._run.record(name).attempt
+        at = Attempt(node.step, name, node.index, number, None, node.scope)
+        self._step_failed(at, timed_out(name, node.rules, stuck=True), None)
         self._advance()
-
-    async def _perform(self, at: Attempt) -> Result | None:
-        """Do one attempt, hooks and condition included; None: the step was skipped."""
-        step, hooks, run = at.step, self._ports.hooks, self._run
-        if hooks.before_step_execution is not None:
-            said = await call_hook(
-                hooks.before_step_execution, self._ports.places, run.plan, run.snapshot(), step
-            )
-            if said == BeforeStepExecutionOutcome.SKIP:
-                self._ports.emit(StepSkipped(at.path, "a hook said so"))
-                return None
-        if step.condition is not None and not await self._leaves.condition_holds(at):
-            self._ports.emit(StepSkipped(at.path, f"not true: {step.condition}"))
-            return None
-        result = await self._leaves.perform(at)
-        if hooks.after_step_execution is not None:
-            await call_hook(
-                hooks.after_step_execution,
-                self._ports.places,
-                run.plan,
-                run.snapshot(),
-                step,
-                LocalDataValue(value=result.value, summary=result.summary),
-            )
-        return result
 
     async def _raise_questions(self, at: Attempt, asking: Asking) -> None:
         """Put an attempt's questions; the step starts anew when all of them are answered."""
@@ -380,7 +370,7 @@ class Executor:
         ]
         for clarification in raised:
             self._ports.emit(ClarificationRaised(at.path, clarification))
-        await self._asked.put({at.path: [c.id for c in raised]}, self._ledger)
+        await self._asked.put({at.path: [c.id for c in raised]}, self._frames.ledger)
 
     # -- what a step may do ----------------------------------------------------------------------
 
@@ -390,6 +380,10 @@ class Executor:
         if pause_s is None and self._failure is None:
             self._failure = record
 
-    def _tool_of(self, step: AnyStep) -> Any:
-        has_one = isinstance(step, InvokeToolStep | SingleToolAgentStep)
-        return self._ports.tool(step) if has_one else None
+    def _rules_of(self, step: AnyStep) -> Rules:
+        found = self._rules.get(id(step))
+        if found is None:
+            has_tool = isinstance(step, InvokeToolStep | SingleToolAgentStep)
+            tool = self._ports.tool(step) if has_tool else None
+            found = self._rules[id(step)] = rules_of(step, tool, self._ports.config)
+        return found

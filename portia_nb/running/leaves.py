@@ -13,10 +13,14 @@ from portia_nb.model.clarification import (
 )
 from portia_nb.model.language import ModelRequest
 from portia_nb.model.plan import (
+    ConditionalStep,
+    ExitStep,
     FunctionStep,
     InvokeToolStep,
     LLMStep,
+    LoopStep,
     SingleToolAgentStep,
+    SubPlanStep,
     UserInputStep,
     UserVerifyStep,
 )
@@ -30,18 +34,16 @@ from .models import TRIES, Models
 from .ports import Ports
 from .prompts import llm_step
 from .recovery import decided
-from .scope import Scope
 
 
 class Leaves:
     """Does the steps of one run."""
 
-    def __init__(self, run: Run, ports: Ports) -> None:
-        """Work on behalf of `run`."""
+    def __init__(self, run: Run, ports: Ports, models: Models) -> None:
+        """Work on behalf of `run`; `models` counts what is asked."""
         self._run = run
         self._ports = ports
-        self._scope = Scope(run)
-        self.models = Models(ports)
+        self.models = models
         self._calls = Calls(run, ports, self.models)
 
     async def perform(self, at: Attempt) -> Result:
@@ -67,6 +69,10 @@ class Leaves:
                 return self._user_verify(step, at)
             case UserInputStep():
                 return self._user_input(step, at)
+            case ExitStep():
+                return self._exit(step, at)
+            case ConditionalStep() | LoopStep() | SubPlanStep():
+                raise AssertionError(f"a {step.kind} step is no leaf")
             case _:
                 assert_never(step)
         if step.output_schema is None:
@@ -77,7 +83,7 @@ class Leaves:
     async def condition_holds(self, at: Attempt) -> bool:
         """Return whether a step's condition is true of its inputs, as a model judges."""
         assert at.step.condition is not None
-        return await self.models.holds(at.step.condition, self._scope.inputs_of(at.step), at.path)
+        return await self.models.holds(at.step.condition, at.scope.inputs_of(at.step), at.path)
 
     async def _function(self, step: FunctionStep, at: Attempt) -> Result:
         function = step.function.call
@@ -87,21 +93,21 @@ class Leaves:
                 "has not got: run the cell that builds the plan, then resume",
                 names=(step.function.name,),
             )
-        resolve = self._scope.resolve
+        resolve = at.scope.resolve
         arguments = {name: resolve(argument) for name, argument in step.args.items()}
         return await self._calls.call_function(function, step.function.name, arguments, at)
 
     async def _tool(self, step: InvokeToolStep, at: Attempt) -> Result:
         tool = self._ports.tool(step)
-        given = {name: self._scope.resolve(argument) for name, argument in step.args.items()}
+        given = {name: at.scope.resolve(argument) for name, argument in step.args.items()}
         given.update(self._calls.answered_arguments(at, tool))
         return await self._calls.call_tool(tool, given, at)
 
     async def _llm(self, step: LLMStep, at: Attempt) -> Result:
-        task = self._task(step)
+        task = self._task(step, at)
         model = self.models.find("execution", step.bound_model)
         request = ModelRequest(
-            llm_step.llm_step_messages(task, self._scope.inputs_of(step), step.system_prompt),
+            llm_step.llm_step_messages(task, at.scope.inputs_of(step), step.system_prompt),
             record_key=("llm_step", llm_step.VERSION, task),
         )
         if step.output_schema is not None:
@@ -115,7 +121,7 @@ class Leaves:
 
     async def _agent(self, step: SingleToolAgentStep, at: Attempt) -> Result:
         tool = self._ports.tool(step)
-        settled = {name: self._scope.resolve(argument) for name, argument in step.args.items()}
+        settled = {name: at.scope.resolve(argument) for name, argument in step.args.items()}
         settled.update(self._calls.answered_arguments(at, tool))
         problem: str | None = None
         for last in range(TRIES):
@@ -151,8 +157,8 @@ class Leaves:
             self.models,
             self.models.find("execution", step.bound_model),
             tool,
-            self._task(step),
-            self._scope.inputs_of(step),
+            self._task(step, at),
+            at.scope.inputs_of(step),
             settled=settled,
             may_ask=self._ports.config.argument_clarifications_enabled,
             path=at.path,
@@ -160,7 +166,7 @@ class Leaves:
         )
 
     def _user_verify(self, step: UserVerifyStep, at: Attempt) -> Result:
-        message = str(self._scope.resolve(step.message))
+        message = str(at.scope.resolve(step.message))
         answer = self._last_answer(at)
         if answer is None:
             raise Asking(
@@ -179,8 +185,8 @@ class Leaves:
         answer = self._last_answer(at)
         if answer is not None:
             return Result(answer.response)
-        message = str(self._scope.resolve(step.message))
-        options = None if step.options is None else self._scope.resolve(step.options)
+        message = str(at.scope.resolve(step.message))
+        options = None if step.options is None else at.scope.resolve(step.options)
         if options is None:
             raise Asking(
                 InputClarification(
@@ -200,9 +206,17 @@ class Leaves:
             )
         )
 
+    def _exit(self, step: ExitStep, at: Attempt) -> Result:
+        message = at.scope.resolve(step.message)
+        if step.error:
+            raise PlanRunExitError(
+                str(message) or f"step {at.path!r} ended the run with an error", step=at.path
+            )
+        return Result(message or None)
+
     def _last_answer(self, at: Attempt) -> Clarification | None:
         answers = self._calls.answers(at)
         return answers[-1] if answers else None
 
-    def _task(self, step: LLMStep | SingleToolAgentStep) -> str:
-        return step.task if step.task_parts is None else str(self._scope.resolve(step.task_parts))
+    def _task(self, step: LLMStep | SingleToolAgentStep, at: Attempt) -> str:
+        return step.task if step.task_parts is None else str(at.scope.resolve(step.task_parts))

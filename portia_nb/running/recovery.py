@@ -9,8 +9,8 @@ from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification, MultipleChoiceClarification
 from portia_nb.model.events import AnyEvent, ClarificationRaised, StepUncertain
 from portia_nb.model.ids import PlanRunUUID
-from portia_nb.model.plan import AnyStep
-from portia_nb.model.reference import StepOutput
+from portia_nb.model.order import named_by
+from portia_nb.model.plan import AnyStep, Composite
 from portia_nb.model.run import Run, StepRecord, StepState
 
 from .attempt import Result
@@ -36,33 +36,32 @@ def recover(
     if not run.steps:
         return  # a new run
     needed = _needed_names(run)
-    for index, step in enumerate(run.plan.steps):
-        record = run.steps.get(step.name)
-        if record is None:
+    for path, record in list(run.steps.items()):
+        step = run.plan.step(path)
+        if isinstance(step, Composite) or _has_ended_around(run, path):
             continue
+        index = run.plan.index_of(path)
         side_effect = side_effect_of(step)
         call = record.tool_under_way
         # Asked about this very call already, and not started since.
-        is_asked = record.uncertain and any(
-            c.source == UNCERTAIN for c in run.answers_for(step.name)
-        )
+        is_asked = record.uncertain and any(c.source == UNCERTAIN for c in run.answers_for(path))
         if is_asked:
             continue
         if record.state is StepState.WAITING and call is not None and side_effect is True:
-            emit(StepUncertain(step.name, record.attempt, call.tool_id, call.arguments))
-            question = _ask_about_call(run, index, step.name, call.tool_id)
-            emit(ClarificationRaised(step.name, question))
+            emit(StepUncertain(path, record.attempt, call.tool_id, call.arguments))
+            question = _ask_about_call(run, index, path, call.tool_id)
+            emit(ClarificationRaised(path, question))
         elif (
             record.state is StepState.DONE
             and isinstance(record.value, codecs.Unkept)
-            and step.name in needed
+            and ("/" in path or step.name in needed)
         ):
             if side_effect is False:
                 # No event tells of this: each process that resumes finds the same gap.
                 record.state = StepState.WAITING
             else:
-                question = _ask_about_value(run, index, step.name, record)
-                emit(ClarificationRaised(step.name, question))
+                question = _ask_about_value(run, index, path, record)
+                emit(ClarificationRaised(path, question))
 
 
 def decided(answers: Sequence[Clarification], path: str) -> Result | None:
@@ -87,12 +86,18 @@ def _needed_names(run: Run) -> set[str]:
     for step in run.plan.steps:
         record = run.steps.get(step.name)
         if record is None or record.state not in (StepState.DONE, StepState.SKIPPED):
-            names.update(
-                run.plan.step(r.step).name
-                for r in step.references()
-                if isinstance(r, StepOutput) and run.plan.input_named(str(r.step)) is None
-            )
+            found = (run.plan.names.find(name) for name in named_by(step))
+            names.update(place.step.name for place in found if place is not None)
     return names
+
+
+def _has_ended_around(run: Run, path: str) -> bool:
+    """Tell whether a body that `path` is in has ended: nothing in it runs again."""
+    holders = (path[:at] for at, char in enumerate(path) if char == "/")
+    return any(
+        (record := run.steps.get(holder)) is not None and record.state is StepState.DONE
+        for holder in holders
+    )
 
 
 def _ask_about_call(run: Run, index: int, path: str, tool_id: str) -> Clarification:

@@ -6,17 +6,12 @@ template or calls anything that belongs to the data.
 
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
-from portia_nb.errors import PlanError, ValueNotKept
+from portia_nb.errors import PlanError, StepNotFoundError, ValueNotKept
 from portia_nb.model import codecs
-from portia_nb.model.order import find_step, step_index
-from portia_nb.model.plan import AnyStep, Variable
+from portia_nb.model.plan import AnyStep, LoopStep, Variable
 from portia_nb.model.reference import (
     Argument,
     DictOf,
@@ -27,16 +22,93 @@ from portia_nb.model.reference import (
     Value,
     show,
 )
-from portia_nb.model.run import Run, StepState
+from portia_nb.model.rounds import loops_around, records_in_rounds
+from portia_nb.model.run import Run, StepRecord, StepState
+from portia_nb.model.tree import Namespace, Place
+
+from .walk import walk
+
+
+class Round(NamedTuple):
+    """The round of a loop that a step runs in."""
+
+    number: int
+    """From 0."""
+    item: Any
+    items: Sequence[Any]
+    """All items of a for-each; of another loop the numbers of its rounds so far."""
 
 
 class Scope:
-    """What the steps of one run can see: the run's inputs, and outputs of steps that are done."""
+    """What a step of a run can see: inputs, outputs of steps that are done, and its rounds' items.
 
-    def __init__(self, run: Run) -> None:
-        """Look things up in `run`, as it stands when asked."""
+    Frozen: `at`, `in_round` and `in_plan` return others.
+    """
+
+    __slots__ = ("_base", "_inputs", "_names", "_position", "_rounds", "_run")
+
+    def __init__(
+        self,
+        run: Run,
+        names: Namespace | None = None,
+        *,
+        base: str = "",
+        inputs: Mapping[str, Any] | None = None,
+        rounds: Mapping[str, Round] | None = None,
+        position: int = 0,
+    ) -> None:
+        """Look things up in `run`, as it stands when asked.
+
+        Args:
+            run: its state.
+            names: the steps that can be named; None: those of the run's plan.
+            base: path of the inner plan that they belong to, with its ``/``.
+            inputs: the inner plan's inputs by name; None: the run's.
+            rounds: the rounds around the step, by the loop's name.
+            position: the step's own place in reading order.
+        """
         self._run = run
-        self._names = step_index(run.plan.steps)
+        self._names = run.plan.names if names is None else names
+        self._base = base
+        self._inputs = inputs
+        self._rounds: Mapping[str, Round] = rounds or {}
+        self._position = position
+
+    def at(self, position: int) -> Scope:
+        """Return what the step in this place sees."""
+        return Scope(
+            self._run,
+            self._names,
+            base=self._base,
+            inputs=self._inputs,
+            rounds=self._rounds,
+            position=position,
+        )
+
+    def in_round(self, loop: str, given: Round) -> Scope:
+        """Return what is seen in this round of a loop."""
+        return Scope(
+            self._run,
+            self._names,
+            base=self._base,
+            inputs=self._inputs,
+            rounds={**self._rounds, loop: given},
+            position=self._position,
+        )
+
+    def in_plan(self, names: Namespace, base: str, inputs: Mapping[str, Any]) -> Scope:
+        """Return what the steps of an inner plan see."""
+        return Scope(self._run, names, base=base, inputs=inputs)
+
+    @property
+    def names(self) -> Namespace:
+        """The steps that can be named."""
+        return self._names
+
+    @property
+    def is_in_loop(self) -> bool:
+        """True in a loop of this plan, where a later step means the round before."""
+        return bool(self._rounds)
 
     def resolve(self, argument: Argument) -> Any:
         """Return the value that `argument` stands for.
@@ -68,37 +140,107 @@ class Scope:
     def _variable(self, variable: Variable) -> Any:
         if variable.value is not None:
             return self.resolve(variable.value)
-        name = variable.name.removeprefix("$")
-        if find_step(variable.name, self._names, len(self._run.plan.steps)) is not None:
+        if self._names.find(variable.name) is not None:
             return self.resolve(StepOutput(variable.name))
-        return self.resolve(Input(name))
+        return self.resolve(Input(variable.name.removeprefix("$")))
 
     def _step_output(self, reference: StepOutput) -> Any:
-        step = self._step(reference.step)
-        record = self._run.steps.get(step.name)
-        if record is not None and record.state is StepState.SKIPPED:
-            return [] if reference.full else None
-        if record is None or record.state is not StepState.DONE:
-            raise PlanError(
-                f"{show(reference)} is not there: step {step.name!r} has put out nothing",
-                step=step.name,
+        place = self._names.find(reference.step)
+        if place is None:
+            known = ", ".join(place.step.name for place in self._names.places[:50])
+            raise StepNotFoundError(
+                f"{show(reference)} is not there: no step {reference.step!r}; the steps: {known}",
+                step=reference.step,
             )
-        if isinstance(record.value, codecs.Unkept):
-            raise ValueNotKept(
-                f"the output of step {step.name!r} ({record.value.type_name}) could not be kept "
-                "and is gone with its process: run the step again",
-                step=step.name,
-            )
-        value = walk(record.value, reference.path, f"the output of step {step.name!r}")
-        return [value] if reference.full else value
+        name = place.step.name
+        what = f"the output of step {name!r}"
+        if (around := self._rounds.get(name)) is not None:
+            values = around.items[: around.number + 1] if reference.full else around.item
+            return walk(list(values) if reference.full else values, reference.path, what)
+        if reference.full:
+            return [walk(v, reference.path, what) for v in self._all_values(place)]
+        return walk(self._value(place, reference), reference.path, what)
 
-    def _step(self, name: str | int) -> AnyStep:
-        steps = self._run.plan.steps
-        place = find_step(name, self._names, len(steps))
-        return self._run.plan.step(name) if place is None else steps[place]
+    def _value(self, place: Place, reference: StepOutput) -> Any:
+        """Return the output that a step has for the reader, None where it didn't run."""
+        if not place.around:
+            record = self._run.steps.get(self._base + place.step.name)
+            if record is not None and record.state is StepState.DONE:
+                return _kept(record, place.step.name)
+        fixed = {loop.name for loop in loops_around(place)} & self._rounds.keys()
+        loops = [loop.name for loop in loops_around(place)]
+        numbers = {name: self._rounds[name].number for name in loops if name in fixed}
+        if len(fixed) < len(loops):
+            # Seen from outside its loop: what it put out last.
+            records = self._records(place, numbers, newest_first=True)
+            found = next((r for r in records if r.state is StepState.DONE), None)
+            return None if found is None else _kept(found, place.step.name)
+        if loops and place.position >= self._position:
+            # Itself or a later step: what it put out in the round before.
+            numbers[loops[-1]] -= 1
+            if numbers[loops[-1]] < 0:
+                return None
+        record = self._run.steps.get(place.path(numbers, self._base))
+        if record is not None and record.state is StepState.DONE:
+            return _kept(record, place.step.name)
+        if record is not None and record.state is StepState.SKIPPED:
+            return None
+        if place.around and self._has_passed(place, numbers):
+            return None
+        raise PlanError(
+            f"{show(reference)} is not there: step {place.step.name!r} has put out nothing",
+            step=place.step.name,
+        )
+
+    def _all_values(self, place: Place) -> list[Any]:
+        """Return all that a step put out in its loop, in this round of the loops around that."""
+        loops = [loop.name for loop in loops_around(place)]
+        numbers = {name: self._rounds[name].number for name in loops if name in self._rounds}
+        if loops and loops[-1] in numbers:
+            del numbers[loops[-1]]
+        records = list(self._records(place, numbers))
+        if isinstance(place.step, LoopStep):
+            records = [
+                found
+                for record in records
+                for number in range(self._run.rounds.get(record.path, 0))
+                if (found := self._run.steps.get(f"{record.path}[{number}]"))
+            ]
+        name = place.step.name
+        return [_kept(record, name) for record in records if record.state is StepState.DONE]
+
+    def _records(
+        self, place: Place, numbers: Mapping[str, int], *, newest_first: bool = False
+    ) -> Iterator[StepRecord]:
+        return records_in_rounds(
+            self._run,
+            self._names,
+            place,
+            numbers,
+            base=self._base,
+            newest_first=newest_first,
+        )
+
+    def _has_passed(self, place: Place, numbers: Mapping[str, int]) -> bool:
+        """Tell whether a step that holds `place` has ended without running it."""
+        for depth, holder in enumerate(place.around):
+            path = place._replace(step=holder, around=place.around[:depth]).path(
+                numbers, self._base
+            )
+            record = self._run.steps.get(path)
+            if record is not None and record.state in (StepState.DONE, StepState.SKIPPED):
+                return True
+            if record is not None and record.branch not in (None, place.bodies[depth]):
+                return True
+        return False
 
     def _input(self, name: str) -> Any:
         plain = name.removeprefix("$")
+        if self._inputs is not None:
+            if plain in self._inputs:
+                return self._inputs[plain]
+            known = ", ".join(self._inputs) or "none"
+            raise PlanError(f"the inner plan was given no input {plain!r}; its inputs: {known}")
         if plain in self._run.inputs:
             value = self._run.inputs[plain]
             if isinstance(value, codecs.Unkept):
@@ -114,96 +256,11 @@ class Scope:
         raise PlanError(f"no input {plain!r} was given to this run; the plan's inputs: {known}")
 
 
-def walk(value: Any, path: str | None, what: str) -> Any:
-    """Return what `path` leads to inside `value`: fields, keys and indexes, joined by dots.
-
-    Args:
-        value: data.
-        path: such as ``"items.0.name"``; None or ``""`` is `value` itself.
-        what: what `value` is, for the message.
-
-    Raises:
-        PlanError: the path leads nowhere; the message says how far it went and what is there.
-
-    >>> walk({"items": [{"name": "a"}]}, "items.0.name", "it")
-    'a'
-    """
-    if not path:
-        return value
-    been: list[str] = []
-    for part in path.split("."):
-        try:
-            value = _enter(value, part)
-        except (LookupError, ValueError) as error:
-            where = f"{what} at {'.'.join(been)!r}" if been else what
-            raise PlanError(
-                f"{where} has no {part!r}: {error.args[0] if error.args else error}", path=path
-            ) from None
-        been.append(part)
-    return value
-
-
-def _enter(value: Any, part: str) -> Any:
-    """Take one step into `value`; only data is entered, never an attribute that isn't a field."""
-    match value:
-        case Mapping():
-            if part in value:
-                return value[part]
-            if _is_index(part) and int(part) in value:
-                return value[int(part)]
-            raise LookupError("its keys are " + _few(value))
-        case BaseModel():
-            fields = type(value).model_fields
-            if part in fields or part in (value.model_extra or {}):
-                return getattr(value, part)
-            raise LookupError(f"the fields of {type(value).__name__} are " + _few(fields))
-        case str() | bytes():
-            raise LookupError("it is text, which has no parts")
-        case Sequence():
-            return _enter_sequence(value, part)
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            names = [f.name for f in dataclasses.fields(value)]
-            if part in names:
-                return getattr(value, part)
-            raise LookupError(f"the fields of {type(value).__name__} are " + _few(names))
-        case _:
-            return _enter_table(value, part)
-
-
-def _enter_sequence(value: Sequence[Any], part: str) -> Any:
-    """Take one step into a list or a tuple: by index, or in a named tuple by field."""
-    fields = getattr(value, "_fields", ()) if isinstance(value, tuple) else ()
-    if part in fields:
-        return value[fields.index(part)]
-    if not _is_index(part):
-        raise LookupError(f"it is a list of {len(value)}, entered by index")
-    if not -len(value) <= int(part) < len(value):
-        raise LookupError(f"it is a list of {len(value)}")
-    return value[int(part)]
-
-
-def _enter_table(value: Any, part: str) -> Any:
-    """Take one step into a DataFrame (a column), a Series (a label) or an array (an index)."""
-    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
-    if pandas is not None and isinstance(value, pandas.DataFrame):
-        if part in value.columns:
-            return value[part]
-        raise LookupError("its columns are " + _few(value.columns))
-    if pandas is not None and isinstance(value, pandas.Series):
-        if part in value.index:
-            return value.loc[part]
-        if _is_index(part) and -len(value) <= int(part) < len(value):
-            return value.iloc[int(part)]
-        raise LookupError(f"it is a series of {len(value)}")
-    if numpy is not None and isinstance(value, numpy.ndarray) and _is_index(part):
-        return value[int(part)]
-    raise LookupError(f"it is a {type(value).__name__}, which can't be entered")
-
-
-def _is_index(part: str) -> bool:
-    return part.removeprefix("-").isdecimal() and part.isascii()
-
-
-def _few(names: Any) -> str:
-    shown = [str(name)[:40] for name in list(names)[:12]]
-    return (", ".join(shown) or "none") + (", …" if len(names) > 12 else "")
+def _kept(record: StepRecord, name: str) -> Any:
+    if isinstance(record.value, codecs.Unkept):
+        raise ValueNotKept(
+            f"the output of step {name!r} ({record.value.type_name}) could not be kept "
+            "and is gone with its process: run the step again",
+            step=name,
+        )
+    return record.value

@@ -1,0 +1,57 @@
+"""One attempt at any step: the hooks around it, its condition, and what its kind does."""
+
+from __future__ import annotations
+
+from portia_nb.model.run import Run
+from portia_nb.model.values import LocalDataValue
+
+from .attempt import Attempt, Inside, Result, Skipped
+from .bodies import Bodies
+from .frames import Frames, Node
+from .hooks import BeforeStepExecutionOutcome, call_hook
+from .leaves import Leaves
+from .models import Models
+from .ports import Ports
+
+
+class Performer:
+    """Makes the attempts of one run."""
+
+    def __init__(self, run: Run, ports: Ports, models: Models, frames: Frames) -> None:
+        """Work on behalf of `run`; bodies are opened in `frames`."""
+        self._run = run
+        self._ports = ports
+        self._leaves = Leaves(run, ports, models)
+        self._bodies = Bodies(run, ports, models, frames)
+
+    async def perform(self, node: Node, at: Attempt) -> Result | Skipped | Inside:
+        """Make one attempt; a step that waits for the steps in it goes on where it was.
+
+        Raises:
+            Asking: it needs an answer first.
+            Exception: it failed.
+        """
+        step, hooks, run = at.step, self._ports.hooks, self._run
+        if not node.is_begun:
+            if hooks.before_step_execution is not None:
+                said = await call_hook(
+                    hooks.before_step_execution, self._ports.places, run.plan, run.snapshot(), step
+                )
+                if said == BeforeStepExecutionOutcome.SKIP:
+                    return Skipped("a hook said so")
+            if step.condition is not None and not await self._leaves.condition_holds(at):
+                return Skipped(f"not true: {step.condition}")
+        if step.holds_steps:
+            outcome = await self._bodies.go_on(node)
+        else:
+            outcome = await self._leaves.perform(at)
+        if hooks.after_step_execution is not None and isinstance(outcome, Result):
+            await call_hook(
+                hooks.after_step_execution,
+                self._ports.places,
+                run.plan,
+                run.snapshot(),
+                step,
+                LocalDataValue(value=outcome.value, summary=outcome.summary),
+            )
+        return outcome
