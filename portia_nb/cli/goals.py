@@ -15,7 +15,12 @@ from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.order import Waits, waits
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
-from portia_nb.session.answering import plan_approval_text, read_typed, side_effects
+from portia_nb.session.answering import (
+    plan_approval_text,
+    read_typed,
+    side_effect_of,
+    side_effects,
+)
 
 from . import outcome
 from .asking import Asking, prompt_for
@@ -196,11 +201,10 @@ def _plan_text(plan: Plan, portia: Portia, width: int) -> str:
 
 def _order(plan: Plan, tools: ToolRegistry, config: Any) -> dict[str, Waits] | None:
     """Return what each step waits for; None where a reference leads nowhere: the check says so."""
-    effects = side_effects(plan, tools)
     with suppress(LookupError):
         return waits(
             plan,
-            lambda step: effects[step.name],
+            lambda step: side_effect_of(step, tools),
             assume_side_effects=config.assume_side_effects,
             sequential=config.max_parallel_steps == 1,
         )

@@ -66,9 +66,10 @@ def _told(run: Run, recorded: Recorded) -> tuple[ShownState, str, str] | None:
     match recorded.event:
         case StepStarted(path):
             return "running", path, _what(run, path)
-        case StepDone(path, _, value, summary):
-            took = _took(run, path, recorded.at)
-            return "done", path, f"{took} → {short_text(summary or value, MAX_OUTPUT_CHARS)}"
+        case StepDone(path):
+            took, record = _took(run, path, recorded.at), run.record(path)
+            shown = short_text(record.summary or record.value, MAX_OUTPUT_CHARS)
+            return "done", path, f"{took} → {shown}"
         case StepFailed(path, _, error, None):
             return "failed", path, _error(error)
         case StepFailed(path, _, error, retry_in_s):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from portia_nb.model.order import Waits
 from portia_nb.model.plan import Plan
 
 from .clean import clean
 from .looks import LINE_INK, LOOKS, NAME_INK
-from .picture import ShownState
+from .picture import Picture, ShownState
 from .plan_picture import plan_picture
 
 MAX_LABEL_CHARS = 200
-_STYLES = {"data": "", "after": " [style=dashed]", "place": " [style=dotted]"}
+_STYLES = {"data": "", "after": "style=dashed", "place": "style=dotted"}
 
 
 def plan_to_dot(
@@ -50,16 +50,54 @@ def plan_to_dot(
     ]
     if plan.plan_context.query:
         lines.append(f'    labelloc="t"; label={quote(plan.plan_context.query)}')
-    for card in picture.cards:
-        look = LOOKS[card.state]
-        rows = [card.name, card.note]
-        if states is not None:
-            rows.append(f"{look.symbol} {look.word}")
-        colours = f'fillcolor="{look.fill}", color="{look.ink}"'
-        lines.append(f"    {card.id} [label={quote(*rows)}, {colours}]")
-    lines += [f"    {line.tail} -> {line.head}{_STYLES[line.kind]}" for line in picture.lines]
+    if picture.frames:
+        lines.append("    compound=true")  # lines may end at a frame
+    lines += _body(picture, None, "    ", with_states=states is not None)
+    inside = _first_cards(picture)
+    for line in picture.lines:
+        tail, head = inside.get(line.tail, line.tail), inside.get(line.head, line.head)
+        marks = [_STYLES[line.kind]] if _STYLES[line.kind] else []
+        marks += [f"ltail=cluster_{line.tail}"] if line.tail in inside else []
+        marks += [f"lhead=cluster_{line.head}"] if line.head in inside else []
+        lines.append(f"    {tail} -> {head}" + (f" [{', '.join(marks)}]" if marks else ""))
     lines.append("}")
     return "\n".join(lines)
+
+
+def _body(picture: Picture, frame: str | None, indent: str, *, with_states: bool) -> Iterator[str]:
+    """Yield the lines of the cards and frames that stand in `frame`."""
+    for card in picture.cards:
+        if card.frame != frame:
+            continue
+        look = LOOKS[card.state]
+        rows = [card.name, card.note]
+        if with_states:
+            rows.append(f"{look.symbol} {look.word}")
+        colours = f'fillcolor="{look.fill}", color="{look.ink}"'
+        yield f"{indent}{card.id} [label={quote(*rows)}, {colours}]"
+    for inner in picture.frames:
+        if inner.parent != frame:
+            continue
+        look = LOOKS[inner.state]
+        rows = [row for row in (inner.title, inner.note) if row]
+        if with_states:
+            rows.append(f"{look.symbol} {look.word}")
+        yield f"{indent}subgraph cluster_{inner.id} {{"
+        yield f'{indent}    label={quote(*rows)}; labeljust=l; color="{look.ink}"'
+        yield from _body(picture, inner.id, indent + "    ", with_states=with_states)
+        yield f"{indent}}}"
+
+
+def _first_cards(picture: Picture) -> dict[str, str]:
+    """Return, for each frame, the first card inside it: `dot` draws lines between cards only."""
+    parent = {frame.id: frame.parent for frame in picture.frames}
+    first: dict[str, str] = {}
+    for card in picture.cards:
+        frame = card.frame
+        while frame is not None:
+            first.setdefault(frame, card.id)
+            frame = parent[frame]
+    return first
 
 
 def quote(*rows: str) -> str:

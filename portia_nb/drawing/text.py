@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from reprlib import Repr
 from typing import Any
 
+from portia_nb.model.composite import AnyStep, ConditionalStep, LoopStep, bodies
 from portia_nb.model.order import Waits
 from portia_nb.model.plan import Plan
+from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import Run, StepRecord
 
 from .clean import clean
@@ -53,17 +55,18 @@ def plan_to_text(
     count = f"{len(plan.steps)} step" + ("" if len(plan.steps) == 1 else "s")
     lines = [cut_cells(f"Plan: {head} ({count})" if head else f"Plan: {count}", width)]
     waits = plain_waits(plan) if order is None else order
-    number = {step.name: str(index) for index, step in enumerate(plan.steps)}
+    listed = list(_listed(plan.steps))
+    number = {place: number for number, place, _ in listed}
     rows = [
         [
-            str(index),
-            *([] if states is None else [state_text(states.get(step.name, "waiting"))]),
-            cut_cells(clean(step.name), MAX_NAME),
-            cut_cells(clean(note_of(step)), MAX_NOTE),
-            _waits_text(waits.get(step.name, Waits((), ())), number),
+            number[place],
+            *([] if states is None else [state_text(states.get(place, "waiting"))]),
+            _name_text(step, place),
+            cut_cells(clean(_kind_text(step)), MAX_NOTE),
+            _waits_text(waits.get(place, Waits((), ())), place, number),
             clean(step.task),
         ]
-        for index, step in enumerate(plan.steps)
+        for _, place, step in listed
     ]
     lines += _aligned(rows, width)
     if any(wait.place for wait in waits.values()):
@@ -78,14 +81,15 @@ def run_to_text(run: Run, *, width: int = WIDTH) -> str:
     """
     states = shown_states(run)
     rows = []
-    for index, step in enumerate(run.plan.steps):
-        record = run.steps.get(step.name)
+    records = latest_records(run)
+    for number, place, step in _listed(run.plan.steps):
+        record = records.get(place)
         rows.append(
             [
-                str(index),
-                state_text(states.get(step.name, "waiting")),
-                cut_cells(clean(step.name), MAX_NAME),
-                cut_cells(clean(note_of(step)), MAX_NOTE),
+                number,
+                state_text(states.get(place, "waiting")),
+                _name_text(step, place),
+                cut_cells(clean(_kind_text(step)), MAX_NOTE),
                 _elapsed_text(record),
                 _outcome_text(record),
             ]
@@ -162,9 +166,29 @@ def cut_cells(text: str, columns: int) -> str:
     return "".join(kept).rstrip() + "…"
 
 
-def _waits_text(waits: Waits, number: Mapping[str, str]) -> str:
-    data = ", ".join(number[name] for name in waits.data if name in number)
-    place = ", ".join(number[name] for name in waits.place if name in number)
+def _listed(
+    steps: Sequence[AnyStep], prefix: str = "", number: str = ""
+) -> Iterator[tuple[str, str, AnyStep]]:
+    """Yield each step with its number, such as ``2.0``, and its place, those inside it after it."""
+    for index, step in enumerate(steps):
+        yield f"{number}{index}", prefix + step.name, step
+        held = [inner for body in bodies(step) for inner in body]
+        yield from _listed(held, f"{prefix}{step.name}/", f"{number}{index}.")
+
+
+def _name_text(step: AnyStep, place: str) -> str:
+    return cut_cells("  " * place.count("/") + clean(step.name), MAX_NAME)
+
+
+def _kind_text(step: AnyStep) -> str:
+    # Its task says the rest.
+    return step.kind if isinstance(step, ConditionalStep | LoopStep) else note_of(step)
+
+
+def _waits_text(waits: Waits, of: str, number: Mapping[str, str]) -> str:
+    prefix = of[: of.rfind("/") + 1]
+    data = ", ".join(number[prefix + name] for name in waits.data if prefix + name in number)
+    place = ", ".join(number[prefix + name] for name in waits.place if prefix + name in number)
     parts = [f"← {data}" if data else "", f"(place: {place})" if place else ""]
     return cut_cells(" ".join(part for part in parts if part), MAX_WAITS)
 

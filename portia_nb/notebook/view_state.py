@@ -9,17 +9,20 @@ whose value is empty are left out. Everything that others wrote is visible text 
 from __future__ import annotations
 
 import base64
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from portia_nb.drawing.condense import collapse_finished, group_alike
 from portia_nb.drawing.plan_picture import note_of, plain_waits, plan_picture, shown_states
 from portia_nb.drawing.svg import draw_svg
+from portia_nb.model.composite import Composite, bodies
 from portia_nb.model.events import AnyEvent, ErrorRecord
 from portia_nb.model.order import Waits
 from portia_nb.model.plan import AnyStep, Plan, UserInputStep, UserVerifyStep
 from portia_nb.model.reference import show
+from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import PlanRun, PlanRunState, Run, StepRecord, StepState
 
 from .questions import show_question
@@ -31,6 +34,11 @@ MAX_TITLE_CHARS = 1_000
 MAX_TASK_CHARS = 600
 MAX_ERROR_CHARS = 2_000
 MAX_STREAM_CHARS = 20_000
+SHOWN_ROUNDS = 20
+"""Rounds of a loop, the last ones, that a whole view has rows for; and those that didn't end."""
+
+_ASKING = ("user_verify", "user_input")
+_ROUND = re.compile(r"\[(\d+)\]")
 
 View = dict[str, Any]
 Order = Mapping[str, Waits]
@@ -71,7 +79,12 @@ def run_view(
     # The answer first: where room is short, it is what a reader came for.
     final = show_final(run, room)
     rows = {row["path"]: row for row in view["steps"]}
+    for place, record in latest_records(run).items():
+        if place not in run.steps and (row := rows.get(path_key(place))) is not None:
+            row["state"] = record.state.value  # of the round that began last
     for raw, record in run.steps.items():
+        if _is_old_round(run, raw):
+            continue
         path = path_key(raw)
         row = rows.get(path)
         if row is None:
@@ -89,6 +102,17 @@ def run_view(
     }
 
 
+def _is_old_round(run: Run, path: str) -> bool:
+    """Tell whether `path` is in a round that a view leaves out: it ended well and long ago."""
+    if "[" not in path or run.steps[path].state not in (StepState.DONE, StepState.SKIPPED):
+        return False
+    for found in _ROUND.finditer(path):
+        left = run.rounds.get(path[: found.start()], 0) - int(found[1])
+        if left > SHOWN_ROUNDS:
+            return True
+    return False
+
+
 def path_key(path: str) -> str:
     """Return the path by which views tell steps apart: itself, without what no encoder takes."""
     return path if path.isascii() else path.encode(errors="replace").decode()
@@ -97,39 +121,53 @@ def path_key(path: str) -> str:
 def plan_rows(plan: Plan, order: Order | None, side_effects: SideEffects | None) -> list[View]:
     """Return one row a step, in plan order: what the plan itself says of it."""
     order = plain_waits(plan) if order is None else order
+    ids = plan_picture(plan, order=order).ids or {}
     rows: list[View] = []
-    for index, step in enumerate(plan.steps):
+    for place, step in _placed(plan.steps):
         row: View = {
-            "path": path_key(step.name),
-            "el": f"n{index}",
+            "path": path_key(place),
+            "el": ids[place],
             "tool": one_line(note_of(step), 120),
             "task": one_line(_task(step), MAX_TASK_CHARS),
         }
-        waits = order.get(step.name)
-        why = why_it_waits(step, waits, plan, side_effects) if waits else ""
+        waits = order.get(place)
+        why = why_it_waits(step, waits, plan, side_effects, place) if waits else ""
         if why:
             row["why"] = why
-        if step.side_effect is True or (side_effects or {}).get(step.name) is True:
+        if step.side_effect is True or (side_effects or {}).get(place) is True:
             row["changes"] = True
         if step.condition:
             row["condition"] = one_line(step.condition, MAX_TASK_CHARS)
         if step.name != visible(step.name):
-            row["name"] = visible(step.name)
+            row["name"] = visible(place)
         rows.append(row)
     return rows
 
 
 def why_it_waits(
-    step: AnyStep, waits: Waits, plan: Plan, side_effects: SideEffects | None = None
+    step: AnyStep,
+    waits: Waits,
+    plan: Plan,
+    side_effects: SideEffects | None = None,
+    place: str | None = None,
 ) -> str:
     """Say in plain words why `step` keeps its place, ``""`` if it only waits for what it reads."""
     if not waits.place:
         return ""
-    known = {s.name: s.side_effect for s in plan.steps} if side_effects is None else side_effects
+    own = step.name if place is None else place
+    prefix = own[: own.rfind("/") + 1]
+
+    def effect_of(other: str) -> bool | None:
+        if side_effects is not None:
+            return side_effects.get(other)
+        step = plan.step(other)
+        # What it holds isn't looked into: side effects that are known say it.
+        return False if isinstance(step, Composite) else step.side_effect
+
     after = one_line(", ".join(waits.place), 200)
-    if step.kind in ("user_verify", "user_input"):
+    if step.kind in _ASKING:
         return f"asks in its turn, after {after}"
-    effect = known.get(step.name)
+    effect = effect_of(own)
     if effect is True:
         return f"keeps its place after {after}: it changes something"
     freed = "declare side_effect=False to free it"
@@ -141,8 +179,8 @@ def why_it_waits(
             return f"waits for {after}, which keeps its place, unless its tool only reads"
     if effect is None:
         return f"keeps its place after {after}: it may change something; {freed}"
-    asks = {s.name for s in plan.steps if s.kind in ("user_verify", "user_input")}
-    if any(known.get(name) is None and name not in asks for name in waits.place):
+    others = [prefix + name for name in waits.place]
+    if any(effect_of(o) is None and plan.step(o).kind not in _ASKING for o in others):
         return f"waits for {after}, which keeps its place: it may change something; {freed}"
     return f"waits for {after}, which keeps its place"
 
@@ -300,6 +338,14 @@ def run_of(plan_run: PlanRun, plan: Plan | None = None) -> Run:
         if question.path:
             run.record(question.path).state = StepState.ASKING
     return run
+
+
+def _placed(steps: Sequence[AnyStep], prefix: str = "") -> Iterator[tuple[str, AnyStep]]:
+    """Yield each step with its place, those inside it after it."""
+    for step in steps:
+        yield prefix + step.name, step
+        for body in bodies(step):
+            yield from _placed(body, f"{prefix}{step.name}/")
 
 
 def _title(plan: Plan) -> str:

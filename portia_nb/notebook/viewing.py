@@ -37,7 +37,7 @@ def open_view(
     """
     from portia_nb.model.order import waits
     from portia_nb.running.background import background
-    from portia_nb.session.answering import side_effects
+    from portia_nb.session.answering import side_effect_of, side_effects
 
     from .widget import LiveView
 
@@ -47,7 +47,7 @@ def open_view(
         with suppress(LookupError):
             order = waits(
                 plan,
-                lambda step: effects[step.name],
+                lambda step: side_effect_of(step, portia.tools),
                 assume_side_effects=portia.config.assume_side_effects,
                 sequential=portia.config.max_parallel_steps == 1,
             )

@@ -21,7 +21,8 @@ from typing import Any
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import Recorded, TextStreamed
 from portia_nb.model.plan import Plan
-from portia_nb.model.run import Run, StepState
+from portia_nb.model.rounds import place_of
+from portia_nb.model.run import Run, StepRecord, StepState
 
 from . import static_record
 from .channel import Channel, Publisher, open_widget
@@ -232,6 +233,7 @@ class LiveView:
             if head != sent.head:
                 delta["head"], sent.head = changes(sent.head, head), head
             steps = {path_key(p): self._row_changes(run, p, sent) for p in sorted(self._dirty)}
+            steps |= self._places_changes(run, sent)
             if any(steps.values()):
                 delta["steps"] = {path: changed for path, changed in steps.items() if changed}
         self._dirty.clear()
@@ -245,6 +247,23 @@ class LiveView:
         head: View = {"kind": "run", "id": run.id, "began": run.created_at, **run_head(run)}
         final = run.final is not None and show_final(run, OutputRoom(total_bytes=4_000))
         return {**head, "final": final} if final else head
+
+    def _places_changes(self, run: Run, sent: _Sent) -> dict[str, View]:
+        """Return what changes in the rows, and so in the cards, of steps that run in rounds."""
+        newest: dict[str, StepRecord] = {}
+        for path in self._dirty:
+            record, place = run.steps.get(path), place_of(path)
+            if record is None or place == path or path.endswith("]"):
+                continue
+            other = newest.get(place)
+            if other is None or (record.started_at or 0) >= (other.started_at or 0):
+                newest[place] = record
+        found: dict[str, View] = {}
+        for place, record in newest.items():
+            row = {"state": record.state.value}
+            found[path_key(place)] = changes(sent.rows.get(place, {}), row)
+            sent.rows[place] = row
+        return found
 
     def _row_changes(self, run: Run, path: str, sent: _Sent) -> View:
         record = run.steps.get(path)

@@ -7,7 +7,7 @@ was typed means the same in both.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from portia_nb.model.clarification import (
     UserVerificationClarification,
     ValueConfirmationClarification,
 )
-from portia_nb.model.order import effective_side_effect
+from portia_nb.model.composite import AnyStep, Composite, bodies
+from portia_nb.model.order import effective_side_effect, strongest
 from portia_nb.model.plan import Plan
 from portia_nb.running.calls import APPROVAL
 from portia_nb.tools.registry import ToolRegistry
@@ -133,18 +134,36 @@ def read_answers_file(name: str) -> dict[str, Any]:
 
 
 def side_effects(plan: Plan, tools: ToolRegistry) -> dict[str, bool | None]:
-    """Return, by a step's name, whether it changes the world, as it and its tool declare.
+    """Return, by a step's place such as ``each_city/sky``, whether it changes the world.
 
-    A step whose tool isn't in `tools` counts by what it says itself; `check_plan` refuses it.
+    As it and its tool declare; a step that holds steps counts for the strongest of them. A step
+    whose tool isn't in `tools` counts by what it says itself; `check_plan` refuses it.
     """
     effects: dict[str, bool | None] = {}
-    for step in plan.steps:
-        try:
-            declared = tool_of(step, tools).side_effect
-        except (ToolNotFoundError, TypeError):
-            declared = None
-        effects[step.name] = effective_side_effect(step, declared)
+
+    def note(steps: Sequence[AnyStep], prefix: str) -> list[bool | None]:
+        return [note_step(step, prefix + step.name) for step in steps]
+
+    def note_step(step: AnyStep, place: str) -> bool | None:
+        effects[place] = None  # before those in it
+        if isinstance(step, Composite):
+            inner = [note(body, f"{place}/") for body in bodies(step)]
+            effects[place] = strongest(effect for body in inner for effect in body)
+        else:
+            effects[place] = side_effect_of(step, tools)
+        return effects[place]
+
+    note(plan.steps, "")
     return effects
+
+
+def side_effect_of(step: AnyStep, tools: ToolRegistry) -> bool | None:
+    """Return whether a step that holds no others changes the world, as it and its tool declare."""
+    try:
+        declared = tool_of(step, tools).side_effect
+    except (ToolNotFoundError, TypeError):
+        declared = None
+    return effective_side_effect(step, declared)
 
 
 def plan_approval_text(plan: Plan, effects: Mapping[str, bool | None]) -> str | None:
@@ -154,7 +173,11 @@ def plan_approval_text(plan: Plan, effects: Mapping[str, bool | None]) -> str | 
         plan: the plan as it was shown; the text carries the beginning of its hash.
         effects: as `side_effects` returns them.
     """
-    changing = [clean(name) for name, effect in effects.items() if effect is True]
+    found = [name for name, effect in effects.items() if effect is True]
+    # Not a step that only holds those that do.
+    changing = [
+        clean(name) for name in found if not any(other.startswith(f"{name}/") for other in found)
+    ]
     if not changing:
         return None
     what = "step changes" if len(changing) == 1 else "steps change"

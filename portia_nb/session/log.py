@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from portia_nb.config import Config, LogLevel
 from portia_nb.model import codecs
 from portia_nb.model.events import (
+    BranchTaken,
     ClarificationRaised,
     ClarificationResolved,
     ModelReplied,
@@ -191,11 +192,13 @@ def _log_step_event(run: Run, recorded: Recorded) -> None:
                 usage.input_tokens,
                 usage.output_tokens,
             )
-        case StepDone(path, _, value):
-            logger.debug("completed step %s: %s", path, shown(value))
+        case StepDone(path):
+            logger.debug("completed step %s: %s", path, shown(run.record(path).value))
             logger.debug("new run state: %s", _state_of(run))
         case StepSkipped(path, reason):
             logger.debug("skipped step %s: %s", path, shown(reason))
+        case BranchTaken(path, branch):
+            logger.debug("step %s takes its branch %d", path, branch)
         case StepCancelled(path):
             logger.debug("stopped step %s", path)
         case StepUncertain(path, _, tool_id):

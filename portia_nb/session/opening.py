@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from portia_nb.errors import FunctionsMissing, PlanError
+from portia_nb.model.composite import each_step, functions_of
 from portia_nb.model.events import Recorded
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.plan import FunctionStep, Plan
@@ -50,14 +51,13 @@ def refuse_missing_functions(run: Run) -> None:
         FunctionsMissing: it names each.
     """
     missing = [
-        step.function.name
+        function.name
         for step in run.plan.steps
-        if isinstance(step, FunctionStep)
-        and step.function.call is None
-        and (
-            (record := run.steps.get(step.name)) is None
-            or record.state not in (StepState.DONE, StepState.SKIPPED)
-        )
+        if (record := run.steps.get(step.name)) is None
+        or record.state not in (StepState.DONE, StepState.SKIPPED)
+        for held in each_step([step])
+        for function in functions_of(held)
+        if function.call is None
     ]
     if missing:
         raise FunctionsMissing(
@@ -71,11 +71,12 @@ def refuse_missing_functions(run: Run) -> None:
 def classes_of(plan: Plan) -> dict[str, Any]:
     """Return, by name, the classes that a plan's outputs may come back as."""
     found: dict[str, Any] = {}
-    schemas = [step.output_schema for step in plan.steps] + [plan.structured_output_schema]
+    steps = list(each_step(plan.steps))
+    schemas = [step.output_schema for step in steps] + [plan.structured_output_schema]
     for schema in schemas:
         if schema is not None:
             _add_classes(schema.type, found)
-    for step in plan.steps:
+    for step in steps:
         if isinstance(step, FunctionStep) and step.function.call is not None:
             for hint in _hints_of(step.function.call):
                 _add_classes(hint, found)
