@@ -27,15 +27,19 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.reference": ("Input", "StepOutput"),
     "model.ids": ("PlanUUID", "PlanRunUUID", "ClarificationUUID"),
     "model.plan": (
+        "ConditionalStep",
+        "ExitStep",
         "FunctionStep",
         "InvokeToolStep",
         "LLMStep",
+        "LoopStep",
         "Plan",
         "PlanContext",
         "PlanInput",
         "PlanV2",
         "SingleToolAgentStep",
         "Step",
+        "SubPlanStep",
         "UserInputStep",
         "UserVerifyStep",
         "Variable",
@@ -303,6 +307,12 @@ if TYPE_CHECKING:
         Message as Message,
     )
     from portia_nb.model.plan import (
+        ConditionalStep as ConditionalStep,
+    )
+    from portia_nb.model.plan import (
+        ExitStep as ExitStep,
+    )
+    from portia_nb.model.plan import (
         FunctionStep as FunctionStep,
     )
     from portia_nb.model.plan import (
@@ -310,6 +320,9 @@ if TYPE_CHECKING:
     )
     from portia_nb.model.plan import (
         LLMStep as LLMStep,
+    )
+    from portia_nb.model.plan import (
+        LoopStep as LoopStep,
     )
     from portia_nb.model.plan import (
         Plan as Plan,
@@ -328,6 +341,9 @@ if TYPE_CHECKING:
     )
     from portia_nb.model.plan import (
         Step as Step,
+    )
+    from portia_nb.model.plan import (
+        SubPlanStep as SubPlanStep,
     )
     from portia_nb.model.plan import (
         UserInputStep as UserInputStep,

@@ -320,17 +320,20 @@ def run_of(plan_run: PlanRun, plan: Plan | None = None) -> Run:
         plan: its plan; None, or a plan without those outputs, shows the outputs as steps.
     """
     outputs = plan_run.outputs.step_outputs
-    if plan is None or not set(outputs) <= {step.output for step in plan.steps}:
+    if plan is None or not set(outputs) <= {p.step.output for p in plan.names.places}:
         steps = tuple({"task": "", "output": output} for output in outputs)
         plan = Plan.model_validate({"id": plan_run.plan_id, "steps": steps})
     run = Run(str(plan_run.id), plan)
     run.state, run.error, run.final = plan_run.state, plan_run.error, plan_run.final_output
     run.clarifications = {c.id: c for c in plan_run.outputs.clarifications}
-    for step in plan.steps:
-        if step.output in outputs:
-            record = run.record(step.name)
-            record.state, record.value = StepState.DONE, outputs[step.output].value
-            record.summary = outputs[step.output].summary
+    for place in plan.names.places:
+        output = outputs.get(place.step.output)
+        if output is not None:
+            # Which round a step's output is of, a snapshot doesn't say.
+            path = "/".join(step.name for step in (*place.around, place.step))
+            record = run.record(path)
+            record.state, record.value = StepState.DONE, output.value
+            record.summary = output.summary
     if run.error is not None and run.error.step:
         record = run.record(run.error.step)
         record.state, record.error = StepState.FAILED, run.error
