@@ -74,7 +74,7 @@ class Namespace:
 def namespace_of(step: SubPlanStep) -> Namespace:
     """Return the names that the steps of an inner plan see."""
     found: Namespace | None = step._namespace  # pyright: ignore[reportPrivateUsage]
-    if found is None:
+    if found is None or found.steps is not step.steps:  # a copy with other steps keeps the old
         found = Namespace(step.steps)
         step._namespace = found  # pyright: ignore[reportPrivateUsage]
     return found

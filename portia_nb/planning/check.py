@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from portia_nb.errors import PlanCheckError, ToolNotFoundError
@@ -91,10 +91,10 @@ def find_problems(plan: Plan, tools: ToolRegistry | None = None) -> list[str]:
 
 
 def _space_problems(
-    names: Namespace, inputs: Sequence[PlanInput], tools: ToolRegistry | None
+    names: Namespace, inputs: Sequence[PlanInput], tools: ToolRegistry | None, depth: int = 0
 ) -> list[str]:
     """Return what is wrong with steps that can name each other, and with the plans inside them."""
-    if any(len(place.around) > MAX_DEPTH for place in names.places):
+    if any(depth + len(place.around) > MAX_DEPTH for place in names.places):
         return [f"its steps are nested deeper than {MAX_DEPTH}"]
     known = [given.name.removeprefix("$") for given in inputs]
     problems = [
@@ -106,7 +106,8 @@ def _space_problems(
         step = place.step
         problems += (f"step {step.name!r}: {problem}" for problem in _step_problems(step, tools))
         if isinstance(step, SubPlanStep) and step.steps:
-            inner = _space_problems(namespace_of(step), step.plan_inputs, tools)
+            inside = depth + len(place.around) + 1
+            inner = _space_problems(namespace_of(step), step.plan_inputs, tools, inside)
             problems += (f"in the plan of step {step.name!r}: {problem}" for problem in inner)
     return problems
 
@@ -184,9 +185,7 @@ def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
         case ConditionalStep():
             yield from _branch_problems(step)
         case LoopStep():
-            if not step.steps:
-                yield "there are no steps in it"
-            yield from _condition_problems(step.condition_of_rounds)
+            yield from _loop_problems(step)
         case SubPlanStep():
             yield from _sub_plan_problems(step)
         case LLMStep() | UserVerifyStep() | ExitStep():
@@ -232,6 +231,18 @@ def _branch_problems(step: ConditionalStep) -> Iterator[str]:
             yield f"branch {number} has no condition, so those after it are never taken"
     for branch in step.branches:
         yield from _condition_problems(branch.condition)
+
+
+def _loop_problems(step: LoopStep) -> Iterator[str]:
+    if not step.steps:
+        yield "there are no steps in it"
+    if isinstance(step.over, Value) and (
+        not isinstance(step.over.value, Iterable)
+        or isinstance(step.over.value, str | bytes | dict | set)
+    ):
+        what = type(step.over.value).__name__
+        yield f"it loops over a {what}, which is no sequence of items: give it a list"
+    yield from _condition_problems(step.condition_of_rounds)
 
 
 def _condition_problems(condition: Condition | None) -> Iterator[str]:

@@ -156,6 +156,15 @@ def ask(builder: PlanBuilderV2, name: str, *inputs: Any) -> PlanBuilderV2:
     return builder.llm_step(task="t", step_name=name, inputs=list(inputs))
 
 
+def deep(depth: int) -> Plan:
+    """Return a plan with so many plans, each in a branch of the one around it."""
+    plan = PlanBuilderV2().llm_step(task="t").build()
+    for _ in range(depth):
+        sub = SubPlanStep(name="sub", steps=plan.steps)
+        plan = Plan(steps=(ConditionalStep(name="c", branches=(Branch(steps=(sub,)),)),))
+    return plan
+
+
 INNER = PlanBuilderV2("inner").input(name="x").llm_step(task=f"{Input('x')}").build()
 
 
@@ -194,6 +203,9 @@ INNER = PlanBuilderV2("inner").input(name="x").llm_step(task=f"{Input('x')}").bu
             "'a' refers to 'c', which it is in",
         ),
         (lambda b: ask(ask(in_loop(b), "a").end_loop(), "a").build(), "share the name 'a'"),
+        (lambda b: ask(b.loop(over="abc"), "a").end_loop().build(), "loops over a str"),
+        (lambda b: ask(b.loop(over=5), "a").end_loop().build(), "loops over a int"),
+        (lambda b: b.add_sub_plan(deep(12)).build(), "nested deeper than 20"),
         (lambda b: ask(b.if_(is_big), "a").endif().build(), "can't be called like this"),
         (lambda b: b.add_sub_plan(INNER).build(), "input_values={'x': …}"),
         (lambda b: b.add_sub_plan(INNER, {"y": 1, "x": 2}).build(), "takes no input 'y'"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portia_nb import Input, Plan, PlanBuilderV2, StepOutput
+from portia_nb import ExecutionHooks, Input, Plan, PlanBuilderV2, StepOutput
 from portia_nb.model.run import StepState
 from tests.planning.answers import Answering
 
@@ -411,3 +411,94 @@ async def test_a_loop_keeps_its_place_where_a_step_in_it_does() -> None:
     builder.function_step(function=lambda: seen.append("after"), side_effect=False)
     await value_of(builder.build())
     assert seen == ["in", "in", "after"]
+
+
+async def test_a_call_with_side_effects_that_was_cut_off_in_a_round_is_asked_about() -> None:
+    calls: list[int] = []
+    reached = asyncio.Event()
+
+    async def send(n: int) -> int:
+        calls.append(n)
+        if calls == [1, 2]:
+            reached.set()
+            await asyncio.Event().wait()
+        return n
+
+    builder = PlanBuilderV2()
+    with builder.loop(over=[1, 2, 3], step_name="each") as item:
+        builder.function_step(function=send, args={"n": item}, step_name="send", side_effect=True)
+    stage = Stage(builder.build())
+    running = asyncio.create_task(stage.run())
+    await reached.wait()
+    stage.executor.stop("a test")
+    await running
+    run = await stage.resume()
+    assert run.state == "NEED_CLARIFICATION"
+    (question,) = run.get_outstanding_clarifications()
+    assert (question.path, question.source) == ("each[1]/send", "uncertain")
+    stage.answer(question, "it happened: go on without its output")
+    run = await stage.resume()
+    assert run.state == "COMPLETE"
+    assert calls == [1, 2, 3]
+
+
+async def test_each_call_with_side_effects_in_a_loop_is_approved_by_itself() -> None:
+    calls: list[int] = []
+    builder = PlanBuilderV2()
+    with builder.loop(over=[1, 2], step_name="each") as item:
+        builder.function_step(
+            function=lambda n: calls.append(n), args={"n": item}, step_name="send", side_effect=True
+        )
+    stage = Stage(builder.build(), gate=True)
+    run = await stage.run()
+    asked = []
+    while run.state == "NEED_CLARIFICATION":
+        (question,) = run.get_outstanding_clarifications()
+        asked.append((question.path, question.subject["arguments"]))
+        stage.answer(question, True)
+        run = await stage.resume()
+    assert asked == [("each[0]/send", {"n": 1}), ("each[1]/send", {"n": 2})]
+    assert calls == [1, 2]
+
+
+async def test_a_run_whose_process_died_in_the_middle_of_its_exit_ends_there() -> None:
+    builder = PlanBuilderV2()
+    with builder.loop(over=[1, 2], step_name="each"):
+        builder.exit("Enough", step_name="leave")
+    builder.function_step(function=lambda: 1 / 0, step_name="after")
+    stage = Stage(builder.build())
+    await stage.run()
+    cut = [e.kind for e in stage.events].index("step_done") + 1
+    again = Stage(builder.build())
+    again.state.id = stage.state.id
+    for event in stage.events[1:cut]:
+        again.emit(event)
+    run = await again.resume()
+    assert run.state == "COMPLETE", run.error
+    assert run.final_output is not None
+    assert run.final_output.value == "Enough"
+    assert again.state.steps["after"].state is StepState.SKIPPED
+
+
+async def test_hooks_see_steps_in_bodies_and_those_that_hold_them() -> None:
+    seen: list[str] = []
+
+    def before(plan: Any, run: Any, step: Any) -> Any:
+        seen.append(f"+{step.name}")
+        return "SKIP" if step.name == "skipped" else "CONTINUE"
+
+    def after(plan: Any, run: Any, step: Any, output: Any) -> None:
+        seen.append(f"-{step.name} {output.value}")
+
+    builder = PlanBuilderV2()
+    with builder.loop(over=[1, 2], step_name="each") as item:
+        builder.function_step(function=lambda n: n, args={"n": item}, step_name="work")
+        builder.function_step(function=lambda: 1 / 0, step_name="skipped")
+    hooks = ExecutionHooks(before_step_execution=before, after_step_execution=after)
+    await value_of(builder.build(), hooks=hooks)
+    assert seen == [
+        "+each",
+        *("+work", "-work 1", "+skipped"),
+        *("+work", "-work 2", "+skipped"),
+        "-each 2",
+    ]
