@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .face import Face
 
 _PLAN = ("portia_nb.model.plan", "Plan")
-_RUN = ("portia_nb.model.run", "PlanRun")
+_RUN = ("portia_nb.model.snapshot", "PlanRun")
 
 
 def install(face: Face) -> None:
