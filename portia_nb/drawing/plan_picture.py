@@ -143,6 +143,11 @@ def note_of(step: AnyStep) -> str:
     return KIND_NOTES.get(step.kind, step.kind)
 
 
+def kind_of(step: AnyStep) -> str:
+    """Return what stands beside a step whose task is shown too: as `note_of`, said once."""
+    return step.kind if isinstance(step, ConditionalStep | LoopStep) else note_of(step)
+
+
 def plain_waits(plan: Plan) -> dict[str, Waits]:
     """Return what each step waits for as far as the plan itself says it.
 

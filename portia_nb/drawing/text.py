@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reprlib import Repr
 from typing import Any
 
-from portia_nb.model.composite import AnyStep, ConditionalStep, LoopStep, bodies
+from portia_nb.model.composite import AnyStep, bodies
 from portia_nb.model.order import Waits
 from portia_nb.model.plan import Plan
 from portia_nb.model.rounds import latest_records
@@ -16,7 +16,7 @@ from portia_nb.model.run import Run, StepRecord
 from .clean import clean
 from .looks import LOOKS
 from .picture import ShownState
-from .plan_picture import note_of, plain_waits, shown_states
+from .plan_picture import kind_of, plain_waits, shown_states
 
 WIDTH = 100
 MAX_NAME = 32
@@ -62,7 +62,7 @@ def plan_to_text(
             number[place],
             *([] if states is None else [state_text(states.get(place, "waiting"))]),
             _name_text(step, place),
-            cut_cells(clean(_kind_text(step)), MAX_NOTE),
+            cut_cells(clean(kind_of(step)), MAX_NOTE),
             _waits_text(waits.get(place, Waits((), ())), place, number),
             clean(step.task),
         ]
@@ -89,7 +89,7 @@ def run_to_text(run: Run, *, width: int = WIDTH) -> str:
                 number,
                 state_text(states.get(place, "waiting")),
                 _name_text(step, place),
-                cut_cells(clean(_kind_text(step)), MAX_NOTE),
+                cut_cells(clean(kind_of(step)), MAX_NOTE),
                 _elapsed_text(record),
                 _outcome_text(record),
             ]
@@ -178,11 +178,6 @@ def _listed(
 
 def _name_text(step: AnyStep, place: str) -> str:
     return cut_cells("  " * place.count("/") + clean(step.name), MAX_NAME)
-
-
-def _kind_text(step: AnyStep) -> str:
-    # Its task says the rest.
-    return step.kind if isinstance(step, ConditionalStep | LoopStep) else note_of(step)
 
 
 def _waits_text(waits: Waits, of: str, number: Mapping[str, str]) -> str:

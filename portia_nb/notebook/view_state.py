@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from portia_nb.drawing.condense import collapse_finished, group_alike
-from portia_nb.drawing.plan_picture import note_of, plain_waits, plan_picture, shown_states
+from portia_nb.drawing.plan_picture import kind_of, plain_waits, plan_picture, shown_states
 from portia_nb.drawing.svg import draw_svg
 from portia_nb.model.composite import Composite, bodies
 from portia_nb.model.events import AnyEvent, ErrorRecord
@@ -127,7 +127,7 @@ def plan_rows(plan: Plan, order: Order | None, side_effects: SideEffects | None)
         row: View = {
             "path": path_key(place),
             "el": ids[place],
-            "tool": one_line(note_of(step), 120),
+            "tool": one_line(kind_of(step), 120),
             "task": one_line(_task(step), MAX_TASK_CHARS),
         }
         waits = order.get(place)
