@@ -135,7 +135,7 @@ def test_a_tool_with_side_effects_that_was_killed_is_asked_about_and_not_repeate
     said = output_of(story.folder, PROGRAM, "resume", "", "True")
     state, question = said.splitlines()
     assert state == "NEED_CLARIFICATION None"
-    story.says(question, "'part1'", "nobody knows whether the call happened", "choose")
+    story.says(question, "'part1'", "nobody here knows what became of the call", "choose")
     assert calls(story.folder) == "0 1"
 
 
