@@ -181,6 +181,9 @@ class Plan(Frozen):
             if function.call is None
         )
 
+    def __str__(self) -> str:
+        return self.pretty_print()
+
     def pretty_print(self) -> str:
         """Return the plan as text, a line a step.
 

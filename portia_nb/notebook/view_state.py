@@ -9,6 +9,7 @@ whose value is empty are left out. Everything that others wrote is visible text 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from .visible_text import one_line, visible
 FORMAT = 1
 MAX_TITLE_CHARS = 1_000
 MAX_TASK_CHARS = 600
+MAX_PATH_CHARS = 200
 MAX_ERROR_CHARS = 2_000
 MAX_STREAM_CHARS = 20_000
 SHOWN_ROUNDS = 20
@@ -114,7 +116,14 @@ def _is_old_round(run: Run, path: str) -> bool:
 
 
 def path_key(path: str) -> str:
-    """Return the path by which views tell steps apart: itself, without what no encoder takes."""
+    """Return the path by which views tell steps apart.
+
+    It is the path itself, without what no encoder takes; of a very long one the beginning and a
+    hash, since each message and each saved record repeats it.
+    """
+    if len(path) > MAX_PATH_CHARS:
+        mark = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        path = f"{path[:MAX_PATH_CHARS]}…{mark}"
     return path if path.isascii() else path.encode(errors="replace").decode()
 
 
@@ -138,8 +147,8 @@ def plan_rows(plan: Plan, order: Order | None, side_effects: SideEffects | None)
             row["changes"] = True
         if step.condition:
             row["condition"] = one_line(step.condition, MAX_TASK_CHARS)
-        if step.name != visible(step.name):
-            row["name"] = visible(place)
+        if one_line(place, MAX_PATH_CHARS) != place:
+            row["name"] = one_line(place, MAX_PATH_CHARS)
         rows.append(row)
     return rows
 

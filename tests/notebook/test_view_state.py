@@ -275,3 +275,13 @@ def test_a_plan_by_itself_does_not_claim_to_know_what_its_tools_declare():
     assert rows[1]["why"] == "keeps its place after a, unless its tool only reads"
     known = plan_view(plan, side_effects={"a": None, "b": None})["steps"]
     assert "declare side_effect=False" in known[1]["why"]
+
+
+def test_very_long_step_names_are_cut_and_still_told_apart():
+    long = "x" * 10_000
+    plan = Plan.model_validate(
+        {"steps": [{"task": "A.", "output": f"${long}1"}, {"task": "B.", "output": f"${long}2"}]}
+    )
+    rows = plan_view(plan)["steps"]
+    assert rows[0]["path"] != rows[1]["path"]
+    assert all(len(json.dumps(row)) < 2_000 for row in rows)

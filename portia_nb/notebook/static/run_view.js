@@ -487,7 +487,8 @@ function drawStep(step, number, id) {
       say(attempt, (next.attempt ?? 1) > 1 ? `attempt ${next.attempt}` : '');
       const said =
         state === 'failed' || next.error
-          ? next.error?.message ?? ''
+          // A bare `'b'` says nothing: a KeyError's message is the key.
+          ? next.error ? `${next.error.type}: ${next.error.message}` : ''
           : next.output ? preview(next.output)
           : next.reason ?? (next.calls ? `calls ${next.calls}` : next.task ?? '');
       line.classList.toggle('portia-result', Boolean(next.output));
