@@ -12,10 +12,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from portia_nb.errors import PortiaBaseError
 from portia_nb.tools.aside import as_exception
 
 from .mailbox import Mailbox, mailbox_of
 
+LOOK_S = 0.5
+"""Seconds between looks whether the other loop was closed."""
 CLEAN_UP_S = 5.0
 """Seconds that a cancelled coroutine may take on another loop before it is left to itself."""
 
@@ -51,6 +54,8 @@ class OtherLoop:
         self._home: Mailbox | None = None
         self._under_way = under_way
         self._jobs: list[_Job] = []
+        self._out: set[_Job] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._ended: list[_Ended] = []
 
     @property
@@ -72,6 +77,9 @@ class OtherLoop:
             self._home = mailbox_of(asyncio.get_running_loop())
         job = _Job(make, name, self._home.loop.create_future())
         self._jobs.append(job)
+        self._out.add(job)
+        if self._timer is None:
+            self._timer = self._home.loop.call_later(LOOK_S, self._look)
         if len(self._jobs) == 1:
             self._home.loop.call_soon(self._send_jobs)
         try:
@@ -85,6 +93,20 @@ class OtherLoop:
             if job.done.done() and not job.done.cancelled():
                 job.done.exception()  # looked at: it ended while it was being stopped
             raise
+        finally:
+            self._out.discard(job)
+
+    def _look(self) -> None:
+        """Give up what is out where its loop was closed: nothing will ever come back from there."""
+        self._timer = None
+        if not self._there.loop.is_closed():
+            if self._out:
+                self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+            return
+        for job in self._out:
+            if not job.done.done():
+                error = f"{job.name}: the event loop it ran on was closed before it was done"
+                job.done.set_exception(PortiaBaseError(error))
 
     def _send_jobs(self) -> None:
         jobs, self._jobs = self._jobs, []
@@ -121,6 +143,8 @@ class OtherLoop:
 
     def _tell(self, job: _Job, value: Any, error: BaseException | None) -> None:
         self._ended.append((job.done, value, error))
+        if self._there.loop.is_closed():
+            return  # a coroutine that is thrown away; `_look` has told, or will
         if len(self._ended) == 1:
             self._there.loop.call_soon(self._send_ended)
 

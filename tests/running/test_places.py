@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from portia_nb.errors import PortiaBaseError
 from portia_nb.running import watch as watch_module
 from portia_nb.running.background import Background
 from portia_nb.running.places import Places
@@ -240,3 +241,29 @@ async def test_a_submission_that_is_cancelled_before_its_first_turn_is_resolved(
     submitted.cancel()
     with pytest.raises(concurrent.futures.CancelledError):
         submitted.result(2)
+
+
+async def test_a_loop_that_is_closed_under_a_coroutine_is_noticed_at_once() -> None:
+    there, has_begun = asyncio.new_event_loop(), threading.Event()
+
+    async def wait() -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    def live_and_die() -> None:
+        there.run_forever()
+        there.close()
+
+    thread = threading.Thread(target=live_and_die)
+    thread.start()
+    is_running = threading.Event()
+    there.call_soon_threadsafe(is_running.set)
+    is_running.wait(5)
+    task = asyncio.ensure_future(Places(there).call(wait, name="step 'x': it"))
+    await asyncio.to_thread(has_begun.wait, 5)
+    there.call_soon_threadsafe(there.stop)
+    thread.join(5)
+    done, _ = await asyncio.wait({task}, timeout=3)
+    assert done, "it waits for what can't come back"
+    with pytest.raises(PortiaBaseError, match="step 'x': it: the event loop"):
+        task.result()
