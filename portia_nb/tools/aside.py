@@ -100,6 +100,8 @@ class DaemonThreads:
                 done.set_exception(error)
 
         def work() -> None:
+            if done.cancelled():
+                return  # given up before it began: it must not begin now
             value: Any = None
             error: Exception | None = None
             try:

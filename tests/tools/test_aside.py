@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import types
 from typing import Any
 
 import pytest
 
-from portia_nb.tools.aside import run_aside
+from portia_nb.tools.aside import DaemonThreads, run_aside
 from portia_nb.tools.clients import ClientsByLoop
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
@@ -161,3 +162,19 @@ async def test_closing_closes_the_running_loops_clients() -> None:
     await clients.close(close)
     await clients.close(close)
     assert closed == ["client"]
+
+
+async def test_a_call_that_is_given_up_before_its_thread_takes_it_is_never_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    given: list[Any] = []
+    held = types.SimpleNamespace(work=types.SimpleNamespace(put=given.append))
+    threads = DaemonThreads()
+    monkeypatch.setattr(threads, "_worker", lambda: held)
+    task = asyncio.ensure_future(threads.call(lambda: made.append(1)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    given[0]()  # the thread comes to it now
+    assert task.cancelled() and made == []
