@@ -90,11 +90,13 @@ class Plan(Frozen):
     """True: the planner's answer came from a shipped record, not from a live model."""
     _names: Namespace | None = PrivateAttr(default=None)
     _hash: str | None = PrivateAttr(default=None)
+    _known_order: dict[Any, Any] = PrivateAttr(default_factory=dict)
 
     def model_copy(self, *, update: Any = None, deep: bool = False) -> Plan:
         """Return a copy with some fields changed; what was worked out from the old is forgotten."""
         copied = super().model_copy(update=update, deep=deep)
         copied._names = copied._hash = None
+        copied._known_order = {}
         return copied
 
     @property
@@ -103,6 +105,11 @@ class Plan(Frozen):
         if self._names is None:
             self._names = Namespace(self.steps)
         return self._names
+
+    @property
+    def known_order(self) -> dict[Any, Any]:
+        """What executors have worked out of this plan's order, by what it depends on."""
+        return self._known_order
 
     def index_of(self, step: str | int) -> int:
         """Return the index of the top-level step that `step` names, or that holds it.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portia_nb.config import Config
-from portia_nb.model.order import body_waits
+from portia_nb.model.order import Waits, body_waits
 from portia_nb.model.plan import AnyStep, ExitStep
 from portia_nb.model.run import Run, StepState
 
@@ -82,9 +82,20 @@ class Frames:
     def open_plan(self) -> None:
         """Open the run's own plan."""
         plan = self._run.plan
-        self._open(
-            Frame(plan.steps, "", None, Scope(self._run)), [i.name for i in plan.plan_inputs]
+        frame = Frame(plan.steps, "", None, Scope(self._run))
+        config = self._config
+        key = (
+            config.assume_side_effects,
+            config.max_parallel_steps == 1,
+            *[self._rules_of(step).side_effect for step in plan.steps],
         )
+        # Worked out once for a plan that runs often; what steps hold has effects of its own.
+        order = plan.known_order.get(key)
+        if order is None:
+            order = self._order(frame, [given.name for given in plan.plan_inputs])
+            if not any(step.holds_steps for step in plan.steps):
+                plan.known_order[key] = order
+        self._open(frame, order)
 
     def open(
         self, holder: Node, steps: Sequence[AnyStep], prefix: str, scope: Scope, number: int = 0
@@ -92,24 +103,25 @@ class Frames:
         """Open one run of a body of `holder`; what of it is finished already isn't run again."""
         frame = Frame(steps, prefix, holder, scope, number)
         holder.inside = (*holder.inside, frame)
-        self._open(frame)
+        self._open(frame, self._order(frame))
         return frame
 
-    def _open(self, frame: Frame, inputs: Sequence[str] = ()) -> None:
-        scope, prefix = frame.scope, frame.prefix
-
+    def _order(self, frame: Frame, inputs: Sequence[str] = ()) -> Mapping[str, Waits]:
         def side_effect_of(step: AnyStep) -> bool | None:
             return self._rules_of(step).side_effect
 
-        order = body_waits(
+        return body_waits(
             frame.steps,
             side_effect_of,
             known=inputs,
             is_inner=frame.holder is not None,
-            in_loop=scope.is_in_loop,
+            in_loop=frame.scope.is_in_loop,
             assume_side_effects=self._config.assume_side_effects,
             sequential=self._config.max_parallel_steps == 1,
         )
+
+    def _open(self, frame: Frame, order: Mapping[str, Waits]) -> None:
+        prefix = frame.prefix
         nodes, records, rules_of = self.nodes, self._run.steps, self._rules_of
         finished: set[str] = set()
         for index, step in enumerate(frame.steps):

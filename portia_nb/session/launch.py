@@ -169,7 +169,7 @@ def _prepare(
         asker=company.asker,
         handler=parts.hooks.clarification_handler,
         listeners=company.listeners,
-        secrets=parts.config.secrets(),
+        secrets=parts.config.secrets,
         first=first,
         when_left=lambda: parts.recent.remember(run, registry),
         context=context,

@@ -65,7 +65,7 @@ class LiveRun:
         asker: Asker | None = None,
         handler: ClarificationHandler | None = None,
         listeners: Sequence[Listener] = (),
-        secrets: Sequence[str] = (),
+        secrets: Callable[[], Sequence[str]] = tuple,
         first: Sequence[AnyEvent] = (),
         when_left: Callable[[], None] = lambda: None,
         context: contextvars.Context | None = None,
@@ -80,7 +80,7 @@ class LiveRun:
             asker: is handed each question on the background loop; must not block.
             handler: is handed each question, on a thread, where there is no asker.
             listeners: see `add_listener`.
-            secrets: texts that must not stand in a kept error.
+            secrets: returns the texts that must not stand in a kept error.
             first: events to emit before the run starts.
             when_left: called once everything is kept and nothing changes `run` any more.
             context: context variables for the run's code; None: a copy of the starting thread's.
@@ -95,7 +95,7 @@ class LiveRun:
         self._asker = asker
         self._handler = handler
         self._listeners = tuple(listeners)
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._first = tuple(first)
         self._executor = Executor(run, make_ports(self))
         self._when_left = when_left
@@ -200,7 +200,8 @@ class LiveRun:
         """
         if self._has_ended:
             return
-        event = without_secrets(event, self._secrets)
+        if isinstance(event, _TELLS_OF_ERRORS) and event.error is not None:
+            event = without_secrets(event, self._secrets())
         seq = 0 if event.passing else self.run.seq + 1
         recorded = Recorded(seq, time.time(), self.run.id, event)
         if seq:
@@ -249,7 +250,7 @@ class LiveRun:
 
 def without_secrets(event: AnyEvent, secrets: Sequence[str]) -> AnyEvent:
     """Return `event`, each of `secrets` in what it tells of an error replaced by asterisks."""
-    error = event.error if isinstance(event, StepFailed | RunFailed | ToolReturned) else None
+    error = event.error if isinstance(event, _TELLS_OF_ERRORS) else None
     if error is None:
         return event
     message, where = error.message, error.traceback or ""
@@ -259,6 +260,8 @@ def without_secrets(event: AnyEvent, secrets: Sequence[str]) -> AnyEvent:
         return event
     return replace(event, error=ErrorRecord(error.type, message, error.step, where or None))
 
+
+_TELLS_OF_ERRORS = (StepFailed, RunFailed, ToolReturned)
 
 # The loop holds tasks weakly; a handler's task must outlive the call that made it.
 _handling: set[asyncio.Task[None]] = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import inspect
 import signal
 import threading
 from collections.abc import Callable, Generator
@@ -58,13 +59,16 @@ def wait_here(future: concurrent.futures.Future[T], *, stop: Callable[[], Any] |
     """
     refuse_own_loop()
     try:
-        while not future.done():
-            concurrent.futures.wait([future], timeout=BEAT_S)
+        while True:
+            try:
+                return future.result(BEAT_S)
+            except TimeoutError:
+                if future.done():  # then the error is what it holds, or it has just ended
+                    return future.result()
     except KeyboardInterrupt:
         (stop or future.cancel)()
         concurrent.futures.wait([future], timeout=GRACE_S)
         raise
-    return future.result()
 
 
 async def await_here(
@@ -154,18 +158,24 @@ def _interrupts_held() -> Generator[None]:
     For the moments between claiming a run and waiting for it: an interrupt there would leave a run
     that nobody runs, held by this very process.
     """
-    before = signal.getsignal(signal.SIGINT)
+    before = _get_handler(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
     came: list[tuple[int, Any]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    _set_handler(signal.SIGINT, lambda number, frame: came.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        _set_handler(signal.SIGINT, before)
         if came:
             before(*came[0])
+
+
+# Without their wrappers, which look each handler up among the named ones, and for the error that
+# tells them that it isn't there print it, the whole task of `asyncio.run` with its result included.
+_get_handler = inspect.unwrap(signal.getsignal)
+_set_handler = inspect.unwrap(signal.signal)
 
 
 class _Heart:
