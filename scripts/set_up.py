@@ -113,12 +113,38 @@ def ensure_chromium() -> None:
     if "CHROMIUM" in os.environ or not is_root or apt is None:
         raise SetUpError(f"no Chromium for the browser tests: {chromium.REMEDY}")
     say("installing Chromium for the browser tests")
-    run([apt, "update", "--quiet"], chromium.REMEDY)
-    run(
-        [apt, "install", "--quiet", "--yes", "--no-install-recommends", "chromium"], chromium.REMEDY
-    )
+    # A machine without any font draws no text.
+    install_from_debian(apt, chromium.REMEDY, "fonts-dejavu-core", "chromium")
     if chromium.find_chromium() is None:
         raise SetUpError(f"Chromium was installed but isn't on PATH: {chromium.REMEDY}")
+
+
+def ensure_graphviz() -> None:
+    """See that the tests of Graphviz's layout can run, where root runs this.
+
+    The product works without it, so whoever can't install it only hears that those tests are
+    skipped.
+    """
+    if shutil.which("dot") is not None:
+        return
+    remedy = "run `sudo apt-get install graphviz`"
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    apt = shutil.which("apt-get")
+    if not is_root or apt is None:
+        say(f"no Graphviz, so the tests of its layout will be skipped: {remedy}")
+        return
+    say("installing Graphviz for the tests of its layout")
+    install_from_debian(apt, remedy, "graphviz")
+
+
+def install_from_debian(apt: str, remedy: str, *packages: str) -> None:
+    """Install Debian's `packages`, as root.
+
+    Raises:
+        SetUpError: it can't be installed; the message says what to run instead.
+    """
+    run([apt, "update", "--quiet"], remedy)
+    run([apt, "install", "--quiet", "--yes", "--no-install-recommends", *packages], remedy)
 
 
 def main() -> int:
@@ -133,6 +159,7 @@ def main() -> int:
         build_labextension()
         if goal == "test":
             ensure_chromium()
+            ensure_graphviz()
     except SetUpError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1

@@ -102,19 +102,38 @@ def test_a_missing_browser_is_answered_with_the_command_that_installs_it(
         set_up.ensure_chromium()
 
 
-def test_root_gets_the_browser_from_debian(
-    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.delenv("CHROMIUM", raising=False)
-    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "none"))
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    # An apt-get that "installs" the last of its arguments, by shell built-ins alone.
+def add_apt(programs: Path) -> None:
+    """Add an apt-get that "installs" the last of its arguments, by shell built-ins alone."""
     apt = programs / "apt-get"
     apt.write_text(
         "#!/bin/sh\n[ $1 = install ] || exit 0\nfor last; do :; done\n"
         f'echo "#!/bin/sh" > {programs}/$last\n/bin/chmod +x {programs}/$last\n'
     )
     apt.chmod(0o755)
+
+
+def test_root_gets_graphviz_from_debian(programs: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    add_apt(programs)
+    set_up.ensure_graphviz()
+    assert (programs / "graphviz").is_file()
+
+
+def test_without_graphviz_another_user_is_told_what_will_be_skipped_and_how_not(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    set_up.ensure_graphviz()
+    assert "skipped: run `sudo apt-get install graphviz`" in capsys.readouterr().out
+
+
+def test_root_gets_the_browser_from_debian(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "none"))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    add_apt(programs)
     set_up.ensure_chromium()
     assert (programs / "chromium").is_file()
 
