@@ -99,9 +99,9 @@ def test_a_plan_that_refers_to_nothing_is_drawn_without_that_line():
 
 def test_a_plan_with_a_cycle_is_drawn():
     plan = Plan(steps=[step("a", "b"), step("b", "a"), step("c", "c")])
-    draw_svg(plan_picture(plan))
-    plan_to_dot(plan)
-    plan_to_text(plan)
+    drawn = [draw_svg(plan_picture(plan)), plan_to_dot(plan), plan_to_text(plan)]
+    for name in ("a", "b", "c"):
+        assert all(name in text for text in drawn)
 
 
 def run_of(plan: Plan, *events) -> Run:

@@ -80,7 +80,9 @@ def test_an_unfinished_step_lasts_until_now(now, end):
 @given(texts)
 @settings(max_examples=100, deadline=None)
 def test_any_name_gives_a_harmless_timeline(name):
-    draw_timeline([Bar(name, [Segment(0, 1, "ran", "done")])])
+    svg = draw_timeline([Bar(name, [Segment(0, 1, "ran", "done")])])
+    assert svg.startswith("<svg")
+    check_svg(svg)
 
 
 @pytest.mark.parametrize("span", [0, 1e-6, 0.02, 3, 59, 4_000, 1e6])

@@ -276,6 +276,7 @@ async def test_a_question_outside_the_run_is_shown_until_it_is_withdrawn(stage: 
 async def test_stop_is_handed_over_from_any_thread(stage: Stage):
     threading.Thread(target=stage.channel.hear, args=({"type": "stop"},)).start()
     await stage.channel.until(lambda: stage.stops == 1)
+    assert stage.stops == 1
 
 
 async def test_a_front_end_that_went_away_stops_nothing(
