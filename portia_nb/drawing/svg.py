@@ -13,8 +13,16 @@ from urllib.parse import quote
 from .clean import clean, cut_to_width, esc, width_of
 from .graph import Area, Placed, Point, Route
 from .looks import LINE_INK, LOOKS, NAME_INK, NOTE_INK
-from .picture import CARD_HEIGHT, CARD_WIDTH, Card, Frame, Line, Picture, ShownState
-from .picture import place as place_picture
+from .picture import (
+    CARD_HEIGHT,
+    CARD_WIDTH,
+    Card,
+    Frame,
+    Line,
+    Picture,
+    ShownState,
+    place as place_picture,
+)
 from .svg_check import check_svg
 
 FONT = "-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"

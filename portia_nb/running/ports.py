@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from portia_nb.config import Config
-from portia_nb.config import Purpose as Purpose
+from portia_nb.config import Config, Purpose as Purpose
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.language import LanguageModel

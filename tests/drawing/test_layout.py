@@ -9,8 +9,7 @@ import time
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from portia_nb.drawing import graphviz_layout
 from portia_nb.drawing.graph import Box, Cluster, Flat, Graph, Placed

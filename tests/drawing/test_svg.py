@@ -10,8 +10,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from portia_nb.drawing.clean import MAX_MARKS, clean, cut_to_width, esc, width_of
 from portia_nb.drawing.looks import LINE_INK, LOOKS, NAME_INK, NOTE_INK

@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from portia_nb.llm.strict import bring_back, schema_for_wire
 from portia_nb.model.json_schema import fits

@@ -4,8 +4,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from portia_nb.errors import StepNotFoundError
 from portia_nb.model.order import Waits, effective_side_effect, waits

@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from portia_nb.config import Config
 from portia_nb.errors import ToolHardError
