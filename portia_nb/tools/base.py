@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import TypeVar
 
 from portia_nb.errors import InvalidToolDescriptionError, ToolSoftError
 from portia_nb.model.language import ToolSpec
@@ -33,7 +34,7 @@ MAX_DESCRIPTION_CHARS = 16_384
 """Most characters that a tool's description and its arguments' schema may have together."""
 _WIRE_CHARS = 64
 
-R = TypeVar("R")
+R = TypeVar("R", default=Any)
 
 
 class NoArguments(BaseModel):

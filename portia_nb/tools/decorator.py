@@ -7,7 +7,7 @@ import typing
 import warnings
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin, overload
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
 from pydantic.errors import (
@@ -33,6 +33,10 @@ class FunctionTool(Tool[Any]):
     """The function as it was before it was decorated."""
     context_name: ClassVar[str | None] = None
     """The parameter that gets the `ToolRunContext`."""
+
+    if TYPE_CHECKING:
+        # Type checkers can't see that `@tool` gives the required fields their values.
+        def __init__(self, **fields: Any) -> None: ...
 
     @classmethod
     def _call(cls, ctx: ToolRunContext, arguments: dict[str, Any]) -> Any:
