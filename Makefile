@@ -5,6 +5,8 @@
 #   make test                                     every check and every test
 #   make test TEST_ARGS="-k resume"               options for pytest
 #   make bench                                    the benchmarks
+#   make faults                                   the fault table, within 2 hours; goes on where it was
+#   make faults ROW="R7 R9" FRESH=1               some rows of it; from the start
 #   make clean                                    back to a fresh clone
 #   make … PYTHON=python3.12                      another Python for the virtual environment
 
@@ -13,12 +15,14 @@ NOTEBOOK ?= notebooks/00_quickstart.ipynb
 LAB_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+ROW ?=
+FRESH ?=
 BIN := .venv/bin
 # JupyterLab refuses root otherwise, and in a container there is often nobody else.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench clean
+.PHONY: help lab test check bench faults clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,6 +45,10 @@ check:
 bench:
 	@$(PYTHON) scripts/set_up.py test
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+faults:
+	@$(PYTHON) scripts/set_up.py test
+	$(BIN)/python -m tests.faults $(if $(FRESH),--fresh) $(ROW)
 
 clean:
 	rm -rf .venv build dist labextension/dist labextension/lib labextension/node_modules \
