@@ -1,7 +1,8 @@
 """Where fault tests let a process die: at a chosen commit of a journal.
 
 ``PORTIA_CRASH_AT=7:inside`` kills this process, as ``kill -9`` would, inside the seventh
-transaction that it writes; ``before`` and ``after`` are just outside of it. Nothing else sets it.
+transaction that it writes; ``before`` and ``after`` are just outside of it. ``7:migrating`` kills
+it before the seventh step that brings an older journal up to date. Nothing else sets it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class CrashPoint:
-    """Counts the transactions of one writer."""
+    """Counts the transactions of one writer, or the steps of one migration."""
 
     at: int = 0
     """Which transaction, from 1; 0: none."""
@@ -28,6 +29,6 @@ class CrashPoint:
 
     def reach(self, phase: str) -> None:
         """Note that the writer is at `phase`, and die there if that was asked for."""
-        self.count += phase == "before"
+        self.count += phase in ("before", "migrating")
         if self.count == self.at and phase == self.phase:
             os.kill(os.getpid(), signal.SIGKILL)

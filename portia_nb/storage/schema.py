@@ -23,40 +23,12 @@ from portia_nb.errors import StoreDamaged, StoreTooNew
 
 from .faults import FAULTS, how_to_go_on, typed
 from .filesystem import is_on_network
+from .migrations import SCHEMA_VERSION, migrate, version_of
 
 BUSY_TIMEOUT_S = 5.0
 _APPLICATION_ID = 0x506E6231  # "Pnb1": tells our files from other SQLite databases
 _MAGIC = b"SQLite format 3\0"
 _MAX_WAL_BYTES = 16 * 2**20
-
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE plan (
-            number INTEGER PRIMARY KEY, id TEXT NOT NULL, hash TEXT NOT NULL, query TEXT NOT NULL,
-            saved_at REAL NOT NULL, body BLOB NOT NULL, checksum BLOB NOT NULL, UNIQUE (id, hash)
-        )""",
-        """CREATE TABLE run (
-            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, plan_id TEXT NOT NULL,
-            plan_hash TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL,
-            fence INTEGER NOT NULL, last_seq INTEGER NOT NULL DEFAULT 0, host TEXT, pid INTEGER,
-            process_started TEXT, label TEXT, held_since REAL
-        )""",
-        """CREATE TABLE event (
-            run INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
-            path TEXT, fence INTEGER NOT NULL, body BLOB NOT NULL, checksum BLOB NOT NULL,
-            PRIMARY KEY (run, seq)
-        ) WITHOUT ROWID""",
-        "CREATE UNIQUE INDEX one_done ON event (run, path) WHERE kind = 'step_done'",
-        "CREATE INDEX run_by_plan ON run (plan_id)",
-        """CREATE TABLE blob (
-            sha256 TEXT NOT NULL, run INTEGER NOT NULL, seq INTEGER NOT NULL,
-            PRIMARY KEY (sha256, run, seq)
-        ) WITHOUT ROWID""",
-    ),
-)
-"""One group of statements for each version; a released one never changes, a new one is added."""
-
-SCHEMA_VERSION = len(_MIGRATIONS)
 
 
 def prepare(path: Path) -> None:
@@ -75,7 +47,7 @@ def prepare(path: Path) -> None:
             # First of all: the file may be another program's, and must stay as it is.
             _check_identity(connection, path)
             _set_durability(connection, path)
-            _migrate(connection)
+            migrate(connection)
     except FAULTS as error:
         raise typed(error, path) from error
 
@@ -153,7 +125,7 @@ def _create(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute("PRAGMA synchronous=EXTRA")
-            _migrate(connection)
+            migrate(connection)
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -197,7 +169,7 @@ def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
             + how_to_go_on(path),
             path=path,
         )
-    version = _version(connection)
+    version = version_of(connection)
     if version > SCHEMA_VERSION:
         raise StoreTooNew(
             f"{path} has format {version}, and this version of portia_nb knows formats up to "
@@ -213,34 +185,3 @@ def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} holds {hostile[0]!r:.80}, which portia_nb never makes. {how_to_go_on(path)}",
             path=path,
         )
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Apply what is missing, each version in one transaction of its own."""
-    for version, statements in enumerate(_MIGRATIONS, start=1):
-        if _version(connection) >= version:
-            continue
-        with transaction(connection):
-            # Asked again under the lock: another process may have been faster.
-            if _version(connection) < version:
-                for statement in statements:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={version}")
-
-
-@contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Generator[None]:
-    """Hold the write lock for a `with` block: all of it is kept, or on an exception nothing."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite may have rolled back by itself, on a full disk for one.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

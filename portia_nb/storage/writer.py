@@ -23,6 +23,7 @@ from . import schema
 from .crash import CrashPoint
 from .faults import typed
 from .store import Hold
+from .transaction import transaction
 
 _LINGER_S = 0.01
 _IDLE_S = 10.0
@@ -177,7 +178,7 @@ class Writer:
                 work.prepare()
         connection = self._connected()
         self._crash.reach("before")
-        with schema.transaction(connection):
+        with transaction(connection):
             outcomes = [_do(work, connection) for work in group]
             self._crash.reach("inside")
         self._crash.reach("after")
