@@ -12,15 +12,19 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 
+def environment(crash_at: str = "") -> dict[str, str]:
+    """Return this process's, and where a journal's process is to die; see `storage.crash`."""
+    return {**os.environ, "PORTIA_CRASH_AT": crash_at}
+
+
 class Process:
     """One child, killed at the end of its ``with`` block if it lives that long."""
 
     def __init__(self, folder: Path, crash_at: str = "") -> None:
-        environment = {**os.environ, "PORTIA_CRASH_AT": crash_at}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.storage.child", str(folder)],
             cwd=ROOT,
-            env=environment,
+            env=environment(crash_at),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
