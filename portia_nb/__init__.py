@@ -59,7 +59,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UserVerificationClarification",
         "ValueConfirmationClarification",
     ),
-    "running.hooks": ("ClarificationHandler", "ExecutionHooks"),
+    "running.hooks": ("BeforeStepExecutionOutcome", "ClarificationHandler", "ExecutionHooks"),
+    "running.ready_hooks": (
+        "clarify_on_all_tool_calls",
+        "clarify_on_tool_calls",
+        "log_step_outputs",
+    ),
     "tools.base": ("Tool",),
     "tools.context": ("ToolRunContext",),
     "tools.decorator": ("tool",),
@@ -247,8 +252,14 @@ if TYPE_CHECKING:
         PlanBuilderV2 as PlanBuilderV2,
     )
     from portia_nb.running.hooks import (
+        BeforeStepExecutionOutcome as BeforeStepExecutionOutcome,
         ClarificationHandler as ClarificationHandler,
         ExecutionHooks as ExecutionHooks,
+    )
+    from portia_nb.running.ready_hooks import (
+        clarify_on_all_tool_calls as clarify_on_all_tool_calls,
+        clarify_on_tool_calls as clarify_on_tool_calls,
+        log_step_outputs as log_step_outputs,
     )
     from portia_nb.session.log import (
         logger as logger,

@@ -97,6 +97,20 @@ class ToolReturned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OutputHeld(Event):
+    """A hook asks about what a call put out, which is held until then: the call isn't repeated."""
+
+    kind: ClassVar[str] = "output_held"
+    path: str
+    attempt: int
+    tool_id: str
+    value: Any = None
+    summary: str | None = None
+    side_effect: bool | None = None
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReplied(Event):
     """A language model answered."""
 
@@ -243,6 +257,7 @@ AnyEvent = (
     | StepStarted
     | ToolCalled
     | ToolReturned
+    | OutputHeld
     | ModelReplied
     | TextStreamed
     | StepDone

@@ -19,6 +19,7 @@ from portia_nb.model.events import (
     ClarificationResolved,
     ErrorRecord,
     ModelReplied,
+    OutputHeld,
     Recorded,
     RunCompleted,
     RunCreated,
@@ -89,6 +90,8 @@ class StepRecord:
     """A call that was announced and has not come back; one with ``side_effect=True`` that has come
     back stays until the step is done."""
     uncertain: bool = False
+    held: dict[str, OutputHeld] | None = None
+    """Outputs about which a hook asks, by the call's idempotency key, until the step ends."""
     text: str = ""
     """What a model has streamed so far in this attempt."""
     model: str = ""
@@ -163,7 +166,7 @@ class Run:
                     self._count_round(step.path)
             case StepDone(_, attempt, value, summary, same_as):
                 step.state, step.attempt, step.ended_at = StepState.DONE, attempt, at
-                step.tool_under_way = None
+                step.tool_under_way = step.held = None
                 other = None if same_as is None else self.steps.get(same_as)
                 step.value, step.summary = (
                     (value, summary) if other is None else (other.value, other.summary)
@@ -176,6 +179,7 @@ class Run:
                 step.attempt, step.ended_at, step.error = attempt, at, error
                 step.failures += 1
                 step.state = StepState.FAILED if retry_in_s is None else StepState.WAITING
+                step.held = _held_for_good(step)
                 # A call that has not come back stays under way: a timeout doesn't undo it.
                 if retry_in_s is None and self.clarifications:
                     # A run that is resumed after a "no" asks again.
@@ -186,6 +190,8 @@ class Run:
                 step.state, step.ended_at, step.reason = StepState.SKIPPED, at, reason
             case StepUncertain():
                 step.uncertain = True
+            case OutputHeld(idempotency_key=key):
+                step.held = {**(step.held or {}), key: event}
             case _:
                 raise AssertionError(event)
 
@@ -270,6 +276,14 @@ class Run:
         records = records_in_rounds(self, self.plan.names, place, {}, newest_first=True)
         return next((record for record in records if record.state is StepState.DONE), None)
 
+    def snapshot_at(self, path: str, index: int) -> PlanRun:
+        """Return the state as the user's code sees it during an attempt at the step at `path`.
+
+        Its current step is that one, with index `index`, and the current step's questions are those
+        that count for this attempt: not those of other rounds of a loop, nor of a failed attempt.
+        """
+        return self.snapshot().seen_at(index, tuple(self.answers_for(path)))
+
     def snapshot(self) -> PlanRun:
         """Return the state as it stands, for people to hold and print."""
         places = self.plan.names.places
@@ -306,6 +320,12 @@ def _forget_call(step: StepRecord, *, has_failed: bool = False) -> None:
         step.tool_under_way = None
 
 
+def _held_for_good(step: StepRecord) -> dict[str, OutputHeld] | None:
+    """Return the held outputs of a failed step whose calls changed the world: never made again."""
+    kept = {key: held for key, held in (step.held or {}).items() if held.side_effect is True}
+    return kept or None
+
+
 def _note_call(
     step: StepRecord, event: ToolCalled | ToolReturned | TextStreamed | ModelReplied
 ) -> None:
@@ -327,6 +347,7 @@ _STEP_EVENTS = (
     StepDone,
     ToolCalled,
     ToolReturned,
+    OutputHeld,
     TextStreamed,
     StepFailed,
     StepCancelled,

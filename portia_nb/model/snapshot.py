@@ -119,6 +119,8 @@ class PlanRun(BaseModel):
     error: ErrorRecord | None = None
     """What made the run fail."""
     forked_from: str | None = None
+    _current: tuple[Clarification, ...] | None = PrivateAttr(default=None)
+    """In a snapshot made for one attempt at a step: the questions that count for it."""
 
     @field_serializer("plan_run_inputs", when_used="json")
     def _print_inputs(self, value: dict[str, Any]) -> Any:
@@ -137,12 +139,29 @@ class PlanRun(BaseModel):
         """The run's own output, None until it is complete or has failed."""
         return self.outputs.final_output
 
+    def seen_at(self, index: int, clarifications: tuple[Clarification, ...]) -> PlanRun:
+        """Return this as an attempt at one step sees it.
+
+        Args:
+            index: the step's; it is the current step.
+            clarifications: the questions that count for the attempt.
+        """
+        seen = self.model_copy(update={"current_step_index": index})
+        seen._current = clarifications
+        return seen
+
     def get_outstanding_clarifications(self) -> list[Clarification]:
         """Return the questions that wait for an answer, oldest first."""
         return [c for c in self.outputs.clarifications if not c.resolved]
 
     def get_clarifications_for_step(self, step: int | None = None) -> list[Clarification]:
-        """Return every question of the step with index `step`; None means the current step."""
+        """Return every question of the step with index `step`; None means the current step.
+
+        Hooks and tools see the step that they are called for as the current one, and of its
+        questions those of this round of a loop, since the step last failed.
+        """
+        if step is None and self._current is not None:
+            return list(self._current)
         wanted = self.current_step_index if step is None else step
         return [c for c in self.outputs.clarifications if c.step == wanted]
 

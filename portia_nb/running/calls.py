@@ -16,7 +16,7 @@ from portia_nb.model.clarification import (
     MultipleChoiceClarification,
     UserVerificationClarification,
 )
-from portia_nb.model.events import ToolCalled, ToolReturned
+from portia_nb.model.events import OutputHeld, ToolCalled, ToolReturned
 from portia_nb.model.run import Run
 from portia_nb.model.values import Output
 from portia_nb.tools.base import Tool, ToolRunContext
@@ -65,20 +65,52 @@ class Calls:
     async def call_tool(self, tool: Tool[Any], raw: dict[str, Any], at: Attempt) -> Result:
         """Call `tool` with `raw` and return what it puts out.
 
+        A call that came back, and about which a hook then asked, is not made again: what it put out
+        was held, and the hook sees it with the answer.
+
         Raises:
             Asking: the tool, a hook or the approval gate has a question.
             ToolSoftError: the arguments don't fit, or the tool says that a second try may help.
             ApprovalRefused: a person or a setting said no.
             Exception: whatever the tool raises.
         """
-        arguments = tool.parse_arguments(raw)
-        hooks, places = self._ports.hooks, self._ports.places
-        if hooks.before_tool_call is not None:
-            arguments = dict(arguments)
-            found = await call_hook(
-                hooks.before_tool_call, places, tool, arguments, self._run.snapshot(), at.step
-            )
+        result = self.held_output(tool, at)
+        is_held = result is not None
+        if result is None:
+            result = await self._made(tool, raw, at)
+        hook = self._ports.hooks.after_tool_call
+        if hook is not None:
+            run = self._run.snapshot_at(at.path, at.index)
+            found = await call_hook(hook, self._ports.places, tool, result.value, run, at.step)
+            if not is_held and isinstance(found, Clarification):
+                self._hold_output(tool, result, at)
             _ask_if_question(found)
+        return result
+
+    def held_output(self, tool: Tool[Any], at: Attempt) -> Result | None:
+        """Return what this call of `tool` put out before a hook asked about it; None: make it."""
+        outputs = self._run.record(at.path).held
+        held = None if outputs is None else outputs.get(self.idempotency_key(at))
+        if held is None or held.tool_id != tool.id or isinstance(held.value, codecs.Unkept):
+            return None
+        return Result(held.value, held.summary)
+
+    def _hold_output(self, tool: Tool[Any], result: Result, at: Attempt) -> None:
+        key = self.idempotency_key(at)
+        self._ports.emit(
+            OutputHeld(
+                at.path, at.number, tool.id, result.value, result.summary, at.side_effect, key
+            )
+        )
+
+    async def _made(self, tool: Tool[Any], raw: dict[str, Any], at: Attempt) -> Result:
+        """Make the call, once a hook and the gate have let it through."""
+        arguments = tool.parse_arguments(raw)
+        hook, places = self._ports.hooks.before_tool_call, self._ports.places
+        if hook is not None:
+            arguments = dict(arguments)
+            run = self._run.snapshot_at(at.path, at.index)
+            _ask_if_question(await call_hook(hook, places, tool, arguments, run, at.step))
         if at.side_effect is True:
             await self._approve(tool.id, arguments, at)
         ctx = self._context(tool, at)
@@ -92,14 +124,7 @@ class Calls:
                 on_caller=tool.loop == "caller",
             )
 
-        value = await self._announced(tool.id, arguments, at, call)
-        result = _result(value, tool.id)
-        if hooks.after_tool_call is not None:
-            found = await call_hook(
-                hooks.after_tool_call, places, tool, result.value, self._run.snapshot(), at.step
-            )
-            _ask_if_question(found)
-        return result
+        return _result(await self._announced(tool.id, arguments, at, call), tool.id)
 
     async def call_function(
         self, function: Callable[..., Any], name: str, arguments: dict[str, Any], at: Attempt
@@ -195,7 +220,7 @@ class Calls:
         return ToolRunContext(
             config=self._ports.config,
             plan=self._run.plan,
-            plan_run=self._run.snapshot,
+            plan_run=lambda: self._run.snapshot_at(path, at.index),
             end_user=self._ports.end_user,
             clarifications=self.answers(at),
             idempotency_key=self.idempotency_key(at),

@@ -125,7 +125,8 @@ class Leaves:
         settled.update(self._calls.answered_arguments(at, tool))
         problem: str | None = None
         for last in range(TRIES):
-            is_settled = self._is_settled(tool, settled, at)
+            is_held = self._calls.held_output(tool, at) is not None
+            is_settled = is_held or self._is_settled(tool, settled, at)
             arguments = (
                 settled if is_settled else await self._choose(step, tool, settled, at, problem)
             )

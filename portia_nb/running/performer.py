@@ -34,8 +34,9 @@ class Performer:
         step, hooks, run = at.step, self._ports.hooks, self._run
         if not node.is_begun:
             if hooks.before_step_execution is not None:
+                seen = run.snapshot_at(at.path, at.index)
                 said = await call_hook(
-                    hooks.before_step_execution, self._ports.places, run.plan, run.snapshot(), step
+                    hooks.before_step_execution, self._ports.places, run.plan, seen, step
                 )
                 if said == BeforeStepExecutionOutcome.SKIP:
                     return Skipped("a hook said so")
@@ -50,7 +51,7 @@ class Performer:
                 hooks.after_step_execution,
                 self._ports.places,
                 run.plan,
-                run.snapshot(),
+                run.snapshot_at(at.path, at.index),
                 step,
                 LocalDataValue(value=outcome.value, summary=outcome.summary),
             )

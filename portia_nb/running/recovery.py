@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from portia_nb.errors import PlanRunExitError
 from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification, MultipleChoiceClarification
-from portia_nb.model.events import AnyEvent, ClarificationRaised, StepUncertain
+from portia_nb.model.events import AnyEvent, ClarificationRaised, OutputHeld, StepUncertain
 from portia_nb.model.ids import PlanRunUUID
 from portia_nb.model.order import named_by
 from portia_nb.model.plan import AnyStep, Composite
@@ -47,7 +47,12 @@ def recover(
         is_asked = record.uncertain and any(c.source == UNCERTAIN for c in run.answers_for(path))
         if is_asked:
             continue
-        if record.state is StepState.WAITING and call is not None and side_effect is True:
+        if record.state is StepState.WAITING and (lost := _lost_output(record)):
+            if lost.side_effect is True:
+                emit(StepUncertain(path, record.attempt, lost.tool_id, {}))
+                emit(ClarificationRaised(path, _ask_about_output(run, index, path, lost)))
+            record.held = None
+        elif record.state is StepState.WAITING and call is not None and side_effect is True:
             emit(StepUncertain(path, record.attempt, call.tool_id, call.arguments))
             question = _ask_about_call(run, index, path, call.tool_id)
             emit(ClarificationRaised(path, question))
@@ -110,6 +115,27 @@ def _ask_about_call(run: Run, index: int, path: str, tool_id: str) -> Clarificat
         user_guidance=(
             f"Step {path!r} called {tool_id} and was left before it was done, so nobody here knows "
             "what became of the call. Look, then choose."
+        ),
+        options=(REPEAT, DONE, FAIL),
+    )
+
+
+def _lost_output(record: StepRecord) -> OutputHeld | None:
+    """Return an output that was held for a hook's question, and that the store could not keep."""
+    held = (record.held or {}).values()
+    return next((one for one in held if isinstance(one.value, codecs.Unkept)), None)
+
+
+def _ask_about_output(run: Run, index: int, path: str, lost: OutputHeld) -> Clarification:
+    return MultipleChoiceClarification(
+        plan_run_id=PlanRunUUID(run.id),
+        step=index,
+        path=path,
+        source=UNCERTAIN,
+        argument_name=UNCERTAIN,
+        user_guidance=(
+            f"Step {path!r} called {lost.tool_id}, which took effect, but its output "
+            f"({lost.value.type_name}) could not be kept and is gone with its process. Choose."
         ),
         options=(REPEAT, DONE, FAIL),
     )

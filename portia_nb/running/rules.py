@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from portia_nb.config import Config
-from portia_nb.errors import InvalidPlanRunStateError, StepTimeout, ToolHardError, ToolSoftError
+from portia_nb.errors import (
+    ApprovalRefused,
+    InvalidPlanRunStateError,
+    StepTimeout,
+    ToolHardError,
+    ToolSoftError,
+)
 from portia_nb.model.order import effective_side_effect
 from portia_nb.model.plan import AnyStep
 from portia_nb.tools.base import Tool
@@ -66,7 +72,7 @@ def retry_in_s(rules: Rules, error: BaseException, attempts_left: int) -> float 
     """Return the seconds until the next attempt after `error`; None: there is none."""
     if attempts_left == 0 or not isinstance(error, Exception):
         return None
-    if isinstance(error, ToolHardError | InvalidPlanRunStateError):
+    if isinstance(error, ToolHardError | InvalidPlanRunStateError | ApprovalRefused):
         return None
     if not rules.eager and not isinstance(error, ToolSoftError):
         return None

@@ -30,6 +30,7 @@ EVENTS: list[AnyEvent] = [
     events.ToolCalled("a", 1, "t", {"x": [1, 2.5, None]}, True, "key"),
     events.ToolReturned("a", 1, "t", 0.25, ERROR),
     events.ToolReturned("a", 1, "t", 0.25),
+    events.OutputHeld("a", 1, "t", {"at": WHEN}, "a summary", True, "key"),
     events.ModelReplied("a", "execution", "openai/x", 1.5, Usage(10, 20, 5, 2)),
     events.TextStreamed("a", "Hello"),
     events.StepDone("a", 1, {"at": WHEN, "raw": b"\0\xff"}, "a summary"),
