@@ -51,6 +51,11 @@ class RunCreated(Event):
     """Values of the plan's inputs by name, without ``$``."""
     end_user: str | None = None
     forked_from: str | None = None
+    """Id of the run whose outputs it takes over."""
+    forked_at: str | None = None
+    """Path of the step from which it runs anew; None: nobody named one."""
+    edits: list[str] | None = None
+    """What a fork changed, as ``step.field``, and ``inputs.name`` for the plan's inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,11 @@ class StepDone(Event):
     summary: str | None = None
     same_as: str | None = None
     """Path of a step inside it whose output it takes over; None: `value` holds it."""
+    reused: str = ""
+    """Where the output comes from if the step wasn't executed: ``fork``, the run that this one was
+    forked from; ``given``, by hand in a fork; ``cache``, an equal step of any run."""
+    cache_key: str | None = None
+    """What an equal step finds this output by; None: the step doesn't share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,15 +297,16 @@ class Recorded(NamedTuple):
 
 
 _KINDS: dict[str, type[Any]] = {c.kind: c for c in AnyEvent.__args__}  # type: ignore[attr-defined]
+_FIELDS = {kind: tuple(field.name for field in fields(made)) for kind, made in _KINDS.items()}
 
 
 def event_to_json(event: AnyEvent) -> dict[str, Any]:
     """Return `event` as JSON with its `kind`, its values encoded by `codecs.encode_or_describe`."""
     data: dict[str, Any] = {"kind": event.kind}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        by_name = field.name in _BY_NAME and type(value) is dict and codecs.TAG not in value
-        data[field.name] = _entries_to_json(value) if by_name else _to_json(value)
+    for name in _FIELDS[event.kind]:
+        value = getattr(event, name)
+        by_name = name in _BY_NAME and type(value) is dict and codecs.TAG not in value
+        data[name] = _entries_to_json(value) if by_name else _to_json(value)
     return data
 
 

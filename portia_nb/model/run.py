@@ -82,6 +82,8 @@ class StepRecord:
     ended_at: float | None = None
     value: Any = None
     summary: str | None = None
+    reused: str = ""
+    """Where its output comes from if it wasn't executed; see `StepDone.reused`."""
     error: ErrorRecord | None = None
     reason: str = ""
     branch: int | None = None
@@ -161,11 +163,12 @@ class Run:
                 step.state, step.attempt, step.started_at = StepState.RUNNING, attempt, at
                 step.ended_at = step.error = None
                 _forget_call(step)
-                step.uncertain, step.text = False, ""
+                step.uncertain, step.text, step.reused = False, "", ""
                 if step.path[-1:] == "]":
                     self._count_round(step.path)
-            case StepDone(_, attempt, value, summary, same_as):
+            case StepDone(_, attempt, value, summary, same_as, reused):
                 step.state, step.attempt, step.ended_at = StepState.DONE, attempt, at
+                step.reused = reused
                 step.tool_under_way = step.held = None
                 other = None if same_as is None else self.steps.get(same_as)
                 step.value, step.summary = (

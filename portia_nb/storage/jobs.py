@@ -11,10 +11,11 @@ from typing import Any
 
 from portia_nb.errors import StorageError, StoreDamaged
 from portia_nb.model import codecs
-from portia_nb.model.events import AnyEvent, ClarificationResolved
+from portia_nb.model.events import AnyEvent, ClarificationResolved, RunCreated, StepDone
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
+from . import cache
 from .blobs import Blobs
 from .faults import how_to_go_on
 from .ledger import Ledger
@@ -196,6 +197,13 @@ def append(
     )
     if type(event) is ClarificationResolved:
         _leave_waiting(hold.run_id, connection)
+    elif type(event) is StepDone:
+        cache.share(event, row, hold.run_id, connection)
+    elif type(event) is RunCreated and event.forked_from is not None:
+        connection.execute(
+            "UPDATE run SET forked_from = ? WHERE id = ?",
+            (_storable(event.forked_from), hold.run_id),
+        )
     if row.blobs:
         # Again, under the lock: another process may have just deleted an equal value's file.
         write_blobs(row)
@@ -234,7 +242,7 @@ def find_runs(
     rows = connection.execute(
         "SELECT run.id, plan_id, plan_hash, coalesce(query, ''), state, created_at,"
         " (SELECT at FROM event WHERE run = run.number ORDER BY seq DESC LIMIT 1),"
-        " host, pid, process_started, label, held_since"
+        " host, pid, process_started, label, held_since, forked_from"
         " FROM run LEFT JOIN plan ON plan.id = plan_id AND plan.hash = plan_hash"
         " WHERE (?1 IS NULL OR plan_id = ?1) AND (?2 IS NULL OR state = ?2)"
         " AND (?4 IS NULL OR run.id = ?4)"
@@ -260,6 +268,7 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
         updated_at=float(row[5] if row[6] is None else row[6]),
         owner=_owner(row[7:11]),
         held_since=row[11],
+        forked_from=row[12],
     )
 
 
@@ -272,6 +281,7 @@ def delete_run(run_id: str, where: str, connection: sqlite3.Connection) -> list[
     names = [sha256 for (sha256,) in named]
     connection.execute("DELETE FROM blob WHERE run = ?", (number,))
     connection.execute("DELETE FROM event WHERE run = ?", (number,))
+    cache.forget_run(number, connection)
     connection.execute(
         "DELETE FROM plan WHERE (id, hash) = (SELECT plan_id, plan_hash FROM run WHERE number = ?1)"
         " AND NOT EXISTS (SELECT 1 FROM run WHERE plan_id = plan.id AND plan_hash = plan.hash"

@@ -17,7 +17,7 @@ from portia_nb.model.events import Recorded
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
-from . import jobs, schema
+from . import cache, jobs, schema
 from .blobs import Blobs
 from .faults import how_to_go_on
 from .owner import Owner
@@ -197,6 +197,19 @@ class JournalStore:
                 events=events,
             ) from error
         return events
+
+    def find_cached(
+        self,
+        key: str,
+        *,
+        max_age_s: float | None = None,
+        classes: Mapping[str, Any] | None = None,
+    ) -> Recorded | None:
+        """Return the step's end with this key, as `Store.find_cached` promises."""
+        self._catch_up()
+        with schema.reading(self.path) as connection:
+            found = cache.find(connection, key, max_age_s)
+            return None if found is None else unpack(*found, self._blobs, classes)
 
     # -- runs ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from portia_nb.model.events import (
     ClarificationRaised,
     ClarificationResolved,
     Recorded,
+    RunCreated,
     StepDone,
 )
 from portia_nb.model.plan import Plan
@@ -31,6 +32,7 @@ class _Run:
         "done",
         "events",
         "fence",
+        "forked_from",
         "held_since",
         "open_questions",
         "owner",
@@ -48,6 +50,7 @@ class _Run:
         self.owner: Owner | None = owner
         self.created_at = time.time()
         self.held_since: float | None = self.created_at
+        self.forked_from: str | None = None
 
 
 class MemoryStore:
@@ -60,6 +63,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._plans: dict[tuple[str, str], tuple[Plan, float]] = {}
         self._runs: dict[str, _Run] = {}
+        self._cache: dict[str, tuple[str, Recorded]] = {}
 
     def save_plan(self, plan: Plan) -> None:
         """Keep `plan`, as `Store.save_plan` promises."""
@@ -131,6 +135,10 @@ class MemoryStore:
             if event.path in run.done:
                 raise done_twice(hold.run_id, event.path)
             run.done.add(event.path)
+            if event.cache_key is not None and not event.reused:
+                self._cache[event.cache_key] = (hold.run_id, recorded)
+        elif type(event) is RunCreated:
+            run.forked_from = event.forked_from
         run.events.append(recorded)
         state = state_after(event)
         if state is not None:
@@ -156,6 +164,20 @@ class MemoryStore:
         """Return the run's events, as `Store.load_events` promises."""
         with self._lock:
             return self._run(run_id).events[max(after_seq, 0) :]
+
+    def find_cached(
+        self,
+        key: str,
+        *,
+        max_age_s: float | None = None,
+        classes: Mapping[str, Any] | None = None,
+    ) -> Recorded | None:
+        """Return the step's end with this key, as `Store.find_cached` promises."""
+        with self._lock:
+            found = self._cache.get(key)
+        if found is None or (max_age_s is not None and found[1].at < time.time() - max_age_s):
+            return None
+        return found[1]
 
     def find_runs(
         self, *, plan_id: str | None = None, state: PlanRunState | None = None, limit: int = 100
@@ -190,6 +212,7 @@ class MemoryStore:
             if run.owner is not None and is_alive(run.owner):
                 raise held_elsewhere(run_id, run.owner, run.held_since)
             del self._runs[run_id]
+            self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
             key = (str(run.plan.id), run.plan.content_hash())
             others = ((str(r.plan.id), r.plan.content_hash()) for r in self._runs.values())
             if key not in others:
@@ -216,4 +239,5 @@ def _row(run_id: str, run: _Run) -> RunRow:
         updated_at=run.events[-1].at if run.events else run.created_at,
         owner=run.owner,
         held_since=run.held_since,
+        forked_from=run.forked_from,
     )

@@ -56,6 +56,13 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     ),
     # Forgetting looks for a run's large values by its number.
     (_add_last_seq, "CREATE INDEX blob_by_run ON blob (run)"),
+    (
+        "ALTER TABLE run ADD COLUMN forked_from TEXT",
+        """CREATE TABLE cache (
+            key TEXT PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, made_at REAL NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX cache_by_run ON cache (run)",
+    ),
 )
 """One group of steps for each format, from 1."""
 

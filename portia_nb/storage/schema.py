@@ -7,6 +7,7 @@ What a row means:
            its last event's, so that a lost end is noticed
     event  one event; `body` is its JSON in ASCII, `checksum` covers run, seq, at and body
     blob   which events refer to which file of `blobs/`
+    cache  which event holds the output that steps with this key may take over
 """
 
 from __future__ import annotations

@@ -41,6 +41,8 @@ class RunRow:
     owner: Owner | None
     """Who holds the run; whether that process lives is `owner.is_alive`'s to say."""
     held_since: float | None
+    forked_from: str | None = None
+    """Id of the run whose outputs it took over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,27 @@ class Store(Protocol):
         Raises:
             PlanRunNotFoundError: no such run.
             StoreDamaged: an event isn't what was written; `events` holds those before it.
+        """
+        ...
+
+    def find_cached(
+        self,
+        key: str,
+        *,
+        max_age_s: float | None = None,
+        classes: Mapping[str, Any] | None = None,
+    ) -> Recorded | None:
+        """Return the latest `StepDone` that was appended with this `cache_key`, or None.
+
+        It goes with its run: `delete_run` deletes it.
+
+        Args:
+            key: the key.
+            max_age_s: seconds since the step was done, at most; None: any.
+            classes: as in `codecs.decode`.
+
+        Raises:
+            StoreDamaged: the event isn't what was written.
         """
         ...
 

@@ -399,3 +399,8 @@ def test_any_event_survives_its_row(value: Any, at: float):
         "prun-1", (row.seq, row.at, row.kind, row.path, row.body, row.checksum), Blobs(Path()), None
     )
     assert repr(again) == repr(event)
+
+
+def test_an_output_that_could_not_be_kept_is_shared_with_no_other_step(journal: JournalStore):
+    new_run(journal).add(StepDone("s0", 1, threading.Lock(), cache_key="k")).kept()
+    assert journal.find_cached("k") is None

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import threading
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,7 @@ from portia_nb.model.events import (
     ModelReplied,
     Recorded,
     RunCompleted,
+    RunCreated,
     RunFailed,
     RunStarted,
     RunStopped,
@@ -309,3 +311,44 @@ def test_ids_may_be_of_the_models_own_type(store: Store):
     hold = store.create_run(run_id, plan(), owner=dataclasses.replace(OWNER, label="\ud800\0"))
     Run(store, hold).add(RunStarted()).kept()
     assert store.find_run(run_id).run_id == run_id
+
+
+def test_an_output_is_found_by_its_cache_key_until_its_run_is_deleted(store: Store):
+    run = new_run(store).add(StepStarted("s0"), StepDone("s0", 1, {"n": 1}, cache_key="k")).kept()
+    found = store.find_cached("k")
+    assert found is not None
+    assert found == run.appended[-1]
+    assert store.find_cached("other") is None
+    store.release(run.hold)
+    store.delete_run(run.id)
+    assert store.find_cached("k") is None
+
+
+def test_the_latest_executed_output_of_a_cache_key_stands(store: Store):
+    first, second, third = (new_run(store) for _ in range(3))
+    first.add(StepDone("s0", 1, "old", cache_key="k")).kept()
+    second.add(StepDone("s0", 1, "new", cache_key="k")).kept()
+    third.add(StepDone("s0", 1, "taken over", reused="cache", cache_key="k")).kept()
+    found = store.find_cached("k")
+    assert found is not None
+    assert isinstance(found.event, StepDone)
+    assert (found.run_id, found.event.value) == (second.id, "new")
+
+
+def test_a_cached_output_has_an_age(store: Store):
+    run = new_run(store)
+    aged = dataclasses.replace(StepDone("s0", 1, 1), cache_key="k")
+    store.append(run.hold, Recorded(run.seq + 1, time.time() - 100, run.id, aged))
+    store.kept_blocking(run.hold)
+    assert store.find_cached("k", max_age_s=1_000) is not None
+    assert store.find_cached("k", max_age_s=50) is None
+
+
+def test_a_list_of_runs_says_what_each_was_forked_from(store: Store):
+    made = plan()
+    run_id = PlanRunUUID.new()
+    run = Run(store, store.create_run(run_id, made, owner=OWNER))
+    run.add(RunCreated(made.id, {}, None, "prun-1", "s0", ["s0.task"])).kept()
+    assert store.find_run(run_id).forked_from == "prun-1"
+    assert store.load_events(run_id) == run.appended
+    assert store.find_run(new_run(store).kept().id).forked_from is None
