@@ -56,6 +56,8 @@ class RunCreated(Event):
     """Path of the step from which it runs anew; None: nobody named one."""
     edits: list[str] | None = None
     """What a fork changed, as ``step.field``, and ``inputs.name`` for the plan's inputs."""
+    end_user_data: dict[str, Any] | None = None
+    """What is known of the end user beyond the id, as the fields of `EndUser`; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +334,7 @@ def event_from_json(data: dict[str, Any], classes: dict[str, type] | None = None
     for name, read in _READERS.items():
         if given.get(name) is not None:
             given[name] = read(given[name])
-    for name in ("value", "response", "arguments", "inputs"):
+    for name in ("value", "response", "arguments", "inputs", "end_user_data"):
         if name in given:
             given[name] = codecs.decode(given[name], classes)
     try:

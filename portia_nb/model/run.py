@@ -114,6 +114,7 @@ class Run:
         self.plan = plan
         self.inputs: dict[str, Any] = {}
         self.end_user: str | None = None
+        self.end_user_data: dict[str, Any] | None = None
         self.forked_from: str | None = None
         self.state = PlanRunState.NOT_STARTED
         self.steps: dict[str, StepRecord] = {}
@@ -204,9 +205,9 @@ class Run:
 
     def _apply_to_run(self, event: AnyEvent, at: float) -> None:
         match event:
-            case RunCreated(_, inputs, end_user, forked_from):
-                self.inputs, self.end_user, self.forked_from = inputs, end_user, forked_from
-                self.created_at = at
+            case RunCreated(_, inputs, end_user, forked_from, end_user_data=end_user_data):
+                self.inputs, self.forked_from, self.created_at = inputs, forked_from, at
+                self.end_user, self.end_user_data = end_user, end_user_data
             case RunStarted():
                 self._start()
             case ClarificationRaised(path, clarification):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from portia_nb.errors import InvalidPlanRunStateError
 from portia_nb.model.callables import SchemaRef
-from portia_nb.model.events import AnyEvent, RunCreated
+from portia_nb.model.end_user import EndUser
+from portia_nb.model.events import AnyEvent, Recorded, RunCreated
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import AnyStep, InvokeToolStep, Plan, SingleToolAgentStep
 from portia_nb.model.run import PlanRun, PlanRunState, Run
@@ -23,6 +25,7 @@ from portia_nb.storage.store import Hold
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
+from .end_users import end_user_to_json, kept_end_user, read_end_user
 from .live import Asker, Listener, LiveRun, live_run
 from .log import is_detailed, log_event, set_up_logging
 from .opening import load_further, open_run, refuse_missing_functions
@@ -56,6 +59,38 @@ def prepare_run(
     company: Company,
 ) -> LiveRun:
     """Return a run of `plan` that only needs to be started; see `Runner.start_run`."""
+    user = read_end_user(end_user)
+    run, hold, registry, events = _new_run(
+        parts, plan, plan_run_inputs, user, structured_output_schema, tools
+    )
+    return _prepare(parts, run, hold, registry, company, end_user=user, first=(*events, *first))
+
+
+def create_run(parts: Parts, plan: Plan | PlanUUID | str, inputs: Any, end_user: Any) -> PlanRun:
+    """Keep a new run of `plan` that isn't started; on return it is on disk."""
+    user = read_end_user(end_user)
+    run, hold, registry, events = _new_run(parts, plan, inputs, user, None, None)
+    try:
+        for event in events:
+            recorded = Recorded(run.seq + 1, time.time(), run.id, event)
+            parts.store.append(hold, recorded)
+            run.apply(recorded)
+        parts.store.kept_blocking(hold)
+    finally:
+        parts.store.release(hold)
+    parts.recent.remember(run, registry)
+    return run.snapshot()
+
+
+def _new_run(
+    parts: Parts,
+    plan: Plan | PlanUUID | str,
+    plan_run_inputs: Any,
+    user: EndUser,
+    structured_output_schema: Any,
+    tools: ToolRegistry | None,
+) -> tuple[Run, Hold, ToolRegistry, Sequence[AnyEvent]]:
+    """Return a new run, the right to write to it, its tools, and the events that it begins with."""
     set_up_logging(parts.config)
     found = parts.find_plan(plan)
     if structured_output_schema is not None:
@@ -66,11 +101,10 @@ def prepare_run(
     inputs = read_plan_run_inputs(plan_run_inputs, found)
     remember(found)
     run = Run(PlanRunUUID.new(), found)
-    user = None if end_user is None else str(getattr(end_user, "external_id", end_user))
     hold = parts.store.create_run(run.id, found, owner=parts.owner())
-    created = RunCreated(found.id, inputs, user)
-    first = (created, *parts.planning_cost.pop(found.id, ()), *first)
-    return _prepare(parts, run, hold, registry, company, end_user=end_user, first=first)
+    user_id, data = end_user_to_json(user)
+    created = RunCreated(found.id, inputs, user_id, end_user_data=data)
+    return run, hold, registry, (created, *parts.planning_cost.pop(found.id, ()))
 
 
 def prepare_resume(
@@ -110,7 +144,8 @@ def prepare_resume(
     if _is_complete(run):
         parts.store.release(hold)
         return run.snapshot()
-    return _prepare(parts, run, hold, registry, company, end_user=run.end_user)
+    user = kept_end_user(run.end_user, run.end_user_data)
+    return _prepare(parts, run, hold, registry, company, end_user=user)
 
 
 def _is_complete(run: Run) -> bool:
@@ -139,7 +174,7 @@ def _prepare(
     registry: ToolRegistry,
     company: Company,
     *,
-    end_user: Any,
+    end_user: EndUser,
     first: Sequence[AnyEvent] = (),
 ) -> LiveRun:
     context = contextvars.copy_context()

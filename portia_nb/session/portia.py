@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from portia_nb.errors import PlanRunNotFoundError
-from portia_nb.model.clarification import Clarification
+from portia_nb.model.end_user import EndUser
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
@@ -15,16 +15,17 @@ from portia_nb.model.run import PlanRun
 from portia_nb.running.background import background
 from portia_nb.tools.aside import run_aside
 
-from . import answers, launch
+from . import launch
+from .end_users import read_end_user
 from .launch import Company
 from .live import LiveRun
 from .plans import Planning, names_of_inputs
-from .runner import Runner
+from .questions import Questions
 from .waiting import await_here, refuse_own_loop, run_here, run_on_this_loop, wait_here
 from .watchers import tell_watchers
 
 
-class Portia(Runner):
+class Portia(Questions):
     """Plans queries and runs plans with a set of tools.
 
     Each method has an async twin with an ``a`` in front, where all is described. The plain ones
@@ -44,7 +45,7 @@ class Portia(Runner):
         query: str,
         tools: Any = None,
         example_plans: Sequence[Plan | PlanUUID | str] | None = None,
-        end_user: Any = None,
+        end_user: EndUser | str | None = None,
         plan_inputs: Any = None,
         structured_output_schema: Any = None,
         use_cached_plan: bool = False,
@@ -67,7 +68,7 @@ class Portia(Runner):
         query: str,
         tools: Any = None,
         example_plans: Sequence[Plan | PlanUUID | str] | None = None,
-        end_user: Any = None,
+        end_user: EndUser | str | None = None,
         plan_inputs: Any = None,
         structured_output_schema: Any = None,
         use_cached_plan: bool = False,
@@ -106,7 +107,7 @@ class Portia(Runner):
         query: str,
         tools: Any = None,
         example_plans: Sequence[Plan | PlanUUID | str] | None = None,
-        end_user: Any = None,
+        end_user: EndUser | str | None = None,
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
         use_cached_plan: bool = False,
@@ -134,7 +135,7 @@ class Portia(Runner):
         query: str,
         tools: Any = None,
         example_plans: Sequence[Plan | PlanUUID | str] | None = None,
-        end_user: Any = None,
+        end_user: EndUser | str | None = None,
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
         use_cached_plan: bool = False,
@@ -180,7 +181,7 @@ class Portia(Runner):
     def run_plan(
         self,
         plan: Plan | PlanUUID | str,
-        end_user: Any = None,
+        end_user: EndUser | str | None = None,
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
     ) -> PlanRun:
@@ -208,7 +209,7 @@ class Portia(Runner):
     async def arun_plan(
         self,
         plan: Plan | PlanUUID | str,
-        end_user: Any = None,
+        end_user: EndUser | str | None = None,
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
     ) -> PlanRun:
@@ -244,7 +245,7 @@ class Portia(Runner):
         self,
         plan: Plan | PlanUUID | str,
         inputs: Any,
-        end_user: Any,
+        end_user: EndUser | str | None,
         schema: Any = None,
         *,
         first: Sequence[AnyEvent] = (),
@@ -261,6 +262,54 @@ class Portia(Runner):
             tools=None if tools is None else self._parts.offered(tools),
             company=Company(caller=caller, tell=tell_watchers),
         )
+
+    def create_plan_run(
+        self,
+        plan: Plan | PlanUUID | str,
+        end_user: EndUser | str | None = None,
+        plan_run_inputs: Any = None,
+    ) -> PlanRun:
+        """Make a run of `plan` without starting it; see `acreate_plan_run`."""
+        refuse_own_loop("acreate_plan_run")
+        return launch.create_run(self._parts, plan, plan_run_inputs, end_user)
+
+    async def acreate_plan_run(
+        self,
+        plan: Plan | PlanUUID | str,
+        end_user: EndUser | str | None = None,
+        plan_run_inputs: Any = None,
+    ) -> PlanRun:
+        """Make a run of `plan` without starting it: `resume` starts it, in any process.
+
+        On return the run is kept, and its state is NOT_STARTED.
+
+        Args:
+            plan: as in `arun_plan`.
+            end_user: as in `arun_plan`.
+            plan_run_inputs: as in `arun_plan`.
+
+        Raises:
+            PlanCheckError: the plan can't run; no run was made.
+            ValueError: inputs are missing.
+            StorageError: the run can't be kept.
+        """
+        return await run_aside(launch.create_run, self._parts, plan, plan_run_inputs, end_user)
+
+    def initialize_end_user(self, end_user: EndUser | str | None = None) -> EndUser:
+        """Return the end user that a run would be made for.
+
+        Args:
+            end_user: one, the id of one, or None for nobody in particular.
+
+        >>> from portia_nb import Config
+        >>> Portia(Config(store="memory"), tools=[]).initialize_end_user("ada").external_id
+        'ada'
+        """
+        return read_end_user(end_user)
+
+    async def ainitialize_end_user(self, end_user: EndUser | str | None = None) -> EndUser:
+        """Return the end user that a run would be made for; see `initialize_end_user`."""
+        return read_end_user(end_user)
 
     # -- going on --------------------------------------------------------------------------------
 
@@ -303,51 +352,6 @@ class Portia(Runner):
         return await run_on_this_loop(
             lambda: launch.prepare_resume(self._parts, run_id, plan, company=company)
         )
-
-    def resolve_clarification(
-        self, clarification: Clarification, response: Any, plan_run: PlanRun | None = None
-    ) -> PlanRun:
-        """Answer a question of a run and return the run; see `aresolve_clarification`."""
-        refuse_own_loop("aresolve_clarification")
-        return answers.resolve(self._parts, clarification, response, plan_run)
-
-    async def aresolve_clarification(
-        self, clarification: Clarification, response: Any, plan_run: PlanRun | None = None
-    ) -> PlanRun:
-        """Answer a question of a run and return the run.
-
-        Its state is READY_TO_RESUME once no question is left. The first answer stands: a question
-        that has one is left as it is.
-
-        Args:
-            clarification: the question.
-            response: the answer.
-            plan_run: the run; may be left out.
-
-        Raises:
-            InvalidAnswer: the question doesn't allow it, and stays open.
-            PlanRunNotFoundError: the store holds no such run, or the run asked no such question.
-            RunHeldElsewhere: another process runs it.
-        """
-        return await run_aside(answers.resolve, self._parts, clarification, response, plan_run)
-
-    def error_clarification(
-        self, clarification: Clarification, error: object, plan_run: PlanRun | None = None
-    ) -> PlanRun:
-        """Let a run fail over a question, and return it; see `aerror_clarification`."""
-        refuse_own_loop("aerror_clarification")
-        return answers.refuse(self._parts, clarification, error, plan_run)
-
-    async def aerror_clarification(
-        self, clarification: Clarification, error: object, plan_run: PlanRun | None = None
-    ) -> PlanRun:
-        """Let a run fail because its question can't be answered, and return the run.
-
-        Raises:
-            PlanRunNotFoundError: the store holds no such run, or the run asked no such question.
-            RunHeldElsewhere: another process runs it.
-        """
-        return await run_aside(answers.refuse, self._parts, clarification, error, plan_run)
 
 
 def _id_of(plan_run: PlanRun | None, plan_run_id: PlanRunUUID | str | None) -> str:

@@ -37,7 +37,8 @@ class ToolRunContext:
     config: Config
     plan: Plan | None
     end_user: Any
-    """For whom the run is made, as the caller of the run named them; None: nobody in particular."""
+    """For whom the run is made: an `EndUser`, whose id is ``portia:default_user`` where the caller
+    of the run named nobody."""
     clarifications: tuple[Clarification, ...]
     """Answered questions of this step, oldest first."""
     idempotency_key: str | None

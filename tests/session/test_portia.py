@@ -315,7 +315,7 @@ def test_the_end_user_is_known_to_tools_also_after_a_resume() -> None:
     run = us.run_plan(plan, end_user="ada")
     assert run.end_user_id == "ada"
     assert us.resume(run).state == "COMPLETE"
-    assert seen == ["ada", "ada"]
+    assert [user.external_id for user in seen] == ["ada", "ada"]
 
 
 @pytest.mark.parametrize("is_given", [True, False])
