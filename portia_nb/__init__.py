@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES: dict[str, tuple[str, ...]] = {
+    "alias.activate": ("as_portia",),
     "session.portia": ("Portia",),
     "session.log": ("logger",),
     "config": (
@@ -89,6 +90,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tools.builtin.sites": ("CrawlTool", "ExtractTool", "MapTool"),
     "tools.builtin.weather": ("WeatherTool",),
     "errors": (
+        "AliasRefused",
         "ApprovalRefused",
         "ConfigNotFoundError",
         "DuplicateToolError",
@@ -99,6 +101,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "InvalidConfigError",
         "InvalidPlanRunStateError",
         "InvalidToolDescriptionError",
+        "LeftOut",
         "ModelError",
         "NoModelKey",
         "PlanCheckError",
@@ -155,6 +158,9 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 if TYPE_CHECKING:
+    from portia_nb.alias.activate import (
+        as_portia as as_portia,
+    )
     from portia_nb.config import (
         Config as Config,
         ExecutionAgentType as ExecutionAgentType,
@@ -165,6 +171,7 @@ if TYPE_CHECKING:
         default_config as default_config,
     )
     from portia_nb.errors import (
+        AliasRefused as AliasRefused,
         ApprovalRefused as ApprovalRefused,
         ConfigNotFoundError as ConfigNotFoundError,
         DuplicateToolError as DuplicateToolError,
@@ -175,6 +182,7 @@ if TYPE_CHECKING:
         InvalidConfigError as InvalidConfigError,
         InvalidPlanRunStateError as InvalidPlanRunStateError,
         InvalidToolDescriptionError as InvalidToolDescriptionError,
+        LeftOut as LeftOut,
         ModelError as ModelError,
         NoModelKey as NoModelKey,
         PlanCheckError as PlanCheckError,

@@ -188,6 +188,8 @@ class Config(BaseModel):
     budget: float | None = Field(default=None, ge=0)
     assume_side_effects: bool = True
     """An undeclared tool or function keeps its place; False: runs as soon as it can."""
+    use_similar_plans: bool = False
+    """The planner is shown kept plans of similar queries, where a call names no examples."""
     approve: Callable[..., Any] | None = None
     """Asked before a call with ``side_effect=True`` is made, as ``approve(tool_id, arguments)``:
     true lets it go."""

@@ -2,6 +2,7 @@
 
     PortiaBaseError
     ├── ConfigNotFoundError, InvalidConfigError, InvalidOption
+    ├── AliasRefused, LeftOut
     ├── PlanError ── PlanCheckError, PlanNotFeasibleError
     ├── PlanNotFoundError, PlanRunNotFoundError, StepNotFoundError
     ├── InvalidPlanRunStateError, PlanRunExitError, SkipExecutionError
@@ -53,6 +54,14 @@ class InvalidConfigError(PortiaBaseError):
 
 class InvalidOption(PortiaBaseError, ValueError):
     """An option of a magic or a command that doesn't exist, or a value that it can't take."""
+
+
+class AliasRefused(PortiaBaseError, ImportError):
+    """`as_portia` can't stand in for a `portia` that is really there; `found` says where."""
+
+
+class LeftOut(PortiaBaseError, ImportError):
+    """A name or module of the reference SDK that isn't here; the message says why."""
 
 
 # -- plans ---------------------------------------------------------------------------------------

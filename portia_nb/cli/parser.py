@@ -116,9 +116,22 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
     runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many")
     _add_run(add("show", "Show a run that is kept, or a plan", "RUN"), what="a run or a plan")
     add("list-tools", "List the tools that plans can use")
-    store = add("store", "Tell where runs are kept, or forget one", "path|forget RUN", json=False)
-    store.add_argument("action", choices=("path", "forget"), help="what to do")
-    store.add_argument("run", nargs="?", metavar="RUN", help="the run to forget")
+    store = add(
+        "store",
+        "Tell where runs are kept, forget one, or exchange all with a folder of JSON files",
+        "path|forget RUN|import FOLDER|export FOLDER",
+        json=False,
+    )
+    store.add_argument("action", choices=("path", "forget", "import", "export"), help="what to do")
+    store.add_argument(
+        "what", nargs="?", metavar="RUN|FOLDER", help="the run to forget, or the folder"
+    )
+    store.add_argument(
+        "--layout",
+        choices=("portia",),
+        default="portia",
+        help="how the folder is laid out; portia: a JSON file for each plan and run (the default)",
+    )
     for each in made.values():
         add_settings(each)
     add("lab", "Open JupyterLab, which gets all further options", json=False)

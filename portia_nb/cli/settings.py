@@ -36,6 +36,7 @@ HELP: Mapping[str, str] = {
     "model_retries": "further tries after a model request that is worth repeating",
     "budget": "most that a run may spend",
     "assume_side_effects": "a tool that doesn't say whether it changes something keeps its place",
+    "use_similar_plans": "show the planner kept plans of similar queries",
     "file_root": "folder that the file tools may not leave; default: this one",
     "no_ask": "never ask: a question without a declared answer or a default stops the run",
 }

@@ -12,9 +12,14 @@ from portia_nb.model.ids import PlanUUID
 from portia_nb.model.language import ModelReply
 from portia_nb.model.plan import Plan
 from portia_nb.planning.bound import remember
+from portia_nb.tools.registry import ToolRegistry
 
 from .log import log_plan, set_up_logging
 from .parts import Parts
+from .stored import find_examples
+
+SIMILAR = "similar"
+"""For `example_plans`: those that are found among the kept plans."""
 
 
 @dataclass
@@ -25,6 +30,7 @@ class Planning:
     query: str
     tools: Any = None
     example_plans: Sequence[Plan | PlanUUID | str] | None = None
+    """Plans or ids; ``"similar"``: kept plans of similar queries."""
     plan_inputs: Any = None
     structured_output_schema: Any = None
     use_cached_plan: bool = False
@@ -55,7 +61,7 @@ class Planning:
             self.query,
             offered,
             model=parts.model("planning"),
-            example_plans=[parts.find_plan(plan) for plan in self.example_plans or ()],
+            example_plans=self._examples(offered),
             plan_inputs=self.plan_inputs or (),
             schema=self.structured_output_schema,
             on_reply=self._count,
@@ -65,6 +71,16 @@ class Planning:
         remember(made)
         log_plan(made)
         return made
+
+    def _examples(self, offered: ToolRegistry) -> list[Plan]:
+        """Return the plans that the planner is shown."""
+        wanted = self.example_plans
+        if wanted is None and self.parts.config.use_similar_plans:
+            wanted = SIMILAR
+        if wanted == SIMILAR:
+            return find_examples(self.parts.store, self.query, offered)
+        given = [wanted] if isinstance(wanted, str | Plan) else wanted or ()
+        return [self.parts.find_plan(plan) for plan in given]
 
     def _count(self, reply: ModelReply) -> None:
         now = time.monotonic()

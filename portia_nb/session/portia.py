@@ -78,7 +78,8 @@ class Portia(Questions):
         Args:
             query: what is wanted, in plain words.
             tools: tools or tool ids to plan with; None: all of this Portia's.
-            example_plans: plans, or ids of kept ones, that show how such queries are planned.
+            example_plans: plans, or ids of kept ones, that show how such queries are planned;
+                ``"similar"``: kept plans of similar queries, two at most.
             end_user: for whom; unused in planning.
             plan_inputs: inputs that the plan may refer to: names, dicts or `PlanInput`s.
             structured_output_schema: the shape of the final output.

@@ -20,6 +20,7 @@ from .launch import Company
 from .live import Asker, Listener, LiveRun
 from .opening import open_run
 from .parts import Parts
+from .stored import Storage
 from .waiting import await_here
 
 
@@ -66,6 +67,11 @@ class Runner:
     def store(self) -> Store:
         """Where plans and runs are kept; opened at first use."""
         return self._parts.store
+
+    @property
+    def storage(self) -> Storage:
+        """The plans and runs that are kept, by the reference SDK's names for finding them."""
+        return Storage(self._parts.store)
 
     def with_config(self, **changes: Any) -> Self:
         """Return one like this with some settings changed, and the same tools, hooks and store.

@@ -210,6 +210,34 @@ def test_runs_are_listed_shown_and_forgotten(call: Call):
     assert "PlanRunNotFoundError" in gone.stderr
 
 
+def test_a_folder_of_the_reference_is_imported_and_all_is_exported(call: Call):
+    page = Path(__file__).parents[1] / "stories" / "page"
+    taken = call("store", "import", str(page))
+    assert (taken.returncode, taken.stdout) == (0, "")
+    assert f"1 plans and 1 runs imported from {page}" in taken.stderr
+    again = call("store", "import", str(page))
+    assert "0 plans and 0 runs" in again.stderr
+    assert "2 were here already" in again.stderr
+    name = "prun-18d9aa91-0066-413f-af32-b979bce89821"
+    assert "Amazon's stock price grew by 52%" in call("show", name).stdout
+
+    Path("out").mkdir()
+    Path("out", f"plan-{name[5:]}.json").write_text("{")
+    written_out = call("store", "export", "out", "--layout", "portia")
+    assert "2 plans and 1 runs exported to out" in written_out.stderr
+    assert json.loads(Path("out", f"{name}.json").read_text()) == json.loads(
+        (page / f"{name}.json").read_text()
+    )
+    spoilt = call("store", "import", "out")
+    assert spoilt.returncode == 1
+    assert f"left out: plan-{name[5:]}.json" in spoilt.stderr
+
+    missing = call("store", "import", "nowhere")
+    assert missing.returncode == 1
+    assert "nowhere" in missing.stderr
+    assert "which folder?" in call("store", "export").stderr
+
+
 def test_no_terminal_sequence_of_a_model_reaches_the_screen(call: Call):
     plan = PlanBuilderV2("says").llm_step(task="Say it", step_name="say")
     name = written(plan)
