@@ -43,13 +43,15 @@ def prepare(path: Path) -> None:
     try:
         if not path.exists():
             _create(path)
-        _check_header(path)
+        _check_size(path)
         with contextlib.closing(_connect(path)) as connection:
             # First of all: the file may be another program's, and must stay as it is.
             _check_identity(connection, path)
             _set_durability(connection, path)
             migrate(connection)
     except FAULTS as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+            _refuse_header(path)
         raise typed(error, path) from error
 
 
@@ -150,16 +152,24 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _check_header(path: Path) -> None:
-    with path.open("rb") as file:
-        header = file.read(len(_MAGIC))
-    if not header:
+def _check_size(path: Path) -> None:
+    # Not by opening it: when a process closes any descriptor of a file, POSIX takes away all locks
+    # that it holds there, also those of a connection that another store of ours has open. SQLite
+    # in another process would then delete the log under it (https://sqlite.org/howtocorrupt.html).
+    if path.stat().st_size == 0:
         raise StoreDamaged(f"{path} is empty (0 bytes): {how_to_go_on(path)}", path=path)
-    if header != _MAGIC:
-        raise StoreDamaged(
-            f"{path} is no journal of portia_nb: it begins with {header!r}. {how_to_go_on(path)}",
-            path=path,
-        )
+
+
+def _refuse_header(path: Path) -> None:
+    """Say how a file begins that SQLite has just refused, so that no connection has it open."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        header = file.read(len(_MAGIC))
+        if header != _MAGIC:
+            raise StoreDamaged(
+                f"{path} is no journal of portia_nb: it begins with {header!r}. "
+                + how_to_go_on(path),
+                path=path,
+            )
 
 
 def _check_identity(connection: sqlite3.Connection, path: Path) -> None:

@@ -196,3 +196,23 @@ def test_a_run_whose_process_was_killed_is_free_at_once(tmp_path: Path, journal:
     with Process(journal.folder) as child:
         run_id = child.ask("create")["run"]
     assert journal.claim(run_id, owner=OWNER).fence == 2
+
+
+def test_a_second_store_of_this_process_leaves_the_firsts_locks_alone(
+    tmp_path: Path, journal: JournalStore
+):
+    run = new_run(journal).add(*step("early")).kept()
+    second = JournalStore(journal.folder)
+    assert len(second.find_runs()) == 1
+    second.close()
+    log = journal.path.with_name("journal.sqlite-wal")
+    inode = log.stat().st_ino
+    # Whoever closes the last connection deletes the log; the first store's has to count.
+    with Process(journal.folder) as child:
+        child.ask("create")
+        assert child.ask("close") == {}
+    assert log.stat().st_ino == inode
+    run.add(*step("late")).kept()
+    with Process(journal.folder) as child:
+        assert len(JournalStore(journal.folder).find_runs()) == 2
+    assert JournalStore(journal.folder).load_events(run.id) == run.appended
