@@ -13,6 +13,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide this machine's keys and settings, so that a test can neither need nor leak them."""
     for name in filter(is_private, list(os.environ)):
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PORTIA_CONFIG_FILE", os.devnull)  # not that of the person who tests
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

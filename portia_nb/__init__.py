@@ -18,6 +18,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "config": (
         "Config",
         "ExecutionAgentType",
+        "GenerativeModelsConfig",
+        "LLMModel",
         "LLMProvider",
         "LogLevel",
         "PlanningAgentType",
@@ -25,6 +27,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "default_config",
     ),
     "planning.builder": ("PlanBuilderV2",),
+    "planning.plain_builder": ("PlanBuilder",),
+    "llm.generative": ("GenerativeModel",),
+    "model.end_user": ("EndUser",),
+    "model.page_step": ("Step",),
     "model.reference": ("Input", "StepOutput"),
     "model.ids": ("PlanUUID", "PlanRunUUID", "ClarificationUUID"),
     "model.plan": (
@@ -39,7 +45,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "PlanInput",
         "PlanV2",
         "SingleToolAgentStep",
-        "Step",
+        "StepV2",
         "SubPlanStep",
         "UserInputStep",
         "UserVerifyStep",
@@ -164,6 +170,8 @@ if TYPE_CHECKING:
     from portia_nb.config import (
         Config as Config,
         ExecutionAgentType as ExecutionAgentType,
+        GenerativeModelsConfig as GenerativeModelsConfig,
+        LLMModel as LLMModel,
         LLMProvider as LLMProvider,
         LogLevel as LogLevel,
         PlanningAgentType as PlanningAgentType,
@@ -204,6 +212,9 @@ if TYPE_CHECKING:
         ToolSoftError as ToolSoftError,
         WaitingForAnswer as WaitingForAnswer,
     )
+    from portia_nb.llm.generative import (
+        GenerativeModel as GenerativeModel,
+    )
     from portia_nb.model.clarification import (
         ActionClarification as ActionClarification,
         Clarification as Clarification,
@@ -216,6 +227,9 @@ if TYPE_CHECKING:
         UserVerificationClarification as UserVerificationClarification,
         ValueConfirmationClarification as ValueConfirmationClarification,
     )
+    from portia_nb.model.end_user import (
+        EndUser as EndUser,
+    )
     from portia_nb.model.ids import (
         ClarificationUUID as ClarificationUUID,
         PlanRunUUID as PlanRunUUID,
@@ -224,6 +238,9 @@ if TYPE_CHECKING:
     from portia_nb.model.language import (
         LanguageModel as LanguageModel,
         Message as Message,
+    )
+    from portia_nb.model.page_step import (
+        Step as Step,
     )
     from portia_nb.model.plan import (
         ConditionalStep as ConditionalStep,
@@ -237,7 +254,7 @@ if TYPE_CHECKING:
         PlanInput as PlanInput,
         PlanV2 as PlanV2,
         SingleToolAgentStep as SingleToolAgentStep,
-        Step as Step,
+        StepV2 as StepV2,
         SubPlanStep as SubPlanStep,
         UserInputStep as UserInputStep,
         UserVerifyStep as UserVerifyStep,
@@ -258,6 +275,9 @@ if TYPE_CHECKING:
     )
     from portia_nb.planning.builder import (
         PlanBuilderV2 as PlanBuilderV2,
+    )
+    from portia_nb.planning.plain_builder import (
+        PlanBuilder as PlanBuilder,
     )
     from portia_nb.running.hooks import (
         BeforeStepExecutionOutcome as BeforeStepExecutionOutcome,

@@ -4,121 +4,60 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from portia_nb.errors import ConfigNotFoundError, InvalidConfigError
+from portia_nb.settings.choices import (
+    ExecutionAgentType,
+    LLMModel,
+    LLMProvider,
+    LogLevel,
+    PlanningAgentType,
+    StorageClass,
+)
+from portia_nb.settings.environment import read_environment
+from portia_nb.settings.handing_out import HandsOutModels
+from portia_nb.settings.keys import KEYS, PROVIDER_KEYS
+from portia_nb.settings.models import GenerativeModelsConfig, Purpose, without_models
+from portia_nb.settings.names import known_only
 
+# Whoever deals with settings finds the words for them, and the keys, here.
+__all__ = [
+    "KEYS",
+    "PROVIDER_KEYS",
+    "Config",
+    "ExecutionAgentType",
+    "GenerativeModelsConfig",
+    "LLMModel",
+    "LLMProvider",
+    "LogLevel",
+    "PlanningAgentType",
+    "Purpose",
+    "StorageClass",
+    "default_config",
+]
 
-class LogLevel(StrEnum):
-    """How much of a run is logged."""
-
-    TRACE = "TRACE"
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARN = "WARN"
-    ERROR = "ERROR"
-    CRITICAL = "CRITICAL"
-
-
-class StorageClass(StrEnum):
-    """Where runs are kept."""
-
-    MEMORY = "MEMORY"
-    DISK = "DISK"
-    CLOUD = "CLOUD"
-
-
-class LLMProvider(StrEnum):
-    """Who serves language models; the value is the part of a model's name before the slash."""
-
-    OPENAI = "openai"
-    ANTHROPIC = "anthropic"
-    MISTRALAI = "mistralai"
-    GOOGLE = "google"
-    AZURE_OPENAI = "azure-openai"
-    GROQ = "groq"
-    XAI = "xai"
-    GROK = "xai"
-    OPENROUTER = "openrouter"
-    OLLAMA = "ollama"
-    LM_STUDIO = "lmstudio"
-    LLAMA_CPP = "llamacpp"
-    VLLM = "vllm"
-    CUSTOM = "custom"
-
-
-class ExecutionAgentType(StrEnum):
-    """Accepted for code that names one; a single agent stands behind all of them."""
-
-    ONE_SHOT = "ONE_SHOT"
-    DEFAULT = "DEFAULT"
-
-
-class PlanningAgentType(StrEnum):
-    """Accepted for code that names one; a single planner stands behind all of them."""
-
-    DEFAULT = "DEFAULT"
-
-
-KEYS: Mapping[str, str] = {
-    "openai_api_key": "OPENAI_API_KEY",
-    "anthropic_api_key": "ANTHROPIC_API_KEY",
-    "mistralai_api_key": "MISTRAL_API_KEY",
-    "google_api_key": "GOOGLE_API_KEY",
-    "azure_openai_api_key": "AZURE_OPENAI_API_KEY",
-    "groq_api_key": "GROQ_API_KEY",
-    "grok_api_key": "XAI_API_KEY",
-    "openrouter_api_key": "OPENROUTER_API_KEY",
-    "tavily_api_key": "TAVILY_API_KEY",
-    "openweathermap_api_key": "OPENWEATHERMAP_API_KEY",
-}
-"""Each key's setting and the environment variable that stands in for it."""
-
-PROVIDER_KEYS: Mapping[LLMProvider, str] = {
-    LLMProvider.OPENAI: "openai_api_key",
-    LLMProvider.ANTHROPIC: "anthropic_api_key",
-    LLMProvider.MISTRALAI: "mistralai_api_key",
-    LLMProvider.GOOGLE: "google_api_key",
-    LLMProvider.AZURE_OPENAI: "azure_openai_api_key",
-    LLMProvider.GROQ: "groq_api_key",
-    LLMProvider.XAI: "grok_api_key",
-    LLMProvider.OPENROUTER: "openrouter_api_key",
-}
-"""Providers that need a key, in the order in which one that has a key is chosen."""
-
-_FROM_ENVIRONMENT: Mapping[str, str] = {
-    "llm_provider": "PORTIA_LLM_PROVIDER",
-    "default_model": "PORTIA_DEFAULT_MODEL",
-    "planning_model": "PORTIA_PLANNING_MODEL",
-    "execution_model": "PORTIA_EXECUTION_MODEL",
-    "introspection_model": "PORTIA_INTROSPECTION_MODEL",
-    "summarizer_model": "PORTIA_SUMMARIZER_MODEL",
-    "base_url": "PORTIA_BASE_URL",
-    "azure_openai_endpoint": "AZURE_OPENAI_ENDPOINT",
-    "ollama_base_url": "OLLAMA_BASE_URL",
-    "default_log_level": "PORTIA_LOG_LEVEL",
-    "storage_class": "PORTIA_STORAGE_CLASS",
-    "storage_dir": "PORTIA_STORAGE_DIR",
-    "store": "PORTIA_STORE",
-    "max_parallel_steps": "PORTIA_MAX_PARALLEL_STEPS",
-    "step_timeout_s": "PORTIA_STEP_TIMEOUT_S",
-    "file_root": "PORTIA_FILE_ROOT",
-    "tavily_base_url": "TAVILY_API_BASE_URL",
-    "no_ask": "PORTIA_NO_ASK",
+_PROVIDERS_TOO = {
+    "grok": "xai",
+    "mistral": "mistralai",
+    "azure": "azure-openai",
+    "google-generative-ai": "google",
 }
 
-_PROVIDERS_TOO = {"grok": "xai", "mistral": "mistralai", "azure": "azure-openai"}
 
-Purpose = Literal["planning", "execution", "introspection", "summary"]
-
-
-class Config(BaseModel):
+class Config(HandsOutModels, BaseModel):
     """Every setting of a `Portia`, frozen.
 
     A `Config` needs no key until a model is called. Use `Config.from_default` to read the
@@ -218,17 +157,18 @@ class Config(BaseModel):
             return {"WARNING": "WARN"}.get(upper, upper)
         return value
 
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
     def __init__(self, **settings: Any) -> None:
         """Check `settings`.
+
+        Beside the settings, `models` may be a `GenerativeModelsConfig` or a dict of the same names.
 
         Raises:
             InvalidConfigError: a name that isn't a setting (with the nearest that is), or a value
                 of the wrong kind.
         """
-        unknown = [name for name in settings if name not in type(self).model_fields]
-        if unknown:
-            hint = _did_you_mean(unknown[0], type(self).model_fields)
-            raise InvalidConfigError(hint, setting=unknown[0])
+        settings = known_only(without_models(settings), type(self).model_fields)
         try:
             super().__init__(**settings)
         except ValidationError as error:
@@ -240,22 +180,135 @@ class Config(BaseModel):
                 setting=where,
             ) from None
 
+    def __eq__(self, other: object) -> bool:
+        """Compare settings; where they come from doesn't count."""
+        return type(self) is type(other) and vars(self) == vars(other)
+
     @classmethod
     def from_default(cls, **overrides: Any) -> Self:
         """Read the settings from the environment and the nearest ``.env``, then apply `overrides`.
 
-        Precedence: `overrides`, then the environment, then ``.env``, then the defaults.
+        Precedence: `overrides`, then the environment, then ``.env``, then the defaults. A setting's
+        variable is ``PORTIA_`` and its name, e.g. ``PORTIA_PLANNING_MODEL``; those of keys are the
+        providers' own, e.g. ``OPENAI_API_KEY``; the level and the sink of the log are
+        ``PORTIA_LOG_LEVEL`` and ``PORTIA_LOG_SINK``.
+
+        Raises:
+            InvalidConfigError: as the constructor; for a value of the environment the message says
+                where it stands.
+        """
+        return cls._layered(*read_environment(cls.model_fields), overrides)
+
+    @classmethod
+    def from_local_config(
+        cls,
+        profile: str | None = None,
+        config_file: str | Path | None = None,
+        **overrides: Any,
+    ) -> Self:
+        """Read the settings from a profile in a TOML file, then apply `overrides`.
+
+        The file is ``~/.portia/config.toml``, or what ``PORTIA_CONFIG_FILE`` names; settings stand
+        in it by their names, in a table for each profile:
+
+            [profile.default]
+            default_model = "ollama/llama3.2"
+
+            [profile.work]
+            llm_provider = "anthropic"
+
+        Precedence: `overrides`, then the profile, then the environment, then ``.env``, then the
+        defaults. Files of projects aren't looked for: a folder that somebody else made must not say
+        where keys are sent.
+
+        Args:
+            profile: which one; None: the one in use, that is ``PORTIA_DEFAULT_PROFILE``, else what
+                ``default_profile = "…"`` at the top of the file says, else ``default``.
+            config_file: another file.
+            overrides: settings that come before all else.
+
+        Raises:
+            ConfigNotFoundError: there is no such file, or no such profile in it.
+            InvalidConfigError: the file isn't TOML, or holds a setting that doesn't exist or a
+                value that can't be used; the message says on which line.
+        """
+        from portia_nb.settings.profiles import read_profiles
+
+        file = read_profiles(None if config_file is None else Path(config_file).expanduser())
+        name = profile or file.in_use()
+        values, origins = read_environment(cls.model_fields)
+        for setting, value in file.settings_of(name).items():
+            place = file.place_of(name, setting)
+            known_only({setting: value}, cls.model_fields, place)
+            values[setting], origins[setting] = value, place
+        return cls._layered(values, origins, overrides)
+
+    @classmethod
+    def in_use(cls, profile: str | None = None, **overrides: Any) -> Self:
+        """Read the settings as the command line and the magics do.
+
+        That is `from_local_config` where a profile is named, here or in the environment, or where
+        the file holds the one in use, else `from_default`.
+
+        Raises:
+            ConfigNotFoundError: the profile that is named isn't there.
+            InvalidConfigError: as `from_local_config`.
+        """
+        from portia_nb.settings.environment import DEFAULT_PROFILE
+        from portia_nb.settings.profiles import config_path, read_profiles
+
+        if profile or os.environ.get(DEFAULT_PROFILE):
+            return cls.from_local_config(profile, **overrides)
+        if config_path().exists():
+            file = read_profiles()
+            if file.named or file.in_use() in file.profiles:
+                return cls.from_local_config(**overrides)
+        return cls.from_default(**overrides)
+
+    @classmethod
+    def _layered(
+        cls, values: dict[str, Any], origins: dict[str, str], overrides: Mapping[str, Any]
+    ) -> Self:
+        given = without_models(overrides)
+        try:
+            made = cls(**{**values, **given})
+        except InvalidConfigError as error:
+            setting = str(error.facts.get("setting"))
+            if setting in given or setting not in origins:
+                raise
+            text = f"{error} ({origins[setting]})"
+            raise InvalidConfigError(text, setting=setting, origin=origins[setting]) from None
+        made._origins = {
+            **{setting: origin for setting, origin in origins.items() if setting not in given},
+            **dict.fromkeys(given, "given"),
+        }
+        return made
+
+    def changed(self, **changes: Any) -> Self:
+        """Return one like this with some settings changed.
 
         Raises:
             InvalidConfigError: as the constructor.
         """
-        surroundings = _surroundings()
-        found: dict[str, Any] = {
-            name: surroundings[variable]
-            for name, variable in (*KEYS.items(), *_FROM_ENVIRONMENT.items())
-            if surroundings.get(variable)
-        }
-        return cls(**{**found, **overrides})
+        given = without_models(changes)
+        made = type(self)(**{**dict(self), **given})
+        made._origins = {**self._origins, **dict.fromkeys(given, "given")}
+        return made
+
+    def origin(self, setting: str) -> str:
+        """Return where a setting comes from, in words.
+
+        >>> Config(no_ask=True).origin("no_ask"), Config().origin("budget")
+        ('given', 'default')
+        """
+        known = self._origins.get(setting)
+        if known is not None:
+            return known
+        if setting in self.model_fields_set:
+            return "given"
+        if setting in KEYS and self.key(setting) is not None:
+            return f"{KEYS[setting]} in the environment"
+        return "default"
 
     def key(self, setting: str) -> str | None:
         """Return the key named `setting`: as given, else as the environment has it now.
@@ -312,22 +365,14 @@ class Config(BaseModel):
         }[purpose]
         return self.default_model if chosen is None else chosen
 
+    @property
+    def models(self) -> GenerativeModelsConfig:
+        """Which model does what, as one object."""
+        return GenerativeModelsConfig(
+            **{name: getattr(self, name) for name in GenerativeModelsConfig.model_fields}
+        )
+
 
 def default_config(**overrides: Any) -> Config:
     """Return `Config.from_default` of `overrides`, under the reference SDK's name for it."""
     return Config.from_default(**overrides)
-
-
-def _surroundings() -> dict[str, str]:
-    """Return the environment over the nearest ``.env``, neither changed."""
-    from dotenv import dotenv_values, find_dotenv
-
-    path = find_dotenv(usecwd=True)
-    from_file = dotenv_values(path) if path else {}
-    return {**{k: v for k, v in from_file.items() if v is not None}, **os.environ}
-
-
-def _did_you_mean(name: str, known: Any) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"settings: {', '.join(sorted(known))}"
-    return f"no setting {name!r}: {hint}"

@@ -13,4 +13,5 @@ def is_private(name: str) -> bool:
 
 def public_environment() -> dict[str, str]:
     """Return this process's environment without keys and settings, for a program to start."""
-    return {name: value for name, value in os.environ.items() if not is_private(name)}
+    public = {name: value for name, value in os.environ.items() if not is_private(name)}
+    return {**public, "PORTIA_CONFIG_FILE": os.devnull}

@@ -28,6 +28,7 @@ from portia_nb.model.ids import PlanUUID
 from portia_nb.model.reference import StepOutput
 from portia_nb.model.steps import (
     LLM_TOOL_ID,
+    BaseStep,
     ExitStep,
     Frozen,
     FunctionStep,
@@ -60,12 +61,17 @@ __all__ = [
     "PlanV2",
     "SingleToolAgentStep",
     "Step",
+    "StepV2",
     "SubPlanStep",
     "UserInputStep",
     "UserVerifyStep",
     "Variable",
     "text_argument",
 ]
+
+
+StepV2 = BaseStep
+"""What every kind of step is, under the reference SDK's name for it."""
 
 
 class PlanContext(Frozen):

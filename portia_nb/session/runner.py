@@ -79,7 +79,7 @@ class Runner:
         Raises:
             InvalidConfigError: a name that isn't a setting, or a value that can't be used.
         """
-        config = type(self.config)(**{**dict(self.config), **changes})
+        config = self.config.changed(**changes)
         other = type(self)(config, self.tools, self.execution_hooks)
         other._parts.keep_in(self.store)
         return other
