@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class EndUser(BaseModel):
     """A person for whom runs are made, as the program that serves them knows them.
 
-    Tools see it as ``ctx.end_user``; the run keeps its `external_id`.
+    Tools see it as ``ctx.end_user``, and runs keep it.
 
     >>> ada = EndUser(external_id="u-1", name="Ada")
     >>> ada.set_additional_data("city", "London")

@@ -16,7 +16,7 @@ def refused(setting: str) -> str | None:
     """Return why a setting can't be honoured, None where that isn't so.
 
     >>> refused("aws_default_region")[:30]
-    "aws_default_region: Amazon Bed"
+    'aws_default_region: Amazon Bed'
     """
     return f"{setting}: {BEDROCK}" if setting.startswith("aws_") else None
 
