@@ -1,4 +1,4 @@
-"""Settings: one frozen `Config`, the only place that reads the environment."""
+"""Settings: one frozen `Config`, and where its values are taken from."""
 
 from __future__ import annotations
 

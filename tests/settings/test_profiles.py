@@ -225,7 +225,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
     link = tmp_path / "link.toml"
     link.symlink_to(tmp_path / "missing" / "config.toml")
     (tmp_path / "missing").write_text("a file, not a folder")
-    with pytest.raises(InvalidConfigError, match="can't be (read|written): "):
+    with pytest.raises(InvalidConfigError, match=r"can't be (read|written): "):
         write_setting("default", "budget", 1, link)
     with pytest.raises(InvalidConfigError, match="can't be read: "):
         write_setting("default", "budget", 1, tmp_path / "config.toml")
