@@ -74,8 +74,8 @@ async def make_plan(
 
     Raises:
         PlanNotFeasibleError: the model says that it can't be done; `reason` holds its words.
-        PlanError: the query is empty, or no reply of three can run; `problems` holds what is wrong
-            with the last.
+        PlanError: the query is empty, no reply of three can run (`problems` holds what is wrong
+            with the last), or the model's reply was cut off or refused (the cause).
         ModelError: the model can't be asked.
     """
     asked = _Asked(query, tools, example_plans, plan_inputs, schema)
@@ -85,7 +85,10 @@ async def make_plan(
             reply = await model.reply(asked.request(messages, count))
         except ModelReplyInvalid as error:
             if not error.facts.get("problem"):
-                raise  # cut off, filtered or refused: asking again changes nothing
+                # Cut off, filtered or refused: asking again changes nothing.
+                raise PlanError(
+                    f"no plan for {query!r:.200}: {error}", query=query, reason=str(error)
+                ) from error
             said, problems = str(error.facts.get("text", "")), [str(error.facts["problem"])]
         else:
             if on_reply is not None:

@@ -303,13 +303,21 @@ async def test_replies_that_are_not_json_count_too():
         await make_plan("q", TOOLS, model=model)
 
 
-@pytest.mark.parametrize(
-    "error", [NoModelKey("set a key"), ModelReplyCutOff("cut off"), ModelReplyInvalid("filtered")]
-)
-async def test_errors_of_the_model_pass_through_as_they_are(error):
-    with pytest.raises(type(error)) as raised:
+async def test_a_model_that_can_not_be_asked_is_its_own_error():
+    error = NoModelKey("set a key")
+    with pytest.raises(NoModelKey) as raised:
         await make_plan("q", TOOLS, model=Answering(error))
     assert raised.value is error
+
+
+@pytest.mark.parametrize("error", [ModelReplyCutOff("cut off"), ModelReplyInvalid("filtered")])
+async def test_a_model_that_gives_no_answer_has_made_no_plan_and_is_not_asked_again(error):
+    model = Answering(error)
+    with pytest.raises(PlanError, match=f"no plan for 'q': {error}") as raised:
+        await make_plan("q", TOOLS, model=model)
+    assert raised.value.__cause__ is error
+    assert raised.value.reason == str(error)
+    assert len(model.requests) == 1
 
 
 @pytest.mark.parametrize("steps", [{}, {"steps": []}, {"steps": [planned("x")]}])

@@ -103,9 +103,10 @@ def test_a_model_that_plans_badly_three_times_is_a_plan_error_and_nothing_runs(
 
 def test_a_plan_that_is_cut_off_by_the_limit_of_tokens_is_not_asked_for_again(story: Story):
     cut = Reply(text='{"steps": [', finish_reason="length")
-    with OpenAIServer([cut]) as server, pytest.raises(ModelReplyCutOff) as caught:
+    with OpenAIServer([cut]) as server, pytest.raises(PlanError) as caught:
         story.portia(server).plan(QUERY)
     story.says(caught.value, "openai/", "limit of tokens", "ask for less")
+    assert isinstance(caught.value.__cause__, ModelReplyCutOff)
 
 
 def test_what_can_t_be_done_is_a_typed_error_with_the_model_s_reason(story: Story):
