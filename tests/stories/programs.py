@@ -81,9 +81,9 @@ class Program:
         """Do what Ctrl-C does (SIGINT)."""
         self._process.send_signal(signal.SIGINT)
 
-    def end(self) -> tuple[int, str, str]:
-        """Wait until it ends; return its exit code and what it printed to stdout and stderr."""
-        out, err = self._process.communicate(timeout=START_S)
+    def end(self, typed: str | None = None) -> tuple[int, str, str]:
+        """Type `typed`, wait until it ends; return its exit code, its stdout and its stderr."""
+        out, err = self._process.communicate(typed, timeout=START_S)
         return self._process.returncode, out, err
 
 
@@ -93,9 +93,13 @@ def output_of(
     *arguments: str,
     variables: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
+    typed: str | None = None,
 ) -> str:
-    """Run a program to its end, which must be a good one, and return what it printed."""
+    """Run a program to its end, which must be a good one, and return what it printed.
+
+    `typed` is what is typed on its standard input, all at once.
+    """
     with Program(folder, source, *arguments, variables=variables, prefix=prefix) as program:
-        code, out, err = program.end()
+        code, out, err = program.end(typed)
     assert code == 0, f"exit code {code}\n{out}\n{err}"
     return out
