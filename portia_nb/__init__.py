@@ -14,7 +14,9 @@ __version__ = "0.1.0"
 _HOMES: dict[str, tuple[str, ...]] = {
     "alias.activate": ("as_portia",),
     "session.portia": ("Portia",),
+    "session.costs": ("CostEstimator",),
     "session.log": ("logger",),
+    "model.estimate": ("PlanCostEstimate", "StepCostEstimate"),
     "config": (
         "Config",
         "ExecutionAgentType",
@@ -230,6 +232,10 @@ if TYPE_CHECKING:
     from portia_nb.model.end_user import (
         EndUser as EndUser,
     )
+    from portia_nb.model.estimate import (
+        PlanCostEstimate as PlanCostEstimate,
+        StepCostEstimate as StepCostEstimate,
+    )
     from portia_nb.model.ids import (
         ClarificationUUID as ClarificationUUID,
         PlanRunUUID as PlanRunUUID,
@@ -288,6 +294,9 @@ if TYPE_CHECKING:
         clarify_on_all_tool_calls as clarify_on_all_tool_calls,
         clarify_on_tool_calls as clarify_on_tool_calls,
         log_step_outputs as log_step_outputs,
+    )
+    from portia_nb.session.costs import (
+        CostEstimator as CostEstimator,
     )
     from portia_nb.session.log import (
         logger as logger,

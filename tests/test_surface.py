@@ -19,7 +19,7 @@ SHOULD = """
 CustomClarification ClarificationType GenerativeModel GenerativeModelsConfig Message LLMModel
 ExecutionAgentType PlanningAgentType PlanBuilder Step Variable ExtractTool CrawlTool MapTool
 McpToolRegistry SseMcpClientConfig StdioMcpClientConfig StreamableHttpMcpClientConfig
-EndUser LLMStep InvokeToolStep FunctionStep
+CostEstimator PlanCostEstimate StepCostEstimate EndUser LLMStep InvokeToolStep FunctionStep
 SingleToolAgentStep UserVerifyStep UserInputStep ConditionalStep LoopStep StepV2
 """
 ERRORS = """
