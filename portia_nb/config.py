@@ -138,6 +138,10 @@ class Config(HandsOutModels, BaseModel):
     """Never ask a person: a question that no declared answer meets stops the run."""
     live_view: bool = True
     """Python calls made in a notebook show the live view once ``%load_ext portia_nb`` has run."""
+    record: Path | None = None
+    """A file in which to keep what models and tools answer, and people; see `Portia.recording`."""
+    replay: Path | None = None
+    """A file of `record` to answer from instead; see `Portia.replaying`."""
 
     @field_validator("llm_provider", mode="before")
     @classmethod
@@ -179,6 +183,12 @@ class Config(HandsOutModels, BaseModel):
                 f"setting {where} has a value{found} that can't be used: {first['msg']}",
                 setting=where,
             ) from None
+        if self.record is not None and self.replay is not None:
+            raise InvalidConfigError(
+                f"record {str(self.record)!r} and replay {str(self.replay)!r} are both set: a call "
+                "is either made and kept, or answered from a record; set one of them to None",
+                setting="record",
+            )
 
     def __eq__(self, other: object) -> bool:
         """Compare settings; where they come from doesn't count."""

@@ -127,7 +127,16 @@ class _Start:
             raise
         # So that all is on disk, and nothing writes while the interpreter shuts down.
         self._portia.store.close()
+        self._tell_unused()
         return self._end(ended)
+
+    def _tell_unused(self) -> None:
+        """Say what a replayed record holds beside what the run has asked for."""
+        unused = self._portia.unused_calls()
+        if unused:
+            more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
+            listed = "; ".join(unused[:5])
+            self._terminal.say((f"the record holds more than was asked for: {listed}{more}", "dim"))
 
     def _end(self, ended: PlanRun) -> int:
         return outcome.end(
@@ -147,8 +156,8 @@ class _Start:
             WaitingForAnswer: nobody can be asked.
         """
         text = plan_approval_text(plan, side_effects(plan, self._portia.tools))
-        if text is None or self._args.yes:
-            return
+        if text is None or self._args.yes or self._portia.config.replay is not None:
+            return  # a replay makes no call that changes anything
         question = UserVerificationClarification(user_guidance=text)
         while self._terminal.can_ask:
             try:

@@ -38,6 +38,8 @@ HELP: Mapping[str, str] = {
     "assume_side_effects": "a tool that doesn't say whether it changes something keeps its place",
     "use_similar_plans": "show the planner kept plans of similar queries",
     "file_root": "folder that the file tools may not leave; default: this one",
+    "record": "keep what models, tools and people answer in this file",
+    "replay": "answer from this record: no key, no network, no call",
     "no_ask": "never ask: a question without a declared answer or a default stops the run",
 }
 """Each setting that is an option, and its help."""
@@ -54,7 +56,13 @@ _SHORTER = {
     "default_log_level": "--log-level",
     "default_log_sink": "--log-sink",
 }
-_METAVARS = {"default_model": "PROVIDER/NAME", "store": "FOLDER", "base_url": "URL"}
+_METAVARS = {
+    "default_model": "PROVIDER/NAME",
+    "store": "FOLDER",
+    "base_url": "URL",
+    "record": "FILE",
+    "replay": "FILE",
+}
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +103,9 @@ def config_of(args: argparse.Namespace) -> Config:
         InvalidConfigError: one of the environment can't.
     """
     given = _given(args)
+    for setting, other in (("record", "replay"), ("replay", "record")):
+        if setting in given:  # beats what the environment says of the other
+            given = {other: None, **given}
     try:
         return Config.from_default(**given)
     except InvalidConfigError as error:

@@ -1,22 +1,30 @@
-"""Keep what models and tools answered in one JSON file, and answer from it again.
+"""Keep what models, tools and people answered in one JSON file, and read it back.
 
-The same format serves `--record`/`--replay` and the shipped records behind the scripted model.
+The same format serves `record`/`replay` and the shipped records behind the scripted model.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterable
+import secrets
+import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    ValidationError,
+)
 
-from portia_nb.errors import InvalidConfigError, RecordDrift, StoreUnwritable
+from portia_nb.errors import InvalidConfigError, StoreUnwritable
 from portia_nb.model.language import (
     CallAnswer,
     DataAnswer,
@@ -26,9 +34,25 @@ from portia_nb.model.language import (
     ToolCall,
     Usage,
 )
+from portia_nb.model.plain import to_plain_json
 
-MAX_SHOWN_LINES = 12
-REMEDY = "Record again, or run without the record."
+from .blotting import Blotter
+
+MAX_BYTES = 256_000_000
+"""A larger file is refused: the record is read as a whole."""
+
+
+def _joined(text: Any) -> Any:
+    is_lines = isinstance(text, list) and all(isinstance(line, str) for line in text)
+    return "\n".join(text) if is_lines else text
+
+
+def _in_lines(text: str) -> str | list[str]:
+    return text.split("\n") if "\n" in text else text
+
+
+Lines = Annotated[str, BeforeValidator(_joined), PlainSerializer(_in_lines)]
+"""Text that stands in the file as a list of its lines, for people and for their diffs."""
 
 
 class _Part(BaseModel):
@@ -40,12 +64,14 @@ class RecordedCall(_Part):
 
     id: str
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, JsonValue]
 
 
 class RecordedReply(_Part):
     """One answer of a model."""
 
+    step: str = ""
+    """Path of the step that asked; empty for planning and for the run as a whole."""
     purpose: str
     key: list[str]
     """The request's `record_key`: prompt and version, query or task, tool ids."""
@@ -54,10 +80,10 @@ class RecordedReply(_Part):
     match: Literal["prompt", "key"] = "prompt"
     """What must be equal: the whole prompt, or the purpose and key alone."""
     prompt_sha256: str
-    prompt: str
+    prompt: Lines
     """The messages as text, for a person and for showing a difference; the hash is what counts."""
-    text: str = ""
-    data: Any = None
+    text: Lines = ""
+    data: JsonValue = None
     tool_calls: list[RecordedCall] = Field(default_factory=list[RecordedCall])
     model: str = ""
     input_tokens: int = 0
@@ -65,38 +91,78 @@ class RecordedReply(_Part):
 
     def as_reply(self, model: str | None) -> ModelReply:
         """Return the reply, which cost nothing this time."""
-        calls = tuple(ToolCall(call.id, call.name, call.arguments) for call in self.tool_calls)
+        calls = tuple(
+            ToolCall(call.id, call.name, dict(call.arguments)) for call in self.tool_calls
+        )
         name = self.model if model is None else model
         return ModelReply(self.text, self.data, calls, name, Usage(calls=0))
 
 
-class RecordedOutput(_Part):
-    """What one call of a tool put out."""
+class RecordedError(_Part):
+    """An error that a tool raised."""
 
+    type: str = Field(max_length=200)
+    """The class's name, e.g. ``ToolHardError``."""
+    message: str
+
+
+class RecordedOutput(_Part):
+    """What one call of a tool came to: an output, questions, or an error."""
+
+    step: str = ""
+    """Path of the step that called it."""
     tool_id: str
-    arguments: dict[str, Any]
-    output: Any
-    """Plain JSON, as the caller wrote the value down."""
+    arguments: dict[str, JsonValue]
+    """As `codecs.encode` writes them, each by itself."""
+    output: JsonValue = None
+    """As `codecs.encode` writes it; plain JSON stands for itself."""
+    summary: str | None = None
+    questions: list[dict[str, JsonValue]] = Field(default_factory=list[dict[str, JsonValue]])
+    """Clarifications as JSON, where it put out these and no output."""
+    error: RecordedError | None = None
+
+
+class RecordedAnswer(_Part):
+    """What was answered to a question while a run waited for it."""
+
+    step: str = ""
+    """Path of the step that asked."""
+    category: str
+    argument: str = ""
+    question: str
+    response: JsonValue = None
+    """As `codecs.encode` writes it."""
 
 
 class Record(_Part):
-    """Answers of models and tools, in the order in which they came."""
+    """Answers of models, tools and people, in the order in which they came."""
 
     format: Literal["portia-nb-record"] = "portia-nb-record"
     version: Literal[1] = 1
     about: str = ""
     replies: list[RecordedReply] = Field(default_factory=list[RecordedReply])
     outputs: list[RecordedOutput] = Field(default_factory=list[RecordedOutput])
+    answers: list[RecordedAnswer] = Field(default_factory=list[RecordedAnswer])
 
     @classmethod
     def load(cls, path: Path) -> Record:
         """Read a record.
 
         Raises:
-            InvalidConfigError: the file can't be read, or isn't a record of this version.
+            InvalidConfigError: the file can't be read, is too large, or isn't a record of this
+                version; the message says where in it.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                message = f"the record {str(path)!r} is not a file"
+            elif found.st_size > MAX_BYTES:
+                message = (
+                    f"the record {str(path)!r} has {found.st_size:,} bytes; "
+                    f"{MAX_BYTES:,} are allowed"
+                )
+            else:
+                return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             message = f"can't read the record {str(path)!r}: {error.strerror}"
         except ValidationError as error:
@@ -111,98 +177,72 @@ class Record(_Part):
         Raises:
             StoreUnwritable: the file can't be written.
         """
-        plain = _blotted(self.model_dump(), [secret for secret in secrets if secret])
-        text = json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, text + "\n")
-        except OSError as error:
-            raise StoreUnwritable(
-                f"can't write the record {str(path)!r}: {error.strerror}; choose another file",
-                path=str(path),
-            ) from error
+        blotter = Blotter(secrets)
+        write_record(path, self.as_text(blotter.json))
 
-    def add_reply(self, request: ModelRequest, reply: ModelReply) -> None:
+    def as_text(self, mend: Callable[[Any], Any] = lambda plain: plain) -> str:
+        """Return the text of the file; `mend` is given its JSON first."""
+        head = {"format": self.format, "version": self.version}
+        plain = mend({**head, **self.model_dump(exclude_defaults=True)})
+        return json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+    def add_reply(self, request: ModelRequest, reply: ModelReply, step: str = "") -> None:
         """Keep what a model answered to `request`."""
-        prompt = prompt_text(request)
-        calls = [
-            RecordedCall(id=c.id, name=c.name, arguments=c.arguments) for c in reply.tool_calls
-        ]
-        self.replies.append(
-            RecordedReply(
-                purpose=request.purpose,
-                key=list(request.record_key),
-                wanted=wanted_by(request),
-                prompt_sha256=_sha256(prompt),
-                prompt=prompt,
-                text=reply.text,
-                data=reply.data,
-                tool_calls=calls,
-                model=reply.model,
-                input_tokens=reply.usage.input_tokens,
-                output_tokens=reply.usage.output_tokens,
-            )
-        )
+        self.replies.append(recorded_reply(request, reply, step, Blotter()))
 
     def add_output(self, tool_id: str, arguments: dict[str, Any], output: Any) -> None:
-        """Keep what a tool put out: `arguments` and `output` are plain JSON."""
+        """Keep what a tool put out: `arguments` and `output` are JSON of `codecs.encode`."""
         self.outputs.append(RecordedOutput(tool_id=tool_id, arguments=arguments, output=output))
 
-    def find_reply(self, request: ModelRequest) -> RecordedReply | None:
-        """Return the answer kept for `request`, or None."""
-        asked = (request.purpose, list(request.record_key), wanted_by(request))
-        sha256 = _sha256(prompt_text(request))
-        near = [kept for kept in self.replies if (kept.purpose, kept.key, kept.wanted) == asked]
-        for reply in near:
-            if reply.prompt_sha256 == sha256:
-                return reply
-        return next((reply for reply in near if reply.match == "key" and request.record_key), None)
 
-    def find_output(self, tool_id: str, arguments: dict[str, Any]) -> RecordedOutput | None:
-        """Return the output kept for this call of a tool, or None."""
-        asked = _canonical(arguments)
-        for output in self.outputs:
-            if output.tool_id == tool_id and _canonical(output.arguments) == asked:
-                return output
-        return None
-
-    def output_of(self, tool_id: str, arguments: dict[str, Any]) -> Any:
-        """Return what the tool put out when it was recorded.
-
-        Raises:
-            RecordDrift: it wasn't called with these arguments.
-        """
-        found = self.find_output(tool_id, arguments)
-        if found is not None:
-            return found.output
-        of_tool = [each for each in self.outputs if each.tool_id == tool_id]
-        if not of_tool:
-            known = ", ".join(sorted({each.tool_id for each in self.outputs})) or "none"
-            raise RecordDrift(
-                f"the record holds no call of {tool_id!r}; it holds calls of: {known}",
-                tool_id=tool_id,
-            )
-        asked = _readable(arguments)
-        nearest = max(
-            (_readable(each.arguments) for each in of_tool),
-            key=lambda kept: difflib.SequenceMatcher(None, kept, asked).quick_ratio(),
-        )
-        raise RecordDrift(
-            f"the record holds no call of {tool_id!r} with these arguments; the nearest differs:\n"
-            f"{difference(nearest, asked)}\n{REMEDY}",
-            tool_id=tool_id,
-        )
+def recorded_reply(
+    request: ModelRequest, reply: ModelReply, step: str, blotter: Blotter
+) -> RecordedReply:
+    """Return a model's answer as a record holds it, without secrets."""
+    prompt = blotter.text(prompt_text(request))
+    calls = [
+        RecordedCall(id=c.id, name=c.name, arguments=blotter.json(to_plain_json(c.arguments)))
+        for c in reply.tool_calls
+    ]
+    return RecordedReply(
+        step=step,
+        purpose=request.purpose,
+        key=blotter.json(list(request.record_key)),
+        wanted=wanted_by(request),
+        prompt_sha256=sha256_of(prompt),
+        prompt=prompt.encode("utf-8", "replace").decode(),
+        text=blotter.text(reply.text),
+        data=blotter.json(to_plain_json(reply.data)),
+        tool_calls=calls,
+        model=reply.model,
+        input_tokens=reply.usage.input_tokens,
+        output_tokens=reply.usage.output_tokens,
+    )
 
 
-def _write_whole(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+def write_record(path: Path, text: str) -> None:
+    """Write the text of a record, whole or not at all.
+
+    Raises:
+        StoreUnwritable: the file can't be written.
+    """
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A record is there to be shared, so it gets the mode of any other file.
+        handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreUnwritable(
+            f"can't write the record {str(path)!r}: {error.strerror}; choose another file",
+            path=str(path),
+        ) from error
 
 
 def wanted_by(request: ModelRequest) -> str:
@@ -220,45 +260,16 @@ def prompt_text(request: ModelRequest) -> str:
     """Return the messages of `request` as text, which is what a record compares."""
     parts: list[str] = []
     for message in request.messages:
-        calls = [f"call {call.name} {_canonical(call.arguments)}" for call in message.tool_calls]
+        calls = [f"call {call.name} {canonical(call.arguments)}" for call in message.tool_calls]
         parts += [f"[{message.role}]", message.content, *calls, *message.images]
     return "\n".join(parts)
 
 
-def _sha256(text: str) -> str:
+def sha256_of(text: str) -> str:
+    """Return the hash under which a record looks a prompt up."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _canonical(value: Any) -> str:
+def canonical(value: Any) -> str:
+    """Return JSON as the one text that equal values share."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _readable(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1)
-
-
-def difference(kept: str, asked: str) -> str:
-    """Return the first lines in which two texts differ."""
-    lines = [
-        line if len(line) <= 200 else line[:199] + "…"
-        for line in difflib.unified_diff(
-            kept.splitlines(), asked.splitlines(), "recorded", "asked", lineterm="", n=0
-        )
-        if not line.startswith("@@")
-    ]
-    more = len(lines) - MAX_SHOWN_LINES
-    return "\n".join(lines[:MAX_SHOWN_LINES] + ([f"… {more} more lines"] if more > 0 else []))
-
-
-def _blotted(value: Any, secrets: list[str]) -> Any:
-    match value:
-        case str():
-            for secret in secrets:
-                value = value.replace(secret, "***")
-            return value
-        case list():
-            return [_blotted(each, secrets) for each in value]
-        case dict():
-            return {_blotted(key, secrets): _blotted(each, secrets) for key, each in value.items()}
-        case _:
-            return value

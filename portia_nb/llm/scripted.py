@@ -14,9 +14,9 @@ from portia_nb.errors import NoModelKey
 from portia_nb.model.language import ModelReply, ModelRequest
 
 from .local_servers import LocalServer, find_local_servers
+from .matching import Matches
 from .presets import PRESETS
 from .records import Record
-from .replay import PlayingModel
 
 SCRIPTED = "scripted"
 
@@ -47,6 +47,7 @@ class ScriptedModel:
         """
         self._provider = provider
         self._records = records
+        self._matches: list[Matches] | None = None
 
     @property
     def name(self) -> str:
@@ -62,11 +63,14 @@ class ScriptedModel:
             NoModelKey: no record holds it. The message says how to set a key, and names the model
                 servers found on this machine.
         """
-        if self._records is None:
-            self._records = shipped_records()
-        for record in self._records:
-            if record.find_reply(request) is not None:
-                return await PlayingModel(record, SCRIPTED).reply(request, on_text=on_text)
+        if self._matches is None:
+            records = shipped_records() if self._records is None else self._records
+            self._matches = [Matches(record) for record in records]
+        for matches in self._matches:
+            if (found := matches.reply(request)) is not None:
+                if on_text is not None and found.text:
+                    on_text(found.text)
+                return found.as_reply(SCRIPTED)
         raise no_key_error(self._provider, await find_local_servers())
 
 

@@ -81,7 +81,9 @@ _ANSWER = Option(
 )
 _ANSWERS = Option(("--answers",), "Answer questions from a JSON file of names and values.", "FILE")
 _BACKGROUND = Option(("--background",), "Give the prompt back at once; the run goes on.")
-_RUNNING = (_OUTPUT, _YES, _ANSWER, _ANSWERS, _BACKGROUND)
+_RECORD = Option(("--record",), "Keep what models, tools and people answer in this file.", "FILE")
+_REPLAY = Option(("--replay",), "Answer from this record: no key, no network, no call.", "FILE")
+_RUNNING = (_OUTPUT, _YES, _ANSWER, _ANSWERS, _BACKGROUND, _RECORD, _REPLAY)
 
 CELL = Command(
     "%%portia",
@@ -102,6 +104,8 @@ CELL = Command(
         _ANSWER,
         _ANSWERS,
         _BACKGROUND,
+        _RECORD,
+        _REPLAY,
     ),
 )
 
@@ -269,6 +273,12 @@ def _one_word(command: Command, rest: list[str]) -> str | None:
 
 def _check(command: Command, values: dict[str, Any]) -> None:
     """Check names, and read ``NAME=VALUE`` pairs in place."""
+    if "record" in values and "replay" in values:
+        raise InvalidOption(
+            f"{_call_of(command)}: --record and --replay exclude each other: a call is either made "
+            "and kept, or answered from a record",
+            option="--replay",
+        )
     output = values.get("output")
     if output is not None and not _is_name(output):
         raise InvalidOption(f"-o {output}: a variable's name is needed", option="-o")

@@ -43,7 +43,7 @@ async def run_cell(face: Face, line: str, body: str, prompts: Prompts, *, serves
         raise InvalidOption(
             "%%portia: there is no goal: write it on the lines below", option="goal"
         )
-    portia = portia_with_model(face.portia(), options.one("model"))
+    portia = portia_as_asked(face.portia(), options)
     start = Start(face, portia, options, prompts)
     try:
         plan = await make_plan(face, portia, options, bound.goal, bound.plan_inputs())
@@ -124,11 +124,18 @@ def _schema(face: Face, name: str | None) -> Any:
     )
 
 
-def portia_with_model(portia: Portia, model: str | None) -> Portia:
-    """Return `portia`, or one like it, with the same store, whose every model is `model`."""
-    if model is None:
-        return portia
-    purposes = ("planning_model", "execution_model", "introspection_model", "summarizer_model")
-    return portia.with_config(
-        default_model=model, llm_provider=None, **dict.fromkeys(purposes, None)
-    )
+def portia_as_asked(portia: Portia, options: Options) -> Portia:
+    """Return `portia`, or one like it, with the same store, as the options want it.
+
+    ``--model`` stands for every model; ``--record`` and ``--replay`` name a record.
+    """
+    changes: dict[str, Any] = {}
+    if (model := options.one("model")) is not None:
+        changes = dict.fromkeys(("llm_provider", *_MODELS)) | {"default_model": model}
+    for setting, other in (("record", "replay"), ("replay", "record")):
+        if (file := options.one(setting)) is not None:
+            changes |= {setting: file, other: None}
+    return portia.with_config(**changes) if changes else portia
+
+
+_MODELS = ("planning_model", "execution_model", "introspection_model", "summarizer_model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arguments import CELL, LINES, Command
@@ -84,6 +85,8 @@ def _values(face: Face, name: str) -> Iterable[str]:
     match name:
         case "tools":
             return (tool.id for tool in face.portia().tools)
+        case "record" | "replay" | "answers":
+            return sorted(path.name for path in Path().glob("*.json"))
         case "output" | "in":
             return _variables(face)
         case _:

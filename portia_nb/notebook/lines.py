@@ -12,7 +12,7 @@ from portia_nb.errors import InvalidOption, PlanRunNotFoundError
 from .arguments import Options, help_on, help_on_lines, nearest, parse_line
 from .asking import Prompts
 from .attending import attend
-from .cell import attend_or_leave
+from .cell import attend_or_leave, portia_as_asked
 from .starting import Start
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ async def run_line(
 
 async def _run(call: Line) -> Any:
     plan = _plan_named(call.face, str(call.options.word))
-    start = Start(call.face, call.face.portia(), call.options, call.prompts)
+    portia = portia_as_asked(call.face.portia(), call.options)
+    start = Start(call.face, portia, call.options, call.prompts)
     attended = await start.run(plan, _inputs_of(call, plan), serves=call.serves)
     return await attend_or_leave(
         call.face, attended, call.options, call.prompts, serves=call.serves
@@ -87,7 +88,8 @@ async def _resume(call: Line) -> Any:
     run_id = _run_named(call.face, call.options.word)
     if live_run(run_id) is not None:
         return await _wait(call)
-    start = Start(call.face, call.face.portia(), call.options, call.prompts)
+    portia = portia_as_asked(call.face.portia(), call.options)
+    start = Start(call.face, portia, call.options, call.prompts)
     attended = start.resume(run_id, None)
     if not isinstance(attended, Attended):
         call.face.say(f"Run {run_id} is complete already.{_unfinished(call)}")

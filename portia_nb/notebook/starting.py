@@ -188,6 +188,8 @@ class Start:
 
     async def _approve(self, plan: Plan, view: LiveView, serves: bool) -> Sequence[AnyEvent]:
         """Ask once whether `plan` may run, where it changes the world; return what is kept."""
+        if self._portia.config.replay is not None:
+            return ()  # no call that changes anything is made
         approval = self._approval = approval_of(self._portia, plan)
         if approval is None:
             return ()

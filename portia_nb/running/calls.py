@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from portia_nb.errors import ApprovalRefused
@@ -124,7 +125,10 @@ class Calls:
                 on_caller=tool.loop == "caller",
             )
 
-        return _result(await self._announced(tool.id, arguments, at, call), tool.id)
+        tape, make = self._ports.tape, call
+        if tape is not None and tape.covers(tool):
+            make = partial(tape.call, tool, tool.id, arguments, at.path, call)
+        return _result(await self._announced(tool.id, arguments, at, make), tool.id)
 
     async def call_function(
         self, function: Callable[..., Any], name: str, arguments: dict[str, Any], at: Attempt
@@ -140,6 +144,9 @@ class Calls:
         if at.side_effect is False:
             # Only reads: its start already says all that a resume needs to know.
             value = await call()
+        elif at.side_effect is True and (tape := self._ports.tape) is not None:
+            taped = partial(tape.call, function, name, arguments, at.path, call)
+            value = await self._announced(name, arguments, at, taped)
         else:
             value = await self._announced(name, arguments, at, call)
         return _result(value, name)
@@ -177,6 +184,8 @@ class Calls:
 
     async def _approve(self, name: str, arguments: dict[str, Any], at: Attempt) -> None:
         """Let a call that changes the world through only where it may be made, exactly as it is."""
+        if (tape := self._ports.tape) is not None and tape.plays:
+            return  # nothing is called
         approve = self._ports.config.approve
         if approve is not None:
             if not await call_hook(approve, self._ports.places, name, dict(arguments)):
@@ -216,7 +225,7 @@ class Calls:
         return hashlib.sha256(f"{self._run.id}\n{at.path}".encode()).hexdigest()[:32]
 
     def _context(self, tool: Tool[Any], at: Attempt) -> ToolRunContext:
-        path = at.path
+        path, tape = at.path, self._ports.tape
         return ToolRunContext(
             config=self._ports.config,
             plan=self._run.plan,
@@ -224,7 +233,7 @@ class Calls:
             end_user=self._ports.end_user,
             clarifications=self.answers(at),
             idempotency_key=self.idempotency_key(at),
-            model=StepModel(self._models, path),
+            model=StepModel(self._models, path, is_taped=tape is None or not tape.covers(tool)),
             attempt=at.number,
             step=path,
             on_text=self._models.streamer(path),

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -69,6 +69,7 @@ class Models:
         path: str,
         *,
         on_text: Callable[[str], None] | None = None,
+        is_taped: bool = True,
     ) -> ModelReply:
         """Ask once, and emit what it cost.
 
@@ -77,10 +78,14 @@ class Models:
             request: what is asked.
             path: the step on whose behalf; ``""`` for the run as a whole.
             on_text: takes the text while it is being written.
+            is_taped: False: a tool asks of which the tape keeps the output.
         """
-        emit = self._ports.emit
+        emit, tape = self._ports.emit, self._ports.tape
         began = time.monotonic()
-        reply = await model.reply(request, on_text=on_text)
+        if tape is None or not is_taped:
+            reply = await model.reply(request, on_text=on_text)
+        else:
+            reply = await tape.ask(model, request, path, on_text)
         emit(
             ModelReplied(path, request.purpose, reply.model, time.monotonic() - began, reply.usage)
         )
@@ -159,10 +164,11 @@ class StepModel:
     itself is asked on the run's, where its connections belong.
     """
 
-    def __init__(self, models: Models, path: str) -> None:
-        """Ask on behalf of the step at `path`."""
+    def __init__(self, models: Models, path: str, *, is_taped: bool = True) -> None:
+        """Ask on behalf of the step at `path`; `is_taped` as in `Models.ask`."""
         self._models = models
         self._path = path
+        self._is_taped = is_taped
         self._home = asyncio.get_running_loop()
 
     @property
@@ -176,10 +182,17 @@ class StepModel:
         """Answer `request`; what is streamed is shown at the step."""
         here = asyncio.get_running_loop()
         if here is self._home:
-            return await self._models.ask(self._find(), request, self._path, on_text=on_text)
+            return await self._ask(request, on_text)
         told = None if on_text is None else partial(_call_there, here, on_text)
-        asked = self._models.ask(self._find(), request, self._path, on_text=told)
+        asked = self._ask(request, told)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, self._home))
+
+    def _ask(
+        self, request: ModelRequest, on_text: Callable[[str], None] | None
+    ) -> Coroutine[Any, Any, ModelReply]:
+        return self._models.ask(
+            self._find(), request, self._path, on_text=on_text, is_taped=self._is_taped
+        )
 
     def _find(self) -> LanguageModel:
         return self._models.find("execution")

@@ -4,17 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from portia_nb.config import Config, Purpose as Purpose
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import AnyEvent
-from portia_nb.model.language import LanguageModel
+from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
 from portia_nb.model.plan import AnyStep
 from portia_nb.tools.base import Tool
 
 from .hooks import ExecutionHooks
 from .places import Places
+
+
+class Tape(Protocol):
+    """Stands between a run and what it calls: keeps what came back, or gives it without a call."""
+
+    @property
+    def plays(self) -> bool:
+        """True: nothing is called, what was kept comes back."""
+        ...
+
+    def covers(self, tool: Tool[Any]) -> bool:
+        """Tell whether what `tool` puts out is kept, and not only what models answer to it."""
+        ...
+
+    async def ask(
+        self,
+        model: LanguageModel,
+        request: ModelRequest,
+        path: str,
+        on_text: Callable[[str], None] | None,
+    ) -> ModelReply:
+        """Return what `model` answers to the step at `path`.
+
+        Raises:
+            RecordDrift: it plays, and doesn't hold this.
+        """
+        ...
+
+    async def call(
+        self,
+        called: Tool[Any] | Callable[..., Any],
+        name: str,
+        arguments: dict[str, Any],
+        path: str,
+        call: Callable[[], Awaitable[Any]],
+    ) -> Any:
+        """Return what `call()` does, on behalf of the step at `path`.
+
+        Args:
+            called: the tool or function.
+            name: the tool's id, or the function's name.
+            arguments: what it is called with.
+            path: the step.
+            call: makes the call.
+
+        Raises:
+            Exception: what the call raised, or had raised.
+            RecordDrift: it plays, and doesn't hold this call.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +87,7 @@ class Ports:
     gate: bool = False
     """True: a call with ``side_effect=True`` is put to a person first, with its exact arguments."""
     end_user: Any = None
+    tape: Tape | None = None
+    """Records the run's calls, or answers them; None: neither."""
     name: str = ""
     """Who runs: host and process."""

@@ -8,6 +8,7 @@ from portia_nb.config import Config
 from portia_nb.errors import (
     ApprovalRefused,
     InvalidPlanRunStateError,
+    RecordDrift,
     StepTimeout,
     ToolHardError,
     ToolSoftError,
@@ -72,7 +73,7 @@ def retry_in_s(rules: Rules, error: BaseException, attempts_left: int) -> float 
     """Return the seconds until the next attempt after `error`; None: there is none."""
     if attempts_left == 0 or not isinstance(error, Exception):
         return None
-    if isinstance(error, ToolHardError | InvalidPlanRunStateError | ApprovalRefused):
+    if isinstance(error, ToolHardError | InvalidPlanRunStateError | ApprovalRefused | RecordDrift):
         return None
     if not rules.eager and not isinstance(error, ToolSoftError):
         return None

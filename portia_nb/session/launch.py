@@ -7,9 +7,9 @@ import contextvars
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import InvalidPlanRunStateError
+from portia_nb.errors import InvalidPlanRunStateError, PlanRunNotFoundError
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.end_user import EndUser
 from portia_nb.model.events import AnyEvent, Recorded, RunCreated
@@ -21,7 +21,7 @@ from portia_nb.planning.inputs import read_plan_run_inputs
 from portia_nb.running.background import background
 from portia_nb.running.places import Places
 from portia_nb.running.ports import Ports
-from portia_nb.storage.store import Hold
+from portia_nb.storage.store import Hold, Store
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
@@ -30,6 +30,9 @@ from .live import Asker, Listener, LiveRun, live_run
 from .log import is_detailed, log_event, set_up_logging
 from .opening import load_further, open_run, refuse_missing_functions
 from .parts import Parts
+
+if TYPE_CHECKING:
+    from .tapes import AnyTape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +63,17 @@ def prepare_run(
 ) -> LiveRun:
     """Return a run of `plan` that only needs to be started; see `Runner.start_run`."""
     user = read_end_user(end_user)
-    run, hold, registry, events = _new_run(
+    run, hold, registry, events, tape = _new_run(
         parts, plan, plan_run_inputs, user, structured_output_schema, tools
     )
-    return _prepare(parts, run, hold, registry, company, end_user=user, first=(*events, *first))
+    first = (*events, *first)
+    return _prepare(parts, run, hold, registry, company, tape, end_user=user, first=first)
 
 
 def create_run(parts: Parts, plan: Plan | PlanUUID | str, inputs: Any, end_user: Any) -> PlanRun:
     """Keep a new run of `plan` that isn't started; on return it is on disk."""
     user = read_end_user(end_user)
-    run, hold, registry, events = _new_run(parts, plan, inputs, user, None, None)
+    run, hold, registry, events, _ = _new_run(parts, plan, inputs, user, None, None)
     try:
         for event in events:
             recorded = Recorded(run.seq + 1, time.time(), run.id, event)
@@ -89,8 +93,8 @@ def _new_run(
     user: EndUser,
     structured_output_schema: Any,
     tools: ToolRegistry | None,
-) -> tuple[Run, Hold, ToolRegistry, Sequence[AnyEvent]]:
-    """Return a new run, the right to write to it, its tools, and the events that it begins with."""
+) -> tuple[Run, Hold, ToolRegistry, Sequence[AnyEvent], AnyTape | None]:
+    """Return a new run, the right to write to it, its tools, its first events, and its tape."""
     set_up_logging(parts.config)
     found = parts.find_plan(plan)
     if structured_output_schema is not None:
@@ -100,11 +104,24 @@ def _new_run(
     parts.check(found, registry)
     inputs = read_plan_run_inputs(plan_run_inputs, found)
     remember(found)
-    run = Run(PlanRunUUID.new(), found)
+    tape = parts.tape()
+    run = Run(_new_run_id(parts.store, tape), found)
     hold = parts.store.create_run(run.id, found, owner=parts.owner())
     user_id, data = end_user_to_json(user)
     created = RunCreated(found.id, inputs, user_id, end_user_data=data)
-    return run, hold, registry, (created, *parts.planning_cost.pop(found.id, ()))
+    return run, hold, registry, (created, *parts.planning_cost.pop(found.id, ())), tape
+
+
+def _new_run_id(store: Store, tape: AnyTape | None) -> PlanRunUUID:
+    """Return an id that no run of `store` has; in a replay it comes from the record."""
+    if tape is None:
+        return PlanRunUUID.new()
+    while True:
+        drawn = PlanRunUUID(tape.draw_id("prun"))
+        try:
+            store.find_run(drawn)
+        except PlanRunNotFoundError:
+            return drawn
 
 
 def prepare_resume(
@@ -130,6 +147,7 @@ def prepare_resume(
             _refuse_open_questions(run)
         refuse_missing_functions(run)
         parts.check(run.plan, registry)
+        tape = parts.tape(goes_on=True)
         hold = parts.store.claim(run_id, owner=parts.owner(), take_over=take_over)
     except BaseException:
         parts.recent.remember(run, registry)
@@ -145,7 +163,7 @@ def prepare_resume(
         parts.store.release(hold)
         return run.snapshot()
     user = kept_end_user(run.end_user, run.end_user_data)
-    return _prepare(parts, run, hold, registry, company, end_user=user)
+    return _prepare(parts, run, hold, registry, company, tape, end_user=user)
 
 
 def _is_complete(run: Run) -> bool:
@@ -173,6 +191,7 @@ def _prepare(
     hold: Hold,
     registry: ToolRegistry,
     company: Company,
+    tape: AnyTape | None,
     *,
     end_user: EndUser,
     first: Sequence[AnyEvent] = (),
@@ -180,6 +199,7 @@ def _prepare(
     context = contextvars.copy_context()
     caller = None if background.is_here else company.caller
     owner = parts.owner()
+    name = f"{owner.host}:{owner.pid}" + ("" if tape is None else tape.note)
 
     def make_ports(live: LiveRun) -> Ports:
         return Ports(
@@ -193,7 +213,8 @@ def _prepare(
             hooks=parts.hooks,
             gate=company.gate,
             end_user=end_user,
-            name=f"{owner.host}:{owner.pid}",
+            tape=tape,
+            name=name,
         )
 
     live = LiveRun(
@@ -208,6 +229,7 @@ def _prepare(
         first=first,
         when_left=lambda: parts.recent.remember(run, registry),
         context=context,
+        tape=tape,
     )
     if company.tell is not None and parts.config.live_view:
         company.tell(live)

@@ -9,10 +9,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import (
     AnyEvent,
@@ -30,6 +33,9 @@ from portia_nb.running.hooks import ClarificationHandler
 from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
 from portia_nb.tools.aside import threads
+
+if TYPE_CHECKING:
+    from .tapes import AnyTape
 
 Listener = Callable[[Run, Recorded], None]
 Asker = Callable[["LiveRun", Clarification], None]
@@ -69,6 +75,7 @@ class LiveRun:
         first: Sequence[AnyEvent] = (),
         when_left: Callable[[], None] = lambda: None,
         context: contextvars.Context | None = None,
+        tape: AnyTape | None = None,
     ) -> None:
         """Prepare; `start` starts it.
 
@@ -84,6 +91,7 @@ class LiveRun:
             first: events to emit before the run starts.
             when_left: called once everything is kept and nothing changes `run` any more.
             context: context variables for the run's code; None: a copy of the starting thread's.
+            tape: records what the run is answered, or answers it.
         """
         self.run = run
         self.done: Future[PlanRun]
@@ -100,6 +108,12 @@ class LiveRun:
         self._executor = Executor(run, make_ports(self))
         self._when_left = when_left
         self._context = context
+        self._tape = tape
+        self._now: Callable[[], float] = time.time
+        if tape is not None:
+            self._listeners = (*self._listeners, tape.hear)
+            if tape.plays:  # in a replay nothing takes time that tells anything
+                self._now = partial(float, time.time())
         self._is_started = False
         self._has_ended = False
         self._endings: tuple[Callable[[], None], ...] = ()
@@ -180,6 +194,8 @@ class LiveRun:
                 self.emit(event)
             await self._executor.execute()
             self._has_ended = True
+            if self._tape is not None:
+                await self._tape.kept()
             self._when_left()
             return self.run.snapshot()
         finally:
@@ -203,7 +219,7 @@ class LiveRun:
         if isinstance(event, _TELLS_OF_ERRORS) and event.error is not None:
             event = without_secrets(event, self._secrets())
         seq = 0 if event.passing else self.run.seq + 1
-        recorded = Recorded(seq, time.time(), self.run.id, event)
+        recorded = Recorded(seq, self._now(), self.run.id, event)
         if seq:
             self._store.append(self._hold, recorded)
         self.run.apply(recorded)
@@ -220,6 +236,8 @@ class LiveRun:
 
     def ask(self, clarification: Clarification) -> bool:
         """Hand a question to whoever answers; False: there is nobody."""
+        if self._tape is not None and self._answer_from(self._tape, clarification):
+            return True
         if self._asker is not None:
             self._asker(self, clarification)
             return True
@@ -239,6 +257,16 @@ class LiveRun:
         _handling.add(task)
         task.add_done_callback(_handling.discard)
         return True
+
+    def _answer_from(self, tape: AnyTape, asked: Clarification) -> bool:
+        """Answer a question as it was when it was recorded; False: the record holds no answer."""
+        found = tape.answer_to(asked)
+        if found is None:
+            return False
+        with suppress(ValueError):  # no answer at all, or none that the question allows
+            self.answer(asked.id, codecs.decode(found.response), "record")
+            return True
+        return False
 
     def _resolved(self, clarification: Clarification, response: Any) -> None:
         self.answer(clarification.id, response, "handler")

@@ -83,6 +83,14 @@ def classes_of(plan: Plan) -> dict[str, Any]:
     return found
 
 
+def declared_classes(function: Any, *more: Any) -> dict[str, Any]:
+    """Return, by name, the classes in what a function declares, and in the types `more`."""
+    found: dict[str, Any] = {}
+    for hint in (*_hints_of(function), *more):
+        _add_classes(hint, found)
+    return found
+
+
 def _hints_of(function: Any) -> Iterator[Any]:
     """Yield the types that a function declares, written as text or not, where they can be found."""
     names = getattr(function, "__globals__", {})

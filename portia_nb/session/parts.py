@@ -28,6 +28,8 @@ from .recent import Recent
 if TYPE_CHECKING:
     from portia_nb.llm.choice import Models
 
+    from .tapes import AnyTape
+
 
 class Parts:
     """The parts of one `Portia`; store and models are opened at first use, from any thread."""
@@ -65,8 +67,20 @@ class Parts:
         with self._lock:
             self._store = store
 
+    def share(self, other: Parts) -> None:
+        """Use the store of `other`, and what it knows of recent runs and plans."""
+        self.keep_in(other.store)
+        self.recent, self.planning_cost = other.recent, other.planning_cost
+
     def model(self, purpose: Purpose, override: Any = None) -> LanguageModel:
-        """Return the model for `purpose`, or the one that `override` is or names."""
+        """Return the model for `purpose`, or the one that `override` is or names.
+
+        In a replay it is the record, whatever is named: no provider need be known.
+        """
+        if self.config.replay is not None:
+            from .tapes import open_player
+
+            return open_player(self.config).model
         with self._lock:
             if self._models is None:
                 from portia_nb.llm.choice import Models
@@ -78,6 +92,22 @@ class Parts:
         if override is not None:
             return models.named(override, purpose)
         return models.for_purpose(purpose)
+
+    def tape(self, *, goes_on: bool = False) -> AnyTape | None:
+        """Return what records or replays one run or plan, where the settings ask for it.
+
+        Args:
+            goes_on: True: for a run that goes on.
+
+        Raises:
+            InvalidConfigError: the record can't be read, or its place is taken by something else.
+            StoreUnwritable: the record can't be written.
+        """
+        if self.config.record is None and self.config.replay is None:
+            return None
+        from .tapes import open_tape
+
+        return open_tape(self.config, goes_on=goes_on)
 
     def offered(self, tools: Any) -> ToolRegistry:
         """Return the tools that a caller names, by id or as tools; None: all of them.
@@ -145,5 +175,9 @@ def _hang_up(models: Models, loop: asyncio.AbstractEventLoop) -> None:
 
 def _registry(tools: ToolRegistry | Sequence[Any] | None, config: Config) -> ToolRegistry:
     if tools is None:
+        if config.replay is not None:
+            from .tapes import open_player
+
+            return DefaultToolRegistry(config, keyed=open_player(config).names())
         return DefaultToolRegistry(config)
     return tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)

@@ -57,15 +57,22 @@ class Planning:
             if cached is not None:
                 return cached
         self._began = time.monotonic()
-        made = await make_plan(
-            self.query,
-            offered,
-            model=parts.model("planning"),
-            example_plans=self._examples(offered),
-            plan_inputs=self.plan_inputs or (),
-            schema=self.structured_output_schema,
-            on_reply=self._count,
-        )
+        model, tape = parts.model("planning"), parts.tape()
+        try:
+            made = await make_plan(
+                self.query,
+                offered,
+                model=model if tape is None else tape.planner(model),
+                example_plans=self._examples(offered),
+                plan_inputs=self.plan_inputs or (),
+                schema=self.structured_output_schema,
+                on_reply=self._count,
+            )
+        finally:
+            if tape is not None:
+                await tape.kept()
+        if tape is not None:
+            made = made.model_copy(update={"id": PlanUUID(tape.draw_id("plan"))})
         parts.store.save_plan(made)
         parts.planning_cost[made.id] = self.cost
         remember(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from portia_nb.config import Config
@@ -81,8 +82,50 @@ class Runner:
         """
         config = self.config.changed(**changes)
         other = type(self)(config, self.tools, self.execution_hooks)
-        other._parts.keep_in(self.store)
+        other._parts.share(self._parts)
         return other
+
+    def recording(self, path: str | Path) -> Self:
+        """Return one like this that keeps in a file what models, tools and people answer.
+
+        The file is JSON, made to be read, shared and kept beside a notebook: keys and passwords are
+        blotted out of it. The first run in a process begins it anew, later ones add to it. Kept are
+        the answers of models, what tools put out or raise, functions of ``side_effect=True``
+        likewise, and answers to questions; other functions run again in a replay.
+
+        Args:
+            path: the file; the same as ``Config(record=path)``.
+
+        Raises:
+            InvalidConfigError: when something runs: the file is there and is no record.
+        """
+        return self.with_config(record=path, replay=None)
+
+    def replaying(self, path: str | Path) -> Self:
+        """Return one like this that answers from a file of `recording`, without key or network.
+
+        No model is asked and no tool called, so nothing is approved either. Calls are matched by
+        what they say: prompts, tools and arguments. A call that the file doesn't hold fails with
+        `RecordDrift`, which shows the nearest that it holds. Ids of runs and plans come from the
+        record, and its clock stands still: a notebook that is run twice like this is the same.
+
+        Args:
+            path: the file; the same as ``Config(replay=path)``.
+
+        Raises:
+            InvalidConfigError: when something runs: the file can't be read, or is no record.
+        """
+        return self.with_config(replay=path, record=None)
+
+    def unused_calls(self) -> tuple[str, ...]:
+        """Return what a replay has not asked its record for so far, a short text each.
+
+        >>> from portia_nb import Portia
+        >>> Portia(Config(store="memory"), tools=[]).unused_calls()
+        ()
+        """
+        tape = None if self.config.replay is None else self._parts.tape()
+        return () if tape is None else tape.unused()
 
     async def stream(
         self, plan: Plan | PlanUUID | str, plan_run_inputs: Any = None, end_user: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,6 +32,33 @@ def variable_of(setting: str) -> str | None:
         return None
     known = KEYS.get(setting) or _OTHER_VARIABLES.get(setting)
     return known or f"PORTIA_{setting.upper()}"
+
+
+def secrets_around() -> tuple[str, ...]:
+    """Return what looks like a key or a password in the environment and the nearest ``.env``.
+
+    A variable counts by its name, such as ``GITHUB_TOKEN`` or ``DB_PASSWORD``, and where its value
+    can't be a plain word or a path; `Config.secrets` holds the keys that portia_nb itself uses.
+    """
+    from dotenv import dotenv_values, find_dotenv
+
+    path = find_dotenv(usecwd=True)
+    found = [*(dotenv_values(path) if path else {}).items(), *os.environ.items()]
+    return tuple(
+        value
+        for name, value in found
+        if value is not None
+        and _SECRET_NAME.search(name)
+        and len(value) >= _SECRET_CHARS
+        and (len(value) >= 2 * _SECRET_CHARS or not value.isalpha())
+        and not value.startswith(("/", "~"))  # where a key is kept
+    )
+
+
+_SECRET_NAME = re.compile(
+    r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTH)$", re.IGNORECASE
+)
+_SECRET_CHARS = 8
 
 
 def read_environment(settings: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -196,11 +196,15 @@ class DefaultToolRegistry(ToolRegistry):
     A tool that needs a key is here where the key is set: no plan is made with what can't work.
     """
 
-    def __init__(self, config: Config | None = None) -> None:
+    def __init__(
+        self, config: Config | None = None, *, keyed: Collection[str] | None = None
+    ) -> None:
         """Choose the tools.
 
         Args:
             config: whose keys count; None: `Config.from_default`.
+            keyed: the ids of tools that need a key and are here whether it is set or not, while
+                others that need one aren't; None: as the keys say.
         """
         from .examples import default_tools
 
@@ -208,7 +212,8 @@ class DefaultToolRegistry(ToolRegistry):
         super().__init__(
             tool
             for tool in default_tools()
-            if (needed := getattr(tool, "key_setting", None)) is None or known.key(needed)
+            if (needed := getattr(tool, "key_setting", None)) is None
+            or (known.key(needed) if keyed is None else tool.id in keyed)
         )
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from portia_nb.errors import InvalidConfigError, NoModelKey, RecordDrift, StoreUnwritable
+from portia_nb.llm.matching import Matches
 from portia_nb.llm.records import Record
 from portia_nb.llm.replay import PlayingModel, RecordingModel
 from portia_nb.llm.scripted import ScriptedModel, shipped_records
@@ -85,11 +86,14 @@ def test_tool_outputs_are_found_by_their_arguments_and_drift_shows_the_nearest()
     record = Record()
     record.add_output("search_tool", {"query": "amazon", "n": 3}, "52%")
     record.add_output("search_tool", {"query": "google", "n": 3}, "35%")
-    assert record.output_of("search_tool", {"n": 3, "query": "google"}) == "35%"
-    with pytest.raises(RecordDrift, match=r'-.*"google"\n\+.*"googol"'):
-        record.output_of("search_tool", {"n": 3, "query": "googol"})
-    with pytest.raises(RecordDrift, match="it holds calls of: search_tool"):
-        record.output_of("weather_tool", {})
+    matches = Matches(record)
+    found = matches.output("search_tool", {"n": 3, "query": "google"})
+    assert found is not None and found.output == "35%"
+    assert matches.output("search_tool", {"n": 3, "query": "googol"}) is None
+    drift = str(matches.no_output("search_tool", {"n": 3, "query": "googol"}))
+    assert '-  "query": "google"\n+ "query": "googol"'.replace("-  ", "- ") in drift
+    assert "it holds calls of: search_tool" in str(matches.no_output("weather_tool", {}))
+    assert matches.unused() == ("call of search_tool outside of steps",)
 
 
 BROKEN = {
