@@ -14,7 +14,7 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, Run
 from portia_nb.running.hooks import ExecutionHooks
 from portia_nb.storage.store import Store
-from portia_nb.tools.registry import ToolRegistry
+from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
 
 from . import launch
 from .launch import Company
@@ -81,7 +81,10 @@ class Runner:
             InvalidConfigError: a name that isn't a setting, or a value that can't be used.
         """
         config = self.config.changed(**changes)
-        other = type(self)(config, self.tools, self.execution_hooks)
+        # In a replay the default tools are those that were there when it was recorded.
+        is_default = type(self.tools) is DefaultToolRegistry and config.replay is not None
+        tools = None if is_default else self.tools
+        other = type(self)(config, tools, self.execution_hooks)
         other._parts.share(self._parts)
         return other
 
