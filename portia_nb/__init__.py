@@ -77,6 +77,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tools.base": ("Tool",),
     "tools.context": ("ToolRunContext",),
     "tools.decorator": ("tool",),
+    "tools.program": ("ProgramResult", "arun_program", "run_program"),
     "tools.registry": (
         "DefaultToolRegistry",
         "InMemoryToolRegistry",
@@ -347,6 +348,11 @@ if TYPE_CHECKING:
     )
     from portia_nb.tools.mcp.registry import (
         McpToolRegistry as McpToolRegistry,
+    )
+    from portia_nb.tools.program import (
+        ProgramResult as ProgramResult,
+        arun_program as arun_program,
+        run_program as run_program,
     )
     from portia_nb.tools.registry import (
         DefaultToolRegistry as DefaultToolRegistry,

@@ -28,6 +28,7 @@ from portia_nb.model.events import (
 )
 from portia_nb.model.plan import AnyStep, InvokeToolStep, SingleToolAgentStep
 from portia_nb.model.run import Run
+from portia_nb.tools.aside import LeftAlone
 
 from .asked import Asked
 from .attempt import Asking, Attempt, Inside, Result, Skipped
@@ -40,7 +41,7 @@ from .models import Models
 from .performer import Performer
 from .ports import Ports
 from .recovery import recover
-from .rules import Rules, retry_in_s, rules_of, timed_out
+from .rules import LEFT_ALONE, STUCK, Rules, retry_in_s, rules_of, timed_out
 from .watch import watch
 
 CLEAN_UP_S = 10.0
@@ -345,7 +346,8 @@ class Executor:
         if self._stopping is not None or left_alone or task.cancelling():
             raise asyncio.CancelledError from raised
         if time_was_up:
-            error = timed_out(at.path, rules)
+            goes_on = isinstance(raised, LeftAlone)
+            error = timed_out(at.path, rules, *((LEFT_ALONE,) if goes_on else ()))
             error.__cause__ = raised
             return error
         # Nobody stopped this step: its own code raised the error.
@@ -359,7 +361,7 @@ class Executor:
         del self._tasks[name]
         node, number = self._frames.nodes[name], self._run.record(name).attempt
         at = Attempt(node.step, name, node.index, number, None, node.scope)
-        self._step_failed(at, timed_out(name, node.rules, stuck=True), None)
+        self._step_failed(at, timed_out(name, node.rules, STUCK), None)
         self._advance()
 
     async def _raise_questions(self, at: Attempt, asking: Asking) -> None:

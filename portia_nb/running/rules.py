@@ -80,12 +80,17 @@ def retry_in_s(rules: Rules, error: BaseException, attempts_left: int) -> float 
     return min(FIRST_RETRY_S * 2 ** (rules.tries - 1 - attempts_left), LONGEST_RETRY_S)
 
 
-def timed_out(path: str, rules: Rules, *, stuck: bool = False) -> StepTimeout:
-    """Return the error of a step whose time was up; `stuck`: it did not heed its cancellation."""
-    how = "does not stop, and is left to itself" if stuck else "was stopped"
+def timed_out(path: str, rules: Rules, how: str = "was stopped") -> StepTimeout:
+    """Return the error of a step whose time was up; `how` says what became of it."""
     return StepTimeout(
         f"step {path!r} took longer than {rules.timeout_s:g} s and {how}: give it more time "
         "with timeout_s=, or find out what it waits for",
         step=path,
         timeout_s=rules.timeout_s,
     )
+
+
+STUCK = "does not stop, and is left to itself"
+"""Of a coroutine that did not heed its cancellation."""
+LEFT_ALONE = "its thread can't be stopped, so it goes on by itself and what it returns is dropped"
+"""Of a plain function."""

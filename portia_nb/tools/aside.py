@@ -12,11 +12,16 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _IDLE_S = 30.0
+
+
+class LeftAlone(asyncio.CancelledError):
+    """A call on a thread was given up, and the thread goes on: Python can't end one."""
 
 
 class CallEnded(RuntimeError):
@@ -49,6 +54,71 @@ def as_exception(error: BaseException, name: str) -> Exception:
     return made
 
 
+class _Call:
+    """One call on a thread: whether it goes on, and what ends it early."""
+
+    __slots__ = ("_ends", "_is_given_up", "_lock", "_state", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+        self._ends: list[Callable[[], object]] = []
+        self._is_given_up = False
+        self._state = "new"
+
+    def begin(self) -> bool:
+        with self._lock:
+            if self._is_given_up:
+                return False
+            self._state = "under way"
+            return True
+
+    def end(self) -> None:
+        self._state = "ended"
+
+    def give_up(self) -> bool:
+        """Return whether it goes on all the same."""
+        with self._lock:
+            self._is_given_up = True
+            ends = self._ends[:]
+            goes_on = self._state == "under way" and not ends
+        for end in ends:
+            end()
+        return goes_on
+
+    def add(self, end: Callable[[], object]) -> None:
+        with self._lock:
+            self._ends.append(end)
+            is_late = self._is_given_up
+        if is_late:
+            end()
+
+    def remove(self, end: Callable[[], object]) -> None:
+        with self._lock, suppress(ValueError):
+            self._ends.remove(end)
+
+
+_current: contextvars.ContextVar[_Call | None] = contextvars.ContextVar(
+    "portia_nb_call_aside", default=None
+)
+
+
+def at_giving_up(end: Callable[[], object]) -> Callable[[], None]:
+    """Let `end()` be called when nobody waits any more for the call that this thread makes.
+
+    Args:
+        end: makes the call return soon; called once, on another thread, and must be quick.
+
+    Returns:
+        A function that takes `end` back, to be called when there is nothing to end any more.
+    """
+    call = _current.get()
+    if call is None:
+        return lambda: None
+    call.add(end)
+    return lambda: call.remove(end)
+
+
 class DaemonThreads:
     """Threads that are made when needed, kept for a while, and never waited for.
 
@@ -66,6 +136,12 @@ class DaemonThreads:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
+        self._left_alone: set[_Call] = set()
+
+    def left_alone(self) -> list[str]:
+        """Return the names of calls that were given up and whose threads still go on."""
+        with self._lock:
+            return [call.name for call in self._left_alone]
 
     async def call(
         self,
@@ -76,7 +152,8 @@ class DaemonThreads:
     ) -> R:
         """Call `function` on a thread and return what it returns.
 
-        On cancellation the wait ends at once and the thread is left to itself.
+        On cancellation the wait ends at once. What the function has put under `at_giving_up` is
+        called; where there is nothing, the thread is left to itself.
 
         Args:
             function: called once, without arguments.
@@ -86,10 +163,12 @@ class DaemonThreads:
         Raises:
             Exception: whatever it raises. What would end the loop or a coroutine instead of being
                 raised (`SystemExit`, `StopIteration`) is the cause of a `CallEnded`.
+            LeftAlone: this was cancelled, and the thread goes on.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[R] = loop.create_future()
         seen = contextvars.copy_context() if context is None else context.copy()
+        made = _Call(name)
 
         def settle(value: Any, error: Exception | None) -> None:
             if done.done():
@@ -100,21 +179,35 @@ class DaemonThreads:
                 done.set_exception(error)
 
         def work() -> None:
-            if done.cancelled():
+            if not made.begin():
                 return  # given up before it began: it must not begin now
             value: Any = None
             error: Exception | None = None
+            seen.run(_current.set, made)
             try:
                 value = seen.run(function)
             except BaseException as raised:
                 error = as_exception(raised, name)
+            made.end()
+            if self._left_alone:
+                with self._lock:
+                    self._left_alone.discard(made)
             try:
                 loop.call_soon_threadsafe(settle, value, error)
             except RuntimeError:
                 return  # the loop is closed: nobody waits any more
 
         self._worker().work.put(work)
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            with self._lock:
+                goes_on = made.give_up()
+                if goes_on:
+                    self._left_alone.add(made)
+            if goes_on:
+                raise LeftAlone(name) from None
+            raise
 
     def rest(self, worker: _Worker) -> None:
         """Take back a worker that has done its work."""
