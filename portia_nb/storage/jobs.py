@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import StorageError, StoreDamaged
 from portia_nb.model import codecs
@@ -24,6 +24,9 @@ from .refusals import done_twice, held_elsewhere, no_run, out_of_order, run_id_t
 from .rows import EventRow, checksum
 from .states import state_after
 from .store import Hold, RunRow
+
+if TYPE_CHECKING:
+    from .importing import ReadRun
 
 # -- plans ---------------------------------------------------------------------------------------
 
@@ -59,17 +62,30 @@ def read_plan(row: tuple[Any, ...], path: Path) -> Plan:
     Raises:
         StoreDamaged: it isn't what was written.
     """
-    plan_id, plan_hash, body, found = row
+    check_plan_row(row, path)
     try:
-        if found != checksum(plan_id, plan_hash, body):
-            raise ValueError("its checksum doesn't fit")
-        return Plan.model_validate(codecs.loads(body))
+        return Plan.model_validate(codecs.loads(row[2]))
     except (ValueError, TypeError) as error:
-        raise StoreDamaged(
-            f"{path}: plan {plan_id} can't be read: {error}. {how_to_go_on(path)}",
-            path=path,
-            plan_id=plan_id,
-        ) from error
+        raise _damaged_plan(row[0], error, path) from error
+
+
+def check_plan_row(row: tuple[Any, ...], path: Path) -> None:
+    """Check that the row ``(id, hash, body, checksum)`` of a plan is as it was written.
+
+    Raises:
+        StoreDamaged: it isn't.
+    """
+    plan_id, plan_hash, body, found = row
+    if found != checksum(plan_id, plan_hash, body):
+        raise _damaged_plan(plan_id, "its checksum doesn't fit", path)
+
+
+def _damaged_plan(plan_id: str, why: object, path: Path) -> StoreDamaged:
+    return StoreDamaged(
+        f"{path}: plan {plan_id} can't be read: {why}. {how_to_go_on(path)}",
+        path=path,
+        plan_id=plan_id,
+    )
 
 
 # -- owning --------------------------------------------------------------------------------------
@@ -208,7 +224,9 @@ def append(
         # Again, under the lock: another process may have just deleted an equal value's file.
         write_blobs(row)
         connection.executemany(
-            "INSERT INTO blob (sha256, run, seq) SELECT ?, number, ? FROM run WHERE id = ?",
+            # Two fields of one event may have the same value.
+            "INSERT OR IGNORE INTO blob (sha256, run, seq)"
+            " SELECT ?, number, ? FROM run WHERE id = ?",
             [(sha256, row.seq, hold.run_id) for sha256, _ in row.blobs],
         )
 
@@ -272,10 +290,69 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
     )
 
 
-def delete_run(run_id: str, where: str, connection: sqlite3.Connection) -> list[str]:
+def add_run(
+    run: ReadRun,
+    rows: list[EventRow],
+    write_blobs: Callable[[EventRow], None],
+    connection: sqlite3.Connection,
+) -> bool:
+    """Add a run that was kept elsewhere, owned by nobody; False: it is here already, the same.
+
+    Its outputs don't go into the cache: no step should take over what a stranger's file says.
+
+    Raises:
+        StorageError: another run, or other events of it, are here under its id.
+    """
+    found = connection.execute("SELECT number FROM run WHERE id = ?", (run.run_id,)).fetchone()
+    if found is not None:
+        here = connection.execute(
+            "SELECT checksum FROM event WHERE run = ? ORDER BY seq", found
+        ).fetchall()
+        if here == [(row.checksum,) for row in rows]:
+            return False
+        raise StorageError(f"run {run.run_id} is here already, with other events")
+    save_plan(run.plan, connection)
+    first = run.recorded[0].event if run.recorded else None
+    forked_from = first.forked_from if type(first) is RunCreated else None
+    connection.execute(
+        "INSERT INTO run (id, plan_id, plan_hash, state, created_at, fence, last_seq, forked_from)"
+        " VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
+        (
+            run.run_id,
+            str(run.plan.id),
+            run.plan.content_hash(),
+            run.state_so_far.state.value,
+            run.created_at,
+            len(rows),
+            None if forked_from is None else _storable(forked_from),
+        ),
+    )
+    (number,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+    connection.executemany(
+        "INSERT INTO event (run, seq, at, kind, path, fence, body, checksum)"
+        " VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
+        [(number, r.seq, r.at, r.kind, r.path, r.body, r.checksum) for r in rows],
+    )
+    for row in rows:
+        write_blobs(row)
+        _name_blobs(row, number, connection)
+    return True
+
+
+def _name_blobs(row: EventRow, number: int, connection: sqlite3.Connection) -> None:
+    connection.executemany(
+        # Two fields of one event may have the same value.
+        "INSERT OR IGNORE INTO blob (sha256, run, seq) VALUES (?, ?, ?)",
+        [(sha256, number, row.seq) for sha256, _ in row.blobs],
+    )
+
+
+def delete_run(run_id: str, force: bool, where: str, connection: sqlite3.Connection) -> list[str]:
     """Delete a run and what only it uses; return the names of large values that may be unused."""
+    # What is deleted is overwritten: to forget means that nobody can read it out of the file.
+    connection.execute("PRAGMA secure_delete=ON")
     number, _, holder, since = _holder(run_id, where, connection)
-    if holder is not None and is_alive(holder):
+    if holder is not None and not force and is_alive(holder):
         raise held_elsewhere(run_id, holder, since)
     named = connection.execute("SELECT DISTINCT sha256 FROM blob WHERE run = ?", (number,))
     names = [sha256 for (sha256,) in named]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import StorageError, StoreDamaged, StoreLocked
 from portia_nb.model.events import Recorded
@@ -23,12 +25,18 @@ from .faults import how_to_go_on
 from .owner import Owner
 from .place import make_folder
 from .refusals import no_plan, no_run, out_of_order
-from .rows import EventRow, pack, unpack
+from .rows import EventRow, pack, row_of, unpack
 from .store import Hold, PlanRow, RunRow
 from .writer import Job, Work, Writer
 
+if TYPE_CHECKING:
+    from .contents import Contents
+    from .importing import ReadRun
+    from .reports import CheckReport, ExportReport, ImportReport, PruneReport, VacuumReport
+
 _CALL_TIMEOUT_S = 30.0
 _EXIT_TIMEOUT_S = 5.0
+_ALL = 2**62
 
 
 # Module state, since a process may have several stores on one file: holds that it has given up and
@@ -230,11 +238,106 @@ class JournalStore:
             raise no_run(run_id, f"in {self.path}")
         return rows[0]
 
-    def delete_run(self, run_id: str) -> None:
-        """Delete a run, as `Store.delete_run` promises."""
-        unused = self._call(partial(jobs.delete_run, str(run_id), f"in {self.path}"))
+    def delete_run(self, run_id: str, *, force: bool = False) -> None:
+        """Delete a run, as `Store.delete_run` promises; nothing of it can be read any more."""
+        self._delete(str(run_id), force)
+        schema.scrub(self.path)
+
+    def _delete(self, run_id: str, force: bool) -> None:
+        unused = self._call(partial(jobs.delete_run, run_id, force, f"in {self.path}"))
         if unused:
             self._call(partial(jobs.delete_blobs, unused, self._blobs))
+
+    # -- upkeep -------------------------------------------------------------------------------
+
+    def check(self) -> CheckReport:
+        """Report what isn't as it was written, as `Store.check` promises; makes no store."""
+        from .checking import check_journal
+        from .reports import CheckReport
+
+        if not self.path.exists():
+            return CheckReport(str(self.path))
+        if self._is_open:
+            self._catch_up()
+        return check_journal(self.path, self._blobs)
+
+    def vacuum(self) -> VacuumReport:
+        """Give free space back, as `Store.vacuum` promises."""
+        from .vacuum import vacuum_journal
+
+        runs = self.find_runs(limit=_ALL)
+        # Its connection is another one's: SQLite rewrites a file while no other transaction is on.
+        self._writer.close(_CALL_TIMEOUT_S)
+        return vacuum_journal(self.path, self._blobs, runs)
+
+    def prune(
+        self,
+        older_than: str | timedelta,
+        *,
+        states: Collection[PlanRunState | str] | None = None,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> PruneReport:
+        """Delete old runs, as `Store.prune` promises."""
+        from .pruning import prune
+
+        report = prune(
+            self.find_runs(limit=_ALL),
+            self._delete,
+            older_than=older_than,
+            states=states,
+            dry_run=dry_run,
+            force=force,
+        )
+        if report.runs and not dry_run:
+            schema.scrub(self.path)
+        return report
+
+    def export_to(
+        self,
+        target: Path | str,
+        *,
+        run_ids: Sequence[str] | None = None,
+        salvage: bool = False,
+        overwrite: bool = False,
+    ) -> ExportReport:
+        """Write plans and runs to files, as `Store.export_to` promises."""
+        from .export import export
+
+        with self._contents(run_ids, salvage) as contents:
+            return export(contents, Path(target), overwrite=overwrite)
+
+    def export_lines(
+        self, *, run_ids: Sequence[str] | None = None, salvage: bool = False
+    ) -> Iterator[str]:
+        """Yield plans and runs as lines, as `Store.export_lines` promises."""
+        from .export import Export
+
+        with self._contents(run_ids, salvage) as contents:
+            yield from Export(contents).lines()
+
+    @contextlib.contextmanager
+    def _contents(self, run_ids: Sequence[str] | None, salvage: bool) -> Generator[Contents]:
+        from .contents import of_journal
+        from .salvage import salvage as salvaged
+
+        if salvage:
+            found = salvaged(self.path, self._blobs)
+            yield found if run_ids is None else found.only(run_ids)
+            return
+        self._catch_up()
+        with schema.reading(self.path) as connection:
+            yield of_journal(connection, self.path, self._blobs, run_ids)
+
+    def import_from(self, source: Path | str) -> ImportReport:
+        """Add what was exported, as `Store.import_from` promises."""
+        from .importing import Import
+
+        return Import(self.save_plan, self._add_run).take(Path(source))
+
+    def _add_run(self, run: ReadRun) -> bool:
+        rows = [row_of(run.run_id, *kept) for kept in run.events]
+        return self._call(partial(jobs.add_run, run, rows, self._write_blobs))
 
     # -- opening and closing ------------------------------------------------------------------
 

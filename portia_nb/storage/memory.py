@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import PlanRunNotFoundError, StorageError
-from portia_nb.model.events import (
-    ClarificationRaised,
-    ClarificationResolved,
-    Recorded,
-    RunCreated,
-    StepDone,
-)
+from portia_nb.model.events import Recorded, RunCreated, StepDone, event_to_json
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
 from .owner import Owner, is_alive
 from .refusals import done_twice, held_elsewhere, no_plan, no_run, out_of_order, run_id_taken, stale
-from .states import state_after
+from .states import StateSoFar
 from .store import Hold, PlanRow, RunRow
+
+if TYPE_CHECKING:
+    from .contents import Contents
+    from .importing import ReadRun
+    from .reports import CheckReport, ExportReport, ImportReport, PruneReport, VacuumReport
 
 
 class _Run:
@@ -34,23 +35,25 @@ class _Run:
         "fence",
         "forked_from",
         "held_since",
-        "open_questions",
         "owner",
         "plan",
-        "state",
+        "state_so_far",
     )
 
-    def __init__(self, plan: Plan, owner: Owner) -> None:
+    def __init__(self, plan: Plan, owner: Owner | None) -> None:
         self.plan = plan
         self.events: list[Recorded] = []
         self.done: set[str] = set()
-        self.open_questions = 0
-        self.state = PlanRunState.NOT_STARTED
+        self.state_so_far = StateSoFar()
         self.fence = 1
         self.owner: Owner | None = owner
         self.created_at = time.time()
         self.held_since: float | None = self.created_at
         self.forked_from: str | None = None
+
+    @property
+    def state(self) -> PlanRunState:
+        return self.state_so_far.state
 
 
 class MemoryStore:
@@ -140,15 +143,7 @@ class MemoryStore:
         elif type(event) is RunCreated:
             run.forked_from = event.forked_from
         run.events.append(recorded)
-        state = state_after(event)
-        if state is not None:
-            run.state = state
-        elif type(event) is ClarificationRaised:
-            run.open_questions += 1
-        elif type(event) is ClarificationResolved:
-            run.open_questions -= 1
-            if run.open_questions <= 0 and run.state is PlanRunState.NEED_CLARIFICATION:
-                run.state = PlanRunState.READY_TO_RESUME
+        run.state_so_far.add(event)
 
     async def kept(self, hold: Hold) -> None:
         """Return at once, or raise what went wrong, as `Store.kept` promises."""
@@ -205,11 +200,11 @@ class MemoryStore:
             ]
         return rows[:limit]
 
-    def delete_run(self, run_id: str) -> None:
+    def delete_run(self, run_id: str, *, force: bool = False) -> None:
         """Delete a run, as `Store.delete_run` promises."""
         with self._lock:
             run = self._run(run_id)
-            if run.owner is not None and is_alive(run.owner):
+            if run.owner is not None and not force and is_alive(run.owner):
                 raise held_elsewhere(run_id, run.owner, run.held_since)
             del self._runs[run_id]
             self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
@@ -217,6 +212,112 @@ class MemoryStore:
             others = ((str(r.plan.id), r.plan.content_hash()) for r in self._runs.values())
             if key not in others:
                 self._plans.pop(key, None)
+
+    # -- upkeep -------------------------------------------------------------------------------
+
+    def check(self) -> CheckReport:
+        """Count what is here: memory has no damage that could be seen."""
+        from .reports import CheckReport
+
+        with self._lock:
+            events = sum(len(run.events) for run in self._runs.values())
+            return CheckReport("memory", len(self._plans), len(self._runs), events)
+
+    def vacuum(self) -> VacuumReport:
+        """Do nothing: memory is given back as objects go."""
+        from .reports import VacuumReport
+
+        return VacuumReport(0, 0)
+
+    def prune(
+        self,
+        older_than: str | timedelta,
+        *,
+        states: Collection[PlanRunState | str] | None = None,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> PruneReport:
+        """Delete old runs, as `Store.prune` promises."""
+        from .pruning import prune
+
+        return prune(
+            self.find_runs(limit=len(self._runs)),
+            lambda run_id, even_held: self.delete_run(run_id, force=even_held),
+            older_than=older_than,
+            states=states,
+            dry_run=dry_run,
+            force=force,
+        )
+
+    def export_to(
+        self,
+        target: Path | str,
+        *,
+        run_ids: Sequence[str] | None = None,
+        salvage: bool = False,
+        overwrite: bool = False,
+    ) -> ExportReport:
+        """Write plans and runs to files, as `Store.export_to` promises."""
+        from .export import export
+
+        return export(self._contents(run_ids), Path(target), overwrite=overwrite)
+
+    def export_lines(
+        self, *, run_ids: Sequence[str] | None = None, salvage: bool = False
+    ) -> Iterator[str]:
+        """Yield plans and runs as lines, as `Store.export_lines` promises."""
+        from .export import Export
+
+        return Export(self._contents(run_ids)).lines()
+
+    def _contents(self, run_ids: Sequence[str] | None) -> Contents:
+        from .contents import Contents, KeptEvent, KeptPlan, KeptRun
+
+        with self._lock:
+            chosen = self._runs if run_ids is None else {each: self._run(each) for each in run_ids}
+            keys = {(str(run.plan.id), run.plan.content_hash()) for run in chosen.values()}
+            plans = [
+                KeptPlan(*key, saved_at, plan.model_dump(mode="json"))
+                for key, (plan, saved_at) in self._plans.items()
+                if run_ids is None or key in keys
+            ]
+            rows = [(_row(run_id, run), list(run.events)) for run_id, run in chosen.items()]
+        runs = (
+            KeptRun(
+                row.run_id,
+                row.plan_id,
+                row.plan_hash,
+                row.state.value,
+                row.created_at,
+                len(events),
+                (KeptEvent(each.seq, each.at, event_to_json(each.event)) for each in events),
+            )
+            for row, events in rows
+        )
+        return Contents(plans, runs)
+
+    def import_from(self, source: Path | str) -> ImportReport:
+        """Add what was exported, as `Store.import_from` promises."""
+        from .importing import Import
+
+        return Import(self.save_plan, self._add_run).take(Path(source))
+
+    def _add_run(self, read: ReadRun) -> bool:
+        with self._lock:
+            here = self._runs.get(read.run_id)
+            if here is not None:
+                kept = [(each.seq, each.at, event_to_json(each.event)) for each in here.events]
+                if kept == read.events:
+                    return False
+                raise StorageError(f"run {read.run_id} is here already, with other events")
+            self._save(read.plan)
+            run = self._runs[read.run_id] = _Run(read.plan, None)
+            run.created_at, run.held_since = read.created_at, None
+            run.events, run.state_so_far = read.recorded, read.state_so_far
+            run.done = {e.event.path for e in read.recorded if type(e.event) is StepDone}
+            first = read.recorded[0].event if read.recorded else None
+            run.forked_from = first.forked_from if type(first) is RunCreated else None
+        return True
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

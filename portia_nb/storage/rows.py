@@ -39,30 +39,40 @@ def pack(recorded: Recorded) -> EventRow:
     Raises:
         StorageError: the event holds something that isn't JSON where only JSON may stand.
     """
-    event = recorded.event
-    blobs: tuple[tuple[str, str], ...] = ()
     try:
-        data = event_to_json(event)
-        body = codecs.dumps(data)
-        if len(body) > MAX_INLINE_BYTES:
-            body = ""  # It may be large: not in memory twice.
-            data, blobs = _move_out(data)
-            body = codecs.dumps(data)
+        data = event_to_json(recorded.event)
+        return row_of(recorded.run_id, recorded.seq, recorded.at, data)
     except ValueError as error:
-        raise StorageError(f"an event of kind {event.kind!r} can't be kept: {error}") from error
-    packed, at = body.encode("ascii"), float(recorded.at)
+        kind = recorded.event.kind
+        raise StorageError(f"an event of kind {kind!r} can't be kept: {error}") from error
+
+
+def row_of(run_id: str, seq: int, at: float, data: dict[str, Any]) -> EventRow:
+    """Turn an event's JSON into its row.
+
+    Raises:
+        ValueError: it isn't JSON.
+    """
+    blobs: tuple[tuple[str, str], ...] = ()
+    body = codecs.dumps(data)
+    if len(body) > MAX_INLINE_BYTES:
+        body = ""  # It may be large: not in memory twice.
+        data, blobs = _move_out(data)
+        body = codecs.dumps(data)
+    packed, at = body.encode("ascii"), float(at)
     return EventRow(
-        seq=recorded.seq,
+        seq=seq,
         at=at,
-        kind=event.kind,
-        path=_path_of(data),
+        kind=data["kind"],
+        path=path_of(data),
         body=packed,
-        checksum=checksum(recorded.run_id, recorded.seq, at, packed),
+        checksum=checksum(run_id, seq, at, packed),
         blobs=blobs,
     )
 
 
-def _path_of(data: dict[str, Any]) -> str | None:
+def path_of(data: dict[str, Any]) -> str | None:
+    """Return what stands in an event's column `path`; see `EventRow.path`."""
     if data["kind"] == StepDone.kind and codecs.is_unkept(data["value"]):
         return None
     return data.get("path")
@@ -94,22 +104,52 @@ def unpack(
     Raises:
         StoreDamaged: it isn't what was written, or a later version wrote it.
     """
+    seq, at = row[:2]
+    data = read_row(run_id, row, blobs)
+    try:
+        return Recorded(seq, at, run_id, event_from_json(data, dict(classes or {})))
+    except StoreDamaged as error:
+        raise StoreDamaged(f"event {seq!r} of run {run_id} is damaged: {error}") from error
+    except _NOT_WHAT_WAS_WRITTEN as error:
+        raise StoreDamaged(f"event {seq!r} of run {run_id} can't be read: {error}") from error
+
+
+def read_row(run_id: str, row: tuple[Any, ...], blobs: Blobs) -> dict[str, Any]:
+    """Return the JSON of the event in a row ``(seq, at, kind, path, body, checksum)``, whole.
+
+    Raises:
+        StoreDamaged: it isn't what was written.
+    """
     seq, at, kind, path, body, found = row
     try:
         if found != checksum(run_id, seq, at, body):
             raise StoreDamaged("its checksum doesn't fit")
         data = codecs.loads(body)
-        if (data["kind"], _path_of(data)) != (kind, path):
+        if (data["kind"], path_of(data)) != (kind, path):
             raise StoreDamaged("its columns don't fit its body")
-        for name, value in data.items():
-            if isinstance(value, dict) and value.get("$") == "blob":
-                data[name] = codecs.loads(blobs.read(value["sha256"]))
-        event = event_from_json(data, dict(classes or {}))
+        for name, sha256 in blobs_in(data):
+            data[name] = codecs.loads(blobs.read(sha256))
     except StoreDamaged as error:
         raise StoreDamaged(f"event {seq!r} of run {run_id} is damaged: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except _NOT_WHAT_WAS_WRITTEN as error:
         raise StoreDamaged(f"event {seq!r} of run {run_id} can't be read: {error}") from error
-    return Recorded(seq, at, run_id, event)
+    return data
+
+
+_NOT_WHAT_WAS_WRITTEN = (ValueError, TypeError, KeyError, AttributeError)
+
+
+def blobs_in(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return each field of an event's JSON that stands in a file of its own, and the file's name.
+
+    >>> blobs_in({"kind": "step_done", "value": {"$": "blob", "sha256": "ab"}})
+    [('value', 'ab')]
+    """
+    return [
+        (name, value["sha256"])
+        for name, value in data.items()
+        if isinstance(value, dict) and value.get("$") == "blob"
+    ]
 
 
 def checksum(*parts: Any) -> bytes:

@@ -30,6 +30,7 @@ BUSY_TIMEOUT_S = 5.0
 _APPLICATION_ID = 0x506E6231  # "Pnb1": tells our files from other SQLite databases
 _MAGIC = b"SQLite format 3\0"
 _MAX_WAL_BYTES = 16 * 2**20
+_SCRUB_WAIT_MS = 200
 
 
 def prepare(path: Path) -> None:
@@ -52,6 +53,23 @@ def prepare(path: Path) -> None:
     except FAULTS as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
             _refuse_header(path)
+        raise typed(error, path) from error
+
+
+def inspect(path: Path) -> None:
+    """Look whether the file at `path` is a journal that this version can read; change nothing.
+
+    Raises:
+        StoreDamaged: it isn't a journal.
+        StoreTooNew: a later version of portia_nb wrote it.
+        StorageError: it can't be read.
+    """
+    try:
+        _check_header(path)
+        with contextlib.closing(_connect(path)) as connection:
+            connection.execute("PRAGMA query_only=ON")
+            _check_identity(connection, path)
+    except FAULTS as error:
         raise typed(error, path) from error
 
 
@@ -85,6 +103,17 @@ def reading(path: Path) -> Generator[sqlite3.Connection]:
             yield connection
     except FAULTS as error:
         raise typed(error, path) from error
+
+
+def scrub(path: Path) -> None:
+    """Bring what was overwritten in the log into the file, and empty the log, where that can be.
+
+    After it nothing of a deleted run is left on disk. While others read, it is left to the next
+    one, or to SQLite, which does it sooner or later.
+    """
+    with contextlib.suppress(*FAULTS), contextlib.closing(connect(path)) as connection:
+        connection.execute(f"PRAGMA busy_timeout={_SCRUB_WAIT_MS}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

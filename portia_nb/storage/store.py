@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from portia_nb.model.events import Recorded
 from portia_nb.model.plan import Plan
@@ -12,6 +14,9 @@ from portia_nb.model.run import PlanRunState
 
 from .ledger import Ledger
 from .owner import Owner
+
+if TYPE_CHECKING:
+    from .reports import CheckReport, ExportReport, ImportReport, PruneReport, VacuumReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +185,98 @@ class Store(Protocol):
         """Return plans, the last one saved first."""
         ...
 
-    def delete_run(self, run_id: str) -> None:
+    def delete_run(self, run_id: str, *, force: bool = False) -> None:
         """Delete a run with its events, its plan and values that nothing else uses.
+
+        Args:
+            run_id: the run.
+            force: true: even from a live owner, whose later writes then fail.
 
         Raises:
             PlanRunNotFoundError: no such run.
             RunHeldElsewhere: a live process owns it.
+        """
+        ...
+
+    # -- upkeep -------------------------------------------------------------------------------
+
+    def check(self) -> CheckReport:
+        """Read everything, and report what isn't as it was written, and which runs that affects.
+
+        Damage is reported and not raised.
+        """
+        ...
+
+    def vacuum(self) -> VacuumReport:
+        """Give free space back to the disk, and delete files that nothing refers to.
+
+        Raises:
+            StoreLocked: a live process owns a run, or keeps the file locked.
+            StoreDamaged: the store isn't whole; nothing was changed.
+        """
+        ...
+
+    def prune(
+        self,
+        older_than: str | timedelta,
+        *,
+        states: Collection[PlanRunState | str] | None = None,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> PruneReport:
+        """Delete runs in which nothing has happened for a while, as `delete_run` does.
+
+        Args:
+            older_than: the while: a `timedelta`, or text such as ``"30d"``, ``"12h"``, ``"2w"``.
+            states: only runs in these states; None: in any.
+            dry_run: true: only report.
+            force: true: also runs that wait for an answer, and runs that a live process owns.
+
+        Raises:
+            InvalidOption: `older_than` is no age, or one of `states` no state.
+        """
+        ...
+
+    def export_to(
+        self,
+        target: Path | str,
+        *,
+        run_ids: Sequence[str] | None = None,
+        salvage: bool = False,
+        overwrite: bool = False,
+    ) -> ExportReport:
+        """Write plans and runs to files that people and `import_from` can read.
+
+        Args:
+            target: a file of JSON lines; or a folder, or a name without a suffix, for a file a run.
+            run_ids: these runs with their plans; None: everything.
+            salvage: true: leave out what is damaged instead of raising; the report's `lost` says
+                what. It works on a file that can't be opened any more, too.
+            overwrite: true: replace files that are there.
+
+        Raises:
+            PlanRunNotFoundError: no such run.
+            StoreDamaged: something isn't what was written, and `salvage` is false.
+            StorageError: a file is there already, or can't be written.
+        """
+        ...
+
+    def export_lines(
+        self, *, run_ids: Sequence[str] | None = None, salvage: bool = False
+    ) -> Iterator[str]:
+        """Yield what `export_to` writes to one file, line by line."""
+        ...
+
+    def import_from(self, source: Path | str) -> ImportReport:
+        """Add the plans and runs that `export_to` wrote; each run whole or not at all.
+
+        Nobody owns them here. A run that is here already is left as it is.
+
+        Args:
+            source: a file, or a folder of such files.
+
+        Raises:
+            StorageError: a file can't be read, or isn't an export.
         """
         ...
 

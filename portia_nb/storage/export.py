@@ -1,0 +1,159 @@
+"""Writing plans and runs to readable files, one JSON object a line.
+
+The first line says what the file is. A line ``{"plan": {…}}`` holds a plan as it prints, a line
+``{"run": "prun-…"}`` announces a run, and each line ``{"seq": 1, "at": …, "event": {…}}`` after it
+is one of its events, large values in place. All is ASCII, so that any program can show it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from portia_nb.errors import StorageError
+from portia_nb.model import codecs
+
+from .contents import Contents, KeptPlan, KeptRun
+from .faults import typed
+from .reports import ExportReport
+
+HEADER = "portia_nb_export"
+FORMAT = 1
+SUFFIX = ".jsonl"
+
+
+class Export:
+    """One export; the counts are complete once its lines have been gone through."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+        self.runs = 0
+        self.events = 0
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of one file that holds everything, without line ends."""
+        yield self._header()
+        for plan in self._contents.plans:
+            yield _plan_line(plan)
+        for run in self._contents.runs:
+            yield from self._run_lines(run)
+
+    def _header(self) -> str:
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        head: dict[str, Any] = {HEADER: FORMAT, "made_at": made_at}
+        if self._contents.is_salvaged:
+            head["salvaged"] = True
+        return codecs.dumps(head)
+
+    def _run_lines(self, run: KeptRun) -> Iterator[str]:
+        self.runs += 1
+        yield codecs.dumps(
+            {
+                "run": run.run_id,
+                "plan_id": run.plan_id,
+                "plan_hash": run.plan_hash,
+                "state": run.state,
+                "created_at": run.created_at,
+                "events": run.last_seq,
+            }
+        )
+        for seq, at, data in run.events:
+            self.events += 1
+            yield codecs.dumps({"seq": seq, "at": at, "event": data})
+
+    def to_file(self, target: Path, *, overwrite: bool) -> ExportReport:
+        """Write everything to one file, whole or not at all.
+
+        Raises:
+            StorageError: there is such a file, or it can't be written.
+        """
+        _write(target, self.lines(), overwrite=overwrite)
+        return self._report((target,))
+
+    def to_folder(self, folder: Path, *, overwrite: bool) -> ExportReport:
+        """Write a file for each run, its plan in it, and one for the plans that no run has.
+
+        Raises:
+            StorageError: there is such a file, or it can't be written.
+        """
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise typed(error, folder) from error
+        plans = {plan[:2]: plan for plan in self._contents.plans}
+        used: set[tuple[str, str]] = set()
+        files: list[Path] = []
+
+        def lines(run: KeptRun) -> Iterator[str]:
+            yield self._header()
+            key = (run.plan_id, run.plan_hash)
+            if key in plans:
+                used.add(key)
+                yield _plan_line(plans[key])
+            yield from self._run_lines(run)
+
+        for run in self._contents.runs:
+            files.append(folder / f"{_file_name(run.run_id)}{SUFFIX}")
+            _write(files[-1], lines(run), overwrite=overwrite)
+        left = [_plan_line(plan) for key, plan in plans.items() if key not in used]
+        if left:
+            files.append(folder / f"plans{SUFFIX}")
+            _write(files[-1], iter([self._header(), *left]), overwrite=overwrite)
+        return self._report(tuple(files))
+
+    def _report(self, files: tuple[Path, ...]) -> ExportReport:
+        return ExportReport(files, self.runs, self.events, tuple(self._contents.lost))
+
+
+def export(contents: Contents, target: Path, *, overwrite: bool = False) -> ExportReport:
+    """Write `contents` to `target`: a file, or for a folder, or a name without a suffix, several.
+
+    Raises:
+        StorageError: there is such a file and `overwrite` is false, or it can't be written.
+        StoreDamaged: something in the store isn't what was written; no half file is left.
+    """
+    made = Export(contents)
+    if target.is_dir() or not target.suffix:
+        return made.to_folder(target, overwrite=overwrite)
+    return made.to_file(target, overwrite=overwrite)
+
+
+def _plan_line(plan: KeptPlan) -> str:
+    return codecs.dumps({"plan": plan.body, "hash": plan.plan_hash, "saved_at": plan.saved_at})
+
+
+def _file_name(run_id: str) -> str:
+    """Return the id where it is a plain name; else, since anyone may have made it, a hash."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", run_id):
+        return run_id
+    return f"run-{hashlib.sha256(run_id.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _write(path: Path, lines: Iterator[str], *, overwrite: bool) -> None:
+    """Write `lines` to a new file, for this user alone: runs hold what tools and people said."""
+    if path.exists() and not overwrite:
+        raise StorageError(
+            f"{path} is there already: name another file, or export with overwrite (--force)",
+            path=path,
+        )
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as file:
+            for line in lines:
+                file.write(line)
+                file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise typed(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
