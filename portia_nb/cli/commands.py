@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
-from . import goals, records
+from . import goals, records, stores
 from .terminal import Terminal
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
@@ -15,7 +15,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
     "resume": goals.resume,
     "runs": records.runs,
     "show": records.show,
-    "store": records.store,
+    "store": stores.store,
     "list-tools": records.list_tools,
     "lab": records.lab,
     "version": records.version,

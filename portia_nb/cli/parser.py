@@ -6,13 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 from portia_nb.config import KEYS
 from portia_nb.drawing.clean import clean
 
 from .settings import add_settings
 from .status import USAGE
+from .store_actions import add_store_actions
 
 PROG = "portia-nb"
 _EPILOG = """\
@@ -40,10 +42,15 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, _Parser]:
         allow_abbrev=False,
     )
     commands = _add_commands(parser)
-    if argv and not argv[0].startswith("-") and argv[0] not in commands:
-        parser.error(f"no command {argv[0]!r}: {_nearest(argv[0], list(commands))}")
+    known = list(dict.fromkeys(name.partition(" ")[0] for name in commands))
+    if argv and not argv[0].startswith("-") and argv[0] not in known:
+        parser.error(f"no command {argv[0]!r}: {_nearest(argv[0], known)}")
+    actions = [name.partition(" ")[2] for name in commands if name.startswith("store ")]
+    if argv[:1] == ["store"] and (word := [*argv, "-"][1])[0] != "-" and word not in actions:
+        parser.error(f"store has no action {word!r}: {_nearest(word, actions)}")
     args, unknown = parser.parse_known_args(argv)
-    own = commands.get(args.command, parser)
+    action = getattr(args, "action", "")
+    own = commands.get(f"{args.command} {action}".rstrip(), parser)
     args.more = unknown
     if unknown and args.command != "lab":
         _refuse(own, unknown[0])
@@ -75,11 +82,18 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
     )
     made: dict[str, _Parser] = {}
 
-    def add(name: str, summary: str, words: str = "", *, json: bool = True) -> _Parser:
+    def add(
+        name: str, summary: str, words: str = "", *, json: bool = True, of: Any = found
+    ) -> _Parser:
         # The generated usage would be twenty lines of settings.
         usage = " ".join([PROG, name, *([words] if words else []), "[options]"])
-        made[name] = found.add_parser(
-            name, help=summary, description=f"{summary}.", usage=usage, allow_abbrev=False
+        made[name] = of.add_parser(
+            name.split()[-1],
+            prog=f"{PROG} {name}",
+            help=summary,
+            description=f"{summary}.",
+            usage=usage,
+            allow_abbrev=False,
         )
         made[name].add_argument("--debug", action="store_true", help="show tracebacks of errors")
         if json:
@@ -116,22 +130,11 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
     runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many")
     _add_run(add("show", "Show a run that is kept, or a plan", "RUN"), what="a run or a plan")
     add("list-tools", "List the tools that plans can use")
-    store = add(
-        "store",
-        "Tell where runs are kept, forget one, or exchange all with a folder of JSON files",
-        "path|forget RUN|import FOLDER|export FOLDER",
-        json=False,
+    actions = add("store", "Look after the store of runs", "ACTION", json=False).add_subparsers(
+        dest="action", metavar="ACTION", title="actions", required=True, parser_class=_Parser
     )
-    store.add_argument("action", choices=("path", "forget", "import", "export"), help="what to do")
-    store.add_argument(
-        "what", nargs="?", metavar="RUN|FOLDER", help="the run to forget, or the folder"
-    )
-    store.add_argument(
-        "--layout",
-        choices=("portia",),
-        default="portia",
-        help="how the folder is laid out; portia: a JSON file for each plan and run (the default)",
-    )
+    del made["store"]
+    add_store_actions(partial(add, of=actions))
     for each in made.values():
         add_settings(each)
     add("lab", "Open JupyterLab, which gets all further options", json=False)

@@ -1,4 +1,4 @@
-"""The commands about what is there: `runs`, `show`, `store`, `list-tools`, `version`, `lab`."""
+"""The commands about what is there: `runs`, `show`, `list-tools`, `version`, `lab`."""
 
 from __future__ import annotations
 
@@ -71,44 +71,6 @@ def show(args: argparse.Namespace, terminal: Terminal) -> int:
         lines = f"{lines.rpartition(chr(10))[0]}\n{head}:\n{text}"
     terminal.give(lines)
     return COMPLETE
-
-
-def store(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Tell where runs are kept, forget one, or exchange all with a folder of JSON files."""
-    from portia_nb.storage.journal import JournalStore
-
-    if args.action == "path":
-        kept = open_portia(args, terminal).store
-        terminal.give(str(kept.folder) if isinstance(kept, JournalStore) else "memory")
-        return COMPLETE
-    if args.what is None:
-        which = "run? `portia-nb runs` lists them" if args.action == "forget" else "folder?"
-        raise InvalidOption(f"store {args.action}: which {which}", option="what")
-    if args.action != "forget":
-        return _exchange(args, terminal)
-    kept = open_portia(args, terminal).store
-    run_id = find_run_id(kept, args.what)
-    kept.delete_run(run_id)
-    kept.close()
-    terminal.say(f"run {run_id} is forgotten")
-    return COMPLETE
-
-
-def _exchange(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Take plans and runs from a folder of JSON files, or write them all into one."""
-    kept = open_portia(args, terminal).storage
-    try:
-        if args.action == "import":
-            done, how = kept.import_folder(args.what), f"imported from {args.what}"
-        else:
-            done, how = kept.export_folder(args.what), f"exported to {args.what}"
-    finally:
-        kept.close()
-    for problem in done.problems:
-        terminal.say(f"left out: {problem}")
-    known = f"; {done.known} were here already" if done.known else ""
-    terminal.say(f"{done.plans} plans and {done.runs} runs {how}{known}")
-    return FAILED if done.problems else COMPLETE
 
 
 def list_tools(args: argparse.Namespace, terminal: Terminal) -> int:

@@ -118,6 +118,7 @@ LINES: dict[str, Command] = {
         Command("resume", "Go on with a run; finished steps don't run again.", _RUNNING, "RUN"),
         Command("wait", "Wait for a run that goes on in the background.", (_OUTPUT,), "RUN"),
         Command("stop", "Stop a run; what is done is kept.", (), "RUN"),
+        Command("forget", "Delete a run for good, with all that it kept.", (), "RUN", True),
         Command("tools", "List the tools."),
         Command("use", "Use the Portia of this variable from here on.", (), "NAME", True),
         Command("doctor", "Tell what works here, what doesn't, and what to do about it."),

@@ -160,8 +160,19 @@ async def _runs(call: Line) -> list[Any]:
 
 def _held_elsewhere(row: Any) -> bool:
     from portia_nb.session.live import live_run
+    from portia_nb.storage.owner import is_alive
 
-    return row.owner is not None and row.owner.is_alive and live_run(row.run_id) is None
+    return row.owner is not None and is_alive(row.owner) and live_run(row.run_id) is None
+
+
+async def _forget(call: Line) -> None:
+    run_id = _run_named(call.face, str(call.options.word))
+    call.face.portia().store.delete_run(run_id)
+    call.face.runs.pop(run_id, None)
+    call.face.say(
+        f"Run {run_id} is forgotten: nothing of it is kept. What cells have shown of it stays in "
+        "the notebook until you clear their outputs."
+    )
 
 
 async def _tools(call: Line) -> list[str]:
@@ -290,6 +301,7 @@ _COMMANDS: dict[str, Callable[[Line], Awaitable[Any]]] = {
     "resume": _resume,
     "wait": _wait,
     "stop": _stop,
+    "forget": _forget,
     "tools": _tools,
     "use": _use,
     "doctor": _doctor,

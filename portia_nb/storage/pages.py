@@ -7,6 +7,8 @@ hold anything, and records may be of the past. Who asks checks each record by it
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ _TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR = 0x0D, 0x0A, 0x02
 _INT_SIZES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _MAX_RECORD_BYTES = 2**30
 
+_COPY = "import sys; sys.stdout.buffer.write(open(sys.argv[1], 'rb').read())"
+
 Record = tuple[Any, ...]
 
 
@@ -26,7 +30,7 @@ def records(path: Path) -> Iterator[Record]:
     Raises:
         OSError: the file can't be read.
     """
-    data = path.read_bytes()
+    data = read_aside(path)
     size = _page_size(data)
     written = [data[start : start + size] for start in range(0, len(data), size)]
     logged = _logged_pages(path.with_name(f"{path.name}-wal"), size)
@@ -38,7 +42,27 @@ def records(path: Path) -> Iterator[Record]:
         for number, page in enumerate(pages):
             if page not in seen:
                 seen.add(page)
-                yield from _Page(page, 100 if number == 0 else 0, pages).records()
+                # The first page begins with the file's header, unless that was cut off.
+                for header in (100, 0) if number == 0 else (0,):
+                    yield from _Page(page, header, pages).records()
+
+
+def read_aside(path: Path) -> bytes:
+    """Return a database file's bytes, read by another process.
+
+    When a process closes any descriptor of a file, POSIX takes away all the locks that it holds
+    there, also those of a connection that is open (https://sqlite.org/howtocorrupt.html).
+
+    Raises:
+        OSError: it can't be read.
+    """
+    path.stat()
+    command = [sys.executable, "-I", "-S", "-c", _COPY, str(path)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise OSError(f"{path} can't be read: {last}")
+    return done.stdout
 
 
 def _page_size(data: bytes) -> int:

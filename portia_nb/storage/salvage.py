@@ -18,7 +18,7 @@ from portia_nb.model.run import PlanRunState
 from .blobs import Blobs
 from .contents import Contents, KeptEvent, KeptPlan, KeptRun
 from .faults import typed
-from .pages import Record, records
+from .pages import Record, read_aside, records
 from .reports import Finding
 from .rows import checksum, read_row
 
@@ -53,7 +53,7 @@ def salvage(path: Path, blobs: Blobs) -> Contents:
 
 def _ids_in(path: Path) -> list[str]:
     """Return everything in the file and its log that looks like a run's id."""
-    data = path.read_bytes()
+    data = read_aside(path)
     log = path.with_name(f"{path.name}-wal")
     if log.exists():
         data += log.read_bytes()
@@ -137,9 +137,8 @@ class _Salvage:
         here = {event.seq for event in events}
         gaps = [seq for seq in range(1, expected + 1) if seq not in here]
         if gaps:
-            lost.append(
-                Finding(f"of run {run_id} {len(gaps)} of {expected} events are lost", run_id)
-            )
+            what = f"{len(gaps)} of the {expected} events of run {run_id} are lost"
+            lost.append(Finding(what, run_id))
         plan_id, plan_hash = self._plan_of(known, events)
         created_at = _seconds(known[5]) if known else (events[0].at if events else 0.0)
         state = known[4] if known else PlanRunState.IN_PROGRESS.value

@@ -65,11 +65,13 @@ def inspect(path: Path) -> None:
         StorageError: it can't be read.
     """
     try:
-        _check_header(path)
+        _check_size(path)
         with contextlib.closing(_connect(path)) as connection:
             connection.execute("PRAGMA query_only=ON")
             _check_identity(connection, path)
     except FAULTS as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+            _refuse_header(path)
         raise typed(error, path) from error
 
 

@@ -321,6 +321,17 @@ def test_runs_are_listed_and_shown(kernel: Kernel):
     assert "%portia runs lists them" in missing.card
 
 
+def test_a_forgotten_run_is_gone_and_a_held_one_is_not_forgotten(kernel: Kernel):
+    kernel.run("%portia run going -o result").raise_for_error()
+    run_id = kernel.evaluate("result.id")
+    hold = "from portia_nb.storage.owner import this_process\nstore = portia.store\n"
+    kernel.run(f"{hold}hold = store.claim(result.id, owner=this_process('me'))").raise_for_error()
+    assert kernel.run("%portia forget result").ename == "RunHeldElsewhere"
+    kernel.run("store.release(hold)").raise_for_error()
+    assert f"Run {run_id} is forgotten" in kernel.run("%portia forget result").text
+    assert kernel.run(f"%portia show {run_id}").ename == "PlanRunNotFoundError"
+
+
 @pytest.mark.parametrize(
     ("cell", "ename", "said"),
     [
