@@ -5,7 +5,8 @@
     ├── AliasRefused, LeftOut
     ├── PlanError ── PlanCheckError, PlanNotFeasibleError
     ├── PlanNotFoundError, PlanRunNotFoundError, StepNotFoundError
-    ├── InvalidPlanRunStateError, PlanRunExitError, SkipExecutionError
+    ├── InvalidPlanRunStateError ── NotReadyInTime
+    ├── PlanRunExitError, SkipExecutionError
     ├── FunctionsMissing, StepTimeout, StepUncertain, ValueNotKept, PlanRunFailed
     ├── ToolNotFoundError, DuplicateToolError, InvalidToolDescriptionError
     ├── ToolHardError, ToolSoftError, ToolFailedError, ToolRetryError
@@ -15,7 +16,8 @@
     │                 ModelReplyInvalid, ModelReplyCutOff, RecordDrift
     ├── StorageError ── StoreUnwritable, StoreFull, StoreLocked, StoreDamaged, StoreTooNew,
     │                   RunHeldElsewhere, StaleOwner
-    └── ClarificationError ── InvalidAnswer, WaitingForAnswer, ApprovalRefused
+    └── ClarificationError ── InvalidAnswer, WaitingForAnswer, ApprovalRefused,
+                          ClarificationExpired
 
 A message says what was found, where, and what to do next; the same facts are attributes.
 Names that end in ``Error`` are those of the reference SDK, or stand beside one of them.
@@ -96,6 +98,10 @@ class StepNotFoundError(PortiaBaseError, LookupError):
 
 class InvalidPlanRunStateError(PortiaBaseError):
     """The run is in a state in which this can't be done."""
+
+
+class NotReadyInTime(InvalidPlanRunStateError, TimeoutError):
+    """A run still waits for an answer after the time for which somebody waited with it."""
 
 
 class PlanRunExitError(PortiaBaseError):
@@ -264,3 +270,7 @@ class WaitingForAnswer(ClarificationError):
 
 class ApprovalRefused(ClarificationError):
     """A person, or a setting, refused to let the plan or the call go ahead."""
+
+
+class ClarificationExpired(ClarificationError, TimeoutError):
+    """Nobody answered a question in the time that it had, and it has no default."""

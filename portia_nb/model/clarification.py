@@ -31,7 +31,16 @@ class ClarificationCategory(StrEnum):
     CUSTOM = "Custom"
 
 
-_EXTRAS = ("path", "default", "subject", "chosen")
+_EXTRAS = (
+    "path",
+    "default",
+    "expires_in_s",
+    "expires_at",
+    "answered_by",
+    "answered_at",
+    "subject",
+    "chosen",
+)
 
 
 class Clarification(BaseModel, frozen=True):
@@ -59,6 +68,15 @@ class Clarification(BaseModel, frozen=True):
     """Path of the step that asks, e.g. ``"each_city[2]/sky"``."""
     default: Any = None
     """An answer to take where nobody can be asked; None: there is none."""
+    expires_in_s: float | None = Field(default=None, gt=0)
+    """Seconds within which it must be answered, from when it is put. Then its `default` is taken,
+    and where it has none the run fails with `ClarificationExpired`. None: it may wait for ever."""
+    expires_at: float | None = None
+    """When that is, in seconds since the epoch; the run fills it in from `expires_in_s`."""
+    answered_by: str | None = None
+    """Who or what answered, e.g. ``form``, ``handler``, ``the caller``, ``default``, ``expiry``."""
+    answered_at: float | None = None
+    """When that was, in seconds since the epoch."""
 
     def check_answer(self, response: Any) -> Any:
         """Return `response` as the question needs it.

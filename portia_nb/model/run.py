@@ -217,8 +217,8 @@ class Run:
                     asking.state = StepState.ASKING
                     if not asking.uncertain:  # the call itself asks: it is to be made again
                         asking.tool_under_way = None
-            case ClarificationResolved(clarification_id, response):
-                self._answer(clarification_id, response)
+            case ClarificationResolved():
+                self._answer(event, at)
             case RunWaiting():
                 self.state = PlanRunState.NEED_CLARIFICATION
             case RunCompleted():
@@ -252,10 +252,15 @@ class Run:
         summary = done.summary if event.summary is None else event.summary
         return LocalDataValue(value=done.value, summary=summary)
 
-    def _answer(self, clarification_id: str, response: Any) -> None:
-        asked = self.clarifications[clarification_id]
-        self.clarifications[clarification_id] = asked.model_copy(
-            update={"response": response, "resolved": True}
+    def _answer(self, answer: ClarificationResolved, at: float) -> None:
+        asked = self.clarifications[answer.clarification_id]
+        self.clarifications[asked.id] = asked.model_copy(
+            update={
+                "response": answer.response,
+                "resolved": True,
+                "answered_by": answer.by or None,
+                "answered_at": at,
+            }
         )
         step = self.steps.get(asked.path or "")
         asks_more = any(c.path == asked.path for c in self.outstanding())

@@ -227,6 +227,8 @@ class UserVerifyStep(BaseStep):
     message: ArgumentField
     default: bool | None = None
     """The answer to take where nobody can be asked."""
+    expires_in_s: float | None = Field(default=None, gt=0)
+    """As in `Clarification`."""
 
     def arguments(self) -> Iterator[Argument]:
         """Yield every argument that the step passes on."""
@@ -242,6 +244,8 @@ class UserInputStep(BaseStep):
     options: ArgumentField | None = None
     default: Any = None
     """The answer to take where nobody can be asked; None: there is none."""
+    expires_in_s: float | None = Field(default=None, gt=0)
+    """As in `Clarification`."""
 
     def arguments(self) -> Iterator[Argument]:
         """Yield every argument that the step passes on."""

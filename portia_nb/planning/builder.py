@@ -220,15 +220,19 @@ class PlanBuilderV2(FlowBuilder):
         message: str,
         step_name: str | None = None,
         default: bool | None = None,
+        expires_in_s: float | None = None,
         after: Sequence[StepRef] = (),
     ) -> Self:
         """Ask yes or no; no ends the run as FAILED.
 
-        `default` is the answer to take where nobody can be asked; None: the run waits.
+        `default` is the answer to take where nobody can be asked; None: the run waits. After
+        `expires_in_s` seconds it is taken too, and where there is none the run fails.
         """
         common = self._common(step_name)
         shown, _ = text_argument(question := to_argument(message))
-        step = UserVerifyStep(**common, task=shown, message=question, default=default)
+        step = UserVerifyStep(
+            **common, task=shown, message=question, default=default, expires_in_s=expires_in_s
+        )
         return self._add(step, after)
 
     def user_input(
@@ -238,12 +242,14 @@ class PlanBuilderV2(FlowBuilder):
         options: Sequence[Any] | StepOutput | None = None,
         step_name: str | None = None,
         default: Any = None,
+        expires_in_s: float | None = None,
         after: Sequence[StepRef] = (),
     ) -> Self:
         """Ask for text, or for one of `options`; the answer is the step's output.
 
         `options` is a list, or a reference to one. `default` is the answer to take where nobody can
-        be asked; None: the run waits.
+        be asked; None: the run waits. After `expires_in_s` seconds it is taken too, and where there
+        is none the run fails.
         """
         common = self._common(step_name)
         shown, _ = text_argument(question := to_argument(message))
@@ -254,6 +260,7 @@ class PlanBuilderV2(FlowBuilder):
             message=question,
             options=None if choices is None else to_argument(choices),
             default=json_only(default, "a question's default"),
+            expires_in_s=expires_in_s,
         )
         return self._add(step, after)
 

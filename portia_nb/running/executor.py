@@ -13,7 +13,6 @@ from typing import Any
 
 from portia_nb.errors import PortiaBaseError
 from portia_nb.model.events import (
-    ClarificationRaised,
     ClarificationResolved,
     ErrorRecord,
     RunFailed,
@@ -34,6 +33,7 @@ from .asked import Asked
 from .attempt import Asking, Attempt, Inside, Result, Skipped
 from .deadlines import Deadlines
 from .ending import exit_of, finish, leave
+from .expiry import ending_of
 from .failures import record_error
 from .frames import Frames, Node
 from .hooks import call_hook
@@ -66,7 +66,7 @@ class Executor:
         self._rules: dict[int, Rules] = {}
         """By the step's identity: a step of a body is one object, however often it runs."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._asked = Asked(run, ports)
+        self._asked = Asked(run, ports, self._expire)
         self._failure: ErrorRecord | None = None
         self._stopping: str | None = None
         self._own: asyncio.Task[None] | None = None
@@ -103,6 +103,20 @@ class Executor:
     def nobody_answers(self, clarification_id: str) -> None:
         """Learn that a question stays open: once nothing else can run, the execution returns."""
         self._asked.nobody_answers(clarification_id)
+        self._advance()
+
+    def _expire(self, clarification_id: str) -> None:
+        """Take a question's default, or let the step fail that asks: its time is up."""
+        asked = self._run.clarifications[clarification_id]
+        if asked.resolved or (self._has_begun and self._settled.done()):
+            return
+        *closed, last = ending_of(self._run, asked)
+        if isinstance(last, ClarificationResolved):
+            self.answer(last.clarification_id, last.response, last.by)
+            return
+        for event in (*closed, last):
+            self._ports.emit(event)
+        self._failure = self._failure or last.error
         self._advance()
 
     def fail(self, error: BaseException, path: str | None) -> None:
@@ -170,6 +184,7 @@ class Executor:
             self.stop("cancelled")
             await self._settled
         self._deadlines.close()
+        self._asked.close()
         await self._end()
 
     async def _begin(self) -> None:
@@ -295,7 +310,7 @@ class Executor:
             outcome = await self._performer.perform(node, at)
         except Asking as asking:
             clock.end(task)
-            await self._raise_questions(at, asking)
+            await self._asked.raise_(at, asking, self._frames.ledger)
             return None
         except BaseException as raised:
             error = self._what_it_means(raised, at, task, rules, clock.end(task))
@@ -363,16 +378,6 @@ class Executor:
         at = Attempt(node.step, name, node.index, number, None, node.scope)
         self._step_failed(at, timed_out(name, node.rules, STUCK), None)
         self._advance()
-
-    async def _raise_questions(self, at: Attempt, asking: Asking) -> None:
-        """Put an attempt's questions; the step starts anew when all of them are answered."""
-        raised = [
-            c.model_copy(update={"plan_run_id": self._run.id, "path": at.path, "step": at.index})
-            for c in asking.clarifications
-        ]
-        for clarification in raised:
-            self._ports.emit(ClarificationRaised(at.path, clarification))
-        await self._asked.put({at.path: [c.id for c in raised]}, self._frames.ledger)
 
     # -- what a step may do ----------------------------------------------------------------------
 

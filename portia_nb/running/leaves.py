@@ -172,7 +172,10 @@ class Leaves:
         if answer is None:
             raise Asking(
                 UserVerificationClarification(
-                    user_guidance=message, source=step.name, default=step.default
+                    user_guidance=message,
+                    source=step.name,
+                    default=step.default,
+                    expires_in_s=step.expires_in_s,
                 )
             )
         if answer.response is not True:
@@ -195,6 +198,7 @@ class Leaves:
                     user_guidance=message,
                     source=step.name,
                     default=step.default,
+                    expires_in_s=step.expires_in_s,
                 )
             )
         raise Asking(
@@ -204,6 +208,7 @@ class Leaves:
                 options=tuple(options),
                 source=step.name,
                 default=step.default,
+                expires_in_s=step.expires_in_s,
             )
         )
 

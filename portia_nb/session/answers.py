@@ -14,9 +14,11 @@ from portia_nb.model.events import (
     Recorded,
     RunFailed,
     RunStarted,
+    StepFailed,
 )
 from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.running.background import background
+from portia_nb.running.expiry import EXPIRY, ending_of, is_expired
 from portia_nb.running.failures import record_error
 
 from .live import LiveRun, live_run, without_secrets
@@ -45,6 +47,8 @@ def resolve(
         asked = _question(run, clarification)
         if asked.resolved:
             return ()
+        if is_expired(asked):
+            return _expiry_of(run, asked)
         return (ClarificationResolved(asked.id, asked.check_answer(response), BY),)
 
     return _write(parts, run_id, answer)
@@ -71,6 +75,27 @@ def refuse(
         return (RunStarted(BY), RunFailed(record_error(cause, asked.path)))
 
     return _write(parts, run_id, fail)
+
+
+def expire(parts: Parts, run_id: str) -> PlanRun:
+    """End the open questions whose time is up, in a run that nobody runs; from any thread.
+
+    Raises:
+        RunHeldElsewhere: somebody runs it, or writes to it just now: it's for them to do.
+    """
+
+    def end(run: Run) -> Sequence[AnyEvent]:
+        asked = next((asked for asked in run.outstanding() if is_expired(asked)), None)
+        return () if asked is None else _expiry_of(run, asked)
+
+    return _write(parts, run_id, end)
+
+
+def _expiry_of(run: Run, asked: Clarification) -> Sequence[AnyEvent]:
+    events = ending_of(run, asked)
+    if isinstance(last := events[-1], StepFailed):
+        return (RunStarted(EXPIRY), *events, RunFailed(last.error))
+    return events
 
 
 def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEvent]]) -> PlanRun:

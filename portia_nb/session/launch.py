@@ -19,6 +19,7 @@ from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.planning.bound import remember
 from portia_nb.planning.inputs import read_plan_run_inputs
 from portia_nb.running.background import background
+from portia_nb.running.expiry import is_expired
 from portia_nb.running.places import Places
 from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
@@ -176,8 +177,9 @@ def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegi
 
 
 def _refuse_open_questions(run: Run) -> None:
-    if any(run.outstanding()):
-        questions = "; ".join(repr(c.user_guidance) for c in run.outstanding())
+    # One whose time is up needs nobody: the run takes its default, or fails.
+    if waiting := [asked for asked in run.outstanding() if not is_expired(asked)]:
+        questions = "; ".join(repr(asked.user_guidance) for asked in waiting)
         raise InvalidPlanRunStateError(
             f"run {run.id} waits for an answer to {questions}: answer with "
             "portia.resolve_clarification(clarification, response), then resume",
