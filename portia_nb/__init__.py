@@ -68,6 +68,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UserVerificationClarification",
         "ValueConfirmationClarification",
     ),
+    "cli.hooks": ("CLIExecutionHooks",),
     "running.hooks": ("BeforeStepExecutionOutcome", "ClarificationHandler", "ExecutionHooks"),
     "running.ready_hooks": (
         "clarify_on_all_tool_calls",
@@ -169,6 +170,9 @@ def unload_ipython_extension(shell: Any) -> None:
 if TYPE_CHECKING:
     from portia_nb.alias.activate import (
         as_portia as as_portia,
+    )
+    from portia_nb.cli.hooks import (
+        CLIExecutionHooks as CLIExecutionHooks,
     )
     from portia_nb.config import (
         Config as Config,

@@ -13,6 +13,7 @@ from portia_nb.model.clarification import (
     MultipleChoiceClarification,
 )
 from portia_nb.model.plain import to_text
+from portia_nb.running.expiry import left_s
 from portia_nb.session.answering import (
     DeclaredAnswers,
     exact_call_text,
@@ -90,7 +91,9 @@ class Asking:
             return
         while self._terminal.can_ask and not live.done.done():
             try:
-                typed = self._terminal.ask(prompt_for(question))
+                typed = self._terminal.ask(prompt_for(question), within_s=left_s(question))
+            except TimeoutError:
+                return  # the run itself knows what to do then
             except EOFError:
                 break
             try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -64,16 +66,25 @@ class Terminal:
         shown = json.dumps(data, indent=2, ensure_ascii=not is_unicode)
         self._write(self._out, visible_json(shown) + "\n")
 
-    def ask(self, prompt: str) -> str:
+    def ask(self, prompt: str, *, within_s: float | None = None) -> str:
         """Ask for a line and return it, without its end and without what no key of a text types.
 
+        Args:
+            prompt: what to ask.
+            within_s: seconds to wait for the line; None: as long as it takes.
+
         Raises:
+            TimeoutError: no line was typed in that time.
             EOFError: nobody types here any more; from now on `can_ask` is false.
             KeyboardInterrupt: the person interrupted.
         """
         # On standard error, since standard output may be a file; without readline, which would want
         # to know the prompt, and whose terminal modes an interrupt could leave behind.
         self._write(self._err, clean(prompt, keep_lines=True))
+        if not self._has_line(within_s):
+            self._write(self._err, "\n")
+            self.say(("the time for this answer is up", "yellow"))
+            raise TimeoutError("no line was typed in time")
         try:
             while True:
                 try:
@@ -87,6 +98,18 @@ class Terminal:
         except KeyboardInterrupt:
             self._write(self._err, "\n")
             raise
+
+    def _has_line(self, within_s: float | None) -> bool:
+        """Wait until a line can be read; False: none came in time."""
+        on_main = threading.current_thread() is threading.main_thread()
+        if (within_s is None and on_main) or sys.platform == "win32":
+            return True  # the reading itself waits
+        # A thread that a process leaves behind must not sit in the reading: Python takes the lock
+        # of standard input when it ends, and would die of it.
+        try:
+            return bool(select.select([self._in], [], [], within_s)[0])
+        except (OSError, ValueError):
+            return True
 
     def _coloured(self, part: Part) -> str:
         if isinstance(part, str):

@@ -31,7 +31,8 @@ class ClarificationHandler:
 
     Each is given the question and two callbacks: ``on_resolution(clarification, answer)`` and
     ``on_error(clarification, error)``, which fails the run. Call one of them, at once or later,
-    from any thread. The methods run on a thread of their own and may block.
+    from any thread. The methods run on a thread of their own and may block; coroutine methods run
+    where the user's coroutines do. One that raises `WaitingForAnswer` leaves the question open.
     """
 
     def handle(

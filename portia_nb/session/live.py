@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from portia_nb.errors import WaitingForAnswer
 from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import (
@@ -32,7 +33,6 @@ from portia_nb.running.executor import Executor
 from portia_nb.running.hooks import ClarificationHandler
 from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
-from portia_nb.tools.aside import threads
 
 if TYPE_CHECKING:
     from .tapes import AnyTape
@@ -105,7 +105,9 @@ class LiveRun:
         self._listeners = tuple(listeners)
         self._secrets = secrets
         self._first = tuple(first)
-        self._executor = Executor(run, make_ports(self))
+        ports = make_ports(self)
+        self._places = ports.places
+        self._executor = Executor(run, ports)
         self._when_left = when_left
         self._context = context
         self._tape = tape
@@ -247,9 +249,10 @@ class LiveRun:
 
         async def handle() -> None:
             try:
-                await threads.call(
-                    lambda: handler.handle(clarification, self._resolved, self._refused)
-                )
+                given = (clarification, self._resolved, self._refused)
+                await self._places.call(handler.handle, given, name="the clarification handler")
+            except WaitingForAnswer:
+                self._executor.nobody_answers(clarification.id)
             except Exception as error:
                 self._executor.fail(error, clarification.path)
 
