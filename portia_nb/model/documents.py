@@ -134,7 +134,8 @@ def _questions(asked: Sequence[Clarification], step: BaseStep, run: PlanRun) -> 
         known = {"path": path, "plan_run_id": run.id, "resolved": False, "response": None}
         yield ClarificationRaised(path, question.model_copy(update=known))
         if question.resolved:
-            yield ClarificationResolved(question.id, question.response, IMPORTED)
+            by = question.answered_by or IMPORTED
+            yield ClarificationResolved(question.id, question.response, by)
 
 
 def _index_of(asked: Clarification, run: PlanRun, plan: Plan) -> int:

@@ -259,7 +259,8 @@ class Run:
                 "response": answer.response,
                 "resolved": True,
                 "answered_by": answer.by or None,
-                "answered_at": at,
+                # An imported question knows when it was answered.
+                "answered_at": asked.answered_at or at,
             }
         )
         step = self.steps.get(asked.path or "")
