@@ -46,6 +46,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "PlanContext",
         "PlanInput",
         "PlanV2",
+        "ReActAgentStep",
         "SingleToolAgentStep",
         "StepV2",
         "SubPlanStep",
@@ -100,6 +101,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tools.builtin.sites": ("CrawlTool", "ExtractTool", "MapTool"),
     "tools.builtin.weather": ("WeatherTool",),
     "errors": (
+        "AgentLimitReached",
         "AliasRefused",
         "ApprovalRefused",
         "ConfigNotFoundError",
@@ -186,6 +188,7 @@ if TYPE_CHECKING:
         default_config as default_config,
     )
     from portia_nb.errors import (
+        AgentLimitReached as AgentLimitReached,
         AliasRefused as AliasRefused,
         ApprovalRefused as ApprovalRefused,
         ConfigNotFoundError as ConfigNotFoundError,
@@ -264,6 +267,7 @@ if TYPE_CHECKING:
         PlanContext as PlanContext,
         PlanInput as PlanInput,
         PlanV2 as PlanV2,
+        ReActAgentStep as ReActAgentStep,
         SingleToolAgentStep as SingleToolAgentStep,
         StepV2 as StepV2,
         SubPlanStep as SubPlanStep,

@@ -171,6 +171,10 @@ class InvalidAgentOutputError(PortiaBaseError):
     """An agent's answer doesn't fit what its step asked for."""
 
 
+class AgentLimitReached(PortiaBaseError):
+    """An agent came to a limit, and its model gave no answer from what it had by then."""
+
+
 # -- language models -----------------------------------------------------------------------------
 
 

@@ -8,6 +8,8 @@ from portia_nb.drawing.plan_picture import note_of
 from portia_nb.drawing.text import cut_cells, short_text
 from portia_nb.errors import StepNotFoundError
 from portia_nb.model.events import (
+    AgentLimited,
+    AgentToolCalled,
     ClarificationRaised,
     ClarificationResolved,
     ErrorRecord,
@@ -66,6 +68,10 @@ def _told(run: Run, recorded: Recorded) -> tuple[ShownState, str, str] | None:
     match recorded.event:
         case StepStarted(path):
             return "running", path, _what(run, path)
+        case AgentToolCalled(path, _, tool_id, arguments):
+            return "running", path, f"calls {tool_id} {short_text(arguments)}"
+        case AgentLimited(path, _, limit, allowed):
+            return "running", path, f"{limit}={allowed} is reached: it answers from what it has"
         case StepDone(path):
             took, record = _took(run, path, recorded.at), run.record(path)
             shown = short_text(record.summary or record.value, MAX_OUTPUT_CHARS)

@@ -14,7 +14,7 @@ from portia_nb.model.order import (
     step_index,
     waits,
 )
-from portia_nb.model.plan import AnyStep, ConditionalStep, LoopStep, Plan
+from portia_nb.model.plan import AnyStep, ConditionalStep, LoopStep, Plan, tools_text
 from portia_nb.model.reference import StepOutput
 from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import Run
@@ -138,8 +138,8 @@ def note_of(step: AnyStep) -> str:
         return f"{step.function.name}()"
     if isinstance(step, ConditionalStep | LoopStep):
         return composite_task(step)
-    if step.kind in ("tool", "agent") and step.tool_id:
-        return step.tool_id
+    if step.kind in ("tool", "agent", "react") and (tools := tools_text(step)):
+        return tools
     return KIND_NOTES.get(step.kind, step.kind)
 
 

@@ -33,6 +33,7 @@ class ClarificationCategory(StrEnum):
 
 _EXTRAS = (
     "path",
+    "call",
     "default",
     "expires_in_s",
     "expires_at",
@@ -66,6 +67,8 @@ class Clarification(BaseModel, frozen=True):
     """Who asks: a tool, a step, or a hook."""
     path: str | None = None
     """Path of the step that asks, e.g. ``"each_city[2]/sky"``."""
+    call: str | None = None
+    """Of an agent's step: which of its calls asks."""
     default: Any = None
     """An answer to take where nobody can be asked; None: there is none."""
     expires_in_s: float | None = Field(default=None, gt=0)

@@ -36,6 +36,7 @@ from portia_nb.model.steps import (
     FunctionStep,
     InvokeToolStep,
     LLMStep,
+    ReActAgentStep,
     SingleToolAgentStep,
     UserInputStep,
     UserVerifyStep,
@@ -256,6 +257,7 @@ Step = Annotated[
     Annotated[LLMStep, Tag("llm")]
     | Annotated[InvokeToolStep, Tag("tool")]
     | Annotated[SingleToolAgentStep, Tag("agent")]
+    | Annotated[ReActAgentStep, Tag("react")]
     | Annotated[FunctionStep, Tag("function")]
     | Annotated[UserVerifyStep, Tag("user_verify")]
     | Annotated[UserInputStep, Tag("user_input")]
@@ -272,6 +274,7 @@ Leaf = (
     LLMStep
     | InvokeToolStep
     | SingleToolAgentStep
+    | ReActAgentStep
     | FunctionStep
     | UserVerifyStep
     | UserInputStep

@@ -15,30 +15,19 @@ from typing import Any, ClassVar, NamedTuple
 
 from portia_nb.errors import StoreDamaged
 from portia_nb.model import codecs
+from portia_nb.model.call_events import (
+    AgentLimited,
+    AgentToolCalled,
+    AgentToolReturned,
+    AgentTurn,
+    ErrorRecord,
+    Event,
+    ModelReplied,
+    ToolCalled,
+    ToolReturned,
+)
 from portia_nb.model.clarification import Clarification, read_clarification
-from portia_nb.model.language import Usage
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorRecord:
-    """An error as a run keeps it."""
-
-    type: str
-    """The class's name, e.g. ``ToolHardError``."""
-    message: str
-    step: str | None = None
-    """Path of the step that failed."""
-    traceback: str | None = None
-    """Where in the user's or the tool's code, without values; None for errors raised on purpose."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened in a run."""
-
-    kind: ClassVar[str] = ""
-    passing: ClassVar[bool] = False
-    """True: shown while it happens and never kept."""
+from portia_nb.model.language import ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +68,6 @@ class StepStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCalled(Event):
-    """A tool or function is about to be called with these arguments."""
-
-    kind: ClassVar[str] = "tool_called"
-    path: str
-    attempt: int
-    tool_id: str
-    arguments: dict[str, Any]
-    side_effect: bool | None = None
-    idempotency_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolReturned(Event):
-    """The call that `ToolCalled` announced came back."""
-
-    kind: ClassVar[str] = "tool_returned"
-    path: str
-    attempt: int
-    tool_id: str
-    duration_s: float
-    error: ErrorRecord | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class OutputHeld(Event):
     """A hook asks about what a call put out, which is held until then: the call isn't repeated."""
 
@@ -115,19 +79,6 @@ class OutputHeld(Event):
     summary: str | None = None
     side_effect: bool | None = None
     idempotency_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelReplied(Event):
-    """A language model answered."""
-
-    kind: ClassVar[str] = "model_replied"
-    path: str
-    """The step's path, or ``""`` for planning."""
-    purpose: str
-    model: str
-    duration_s: float
-    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +222,10 @@ AnyEvent = (
     | ToolReturned
     | OutputHeld
     | ModelReplied
+    | AgentTurn
+    | AgentToolCalled
+    | AgentToolReturned
+    | AgentLimited
     | TextStreamed
     | StepDone
     | StepFailed
@@ -353,8 +308,18 @@ def _to_json(value: Any) -> Any:
             return value
         case int() if -_PLAIN_INT < value < _PLAIN_INT:
             return value
+        case (ToolCall(), *_):
+            return [_call_to_json(call) for call in value]
         case _:
             return codecs.encode_or_describe(value)
+
+
+def _call_to_json(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "name": call.name, "arguments": codecs.encode(call.arguments)}
+
+
+def _call_from_json(data: dict[str, Any]) -> ToolCall:
+    return ToolCall(data["id"], data["name"], codecs.decode(data["arguments"]))
 
 
 _BY_NAME = ("arguments", "inputs")
@@ -364,4 +329,5 @@ _READERS: dict[str, Any] = {
     "error": lambda data: ErrorRecord(**data),
     "usage": lambda data: Usage(**data),
     "clarification": read_clarification,
+    "calls": lambda data: tuple(_call_from_json(call) for call in data),
 }

@@ -34,11 +34,13 @@ from portia_nb.model.steps import (
     FunctionStep,
     InvokeToolStep,
     LLMStep,
+    ReActAgentStep,
     SingleToolAgentStep,
     UserInputStep,
     UserVerifyStep,
     Variable,
     text_argument,
+    tools_text,
 )
 from portia_nb.model.tree import Namespace, Place, step_at
 
@@ -59,6 +61,7 @@ __all__ = [
     "PlanContext",
     "PlanInput",
     "PlanV2",
+    "ReActAgentStep",
     "SingleToolAgentStep",
     "Step",
     "StepV2",
@@ -67,6 +70,7 @@ __all__ = [
     "UserVerifyStep",
     "Variable",
     "text_argument",
+    "tools_text",
 ]
 
 
@@ -224,7 +228,7 @@ class Plan(Frozen):
 
 
 def _line_of(step: AnyStep) -> str:
-    return f"{step.name}  {step.tool_id or step.kind}  {step.task}"
+    return f"{step.name}  {tools_text(step) or step.kind}  {step.task}"
 
 
 def _inner_lines(step: AnyStep, indent: str) -> list[str]:

@@ -12,7 +12,12 @@ from enum import StrEnum
 from typing import Any
 
 from portia_nb.model.clarification import Clarification
+from portia_nb.model.conversation import AgentEvent, Conversation
 from portia_nb.model.events import (
+    AgentLimited,
+    AgentToolCalled,
+    AgentToolReturned,
+    AgentTurn,
     AnyEvent,
     BranchTaken,
     ClarificationRaised,
@@ -96,6 +101,8 @@ class StepRecord:
     """Outputs about which a hook asks, by the call's idempotency key, until the step ends."""
     text: str = ""
     """What a model has streamed so far in this attempt."""
+    conversation: Conversation | None = None
+    """Of an agent that isn't done: what it has said and called, in all attempts."""
     model: str = ""
     usage: Usage = field(default_factory=lambda: Usage(calls=0))
 
@@ -170,14 +177,16 @@ class Run:
             case StepDone(_, attempt, value, summary, same_as, reused):
                 step.state, step.attempt, step.ended_at = StepState.DONE, attempt, at
                 step.reused = reused
-                step.tool_under_way = step.held = None
+                step.tool_under_way = step.held = step.conversation = None
                 other = None if same_as is None else self.steps.get(same_as)
                 step.value, step.summary = (
                     (value, summary) if other is None else (other.value, other.summary)
                 )
             case BranchTaken(_, branch):
                 step.branch = branch
-            case ToolCalled() | ToolReturned() | TextStreamed() | ModelReplied():
+            case AgentTurn() | AgentToolCalled() | AgentToolReturned() | AgentLimited():
+                _note_turn(step, event)
+            case ToolCalled() | ToolReturned() | OutputHeld() | TextStreamed() | ModelReplied():
                 _note_call(step, event)
             case StepFailed(_, attempt, error, retry_in_s):
                 step.attempt, step.ended_at, step.error = attempt, at, error
@@ -194,8 +203,6 @@ class Run:
                 step.state, step.ended_at, step.reason = StepState.SKIPPED, at, reason
             case StepUncertain():
                 step.uncertain = True
-            case OutputHeld(idempotency_key=key):
-                step.held = {**(step.held or {}), key: event}
             case _:
                 raise AssertionError(event)
 
@@ -337,17 +344,33 @@ def _held_for_good(step: StepRecord) -> dict[str, OutputHeld] | None:
 
 
 def _note_call(
-    step: StepRecord, event: ToolCalled | ToolReturned | TextStreamed | ModelReplied
+    step: StepRecord, event: ToolCalled | ToolReturned | OutputHeld | TextStreamed | ModelReplied
 ) -> None:
     match event:
         case ToolCalled():
             step.tool_under_way = event
         case ToolReturned():
             _forget_call(step, has_failed=event.error is not None)
+        case OutputHeld():
+            _hold(step, event)
         case TextStreamed(_, text):
             step.text += text
         case ModelReplied():
             step.usage, step.model = step.usage + event.usage, event.model
+
+
+def _hold(step: StepRecord, event: OutputHeld) -> None:
+    step.held = {**(step.held or {}), event.idempotency_key: event}
+    if step.conversation is not None:
+        step.conversation.hold(event.idempotency_key)
+
+
+def _note_turn(step: StepRecord, event: AgentEvent) -> None:
+    if step.conversation is None:
+        step.conversation = Conversation()
+    step.tool_under_way = step.conversation.note(event, step.tool_under_way)
+    if isinstance(event, AgentTurn):
+        step.text = ""  # it was no answer, only words beside the calls
 
 
 _LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)
@@ -358,6 +381,8 @@ _STEP_EVENTS = (
     ToolCalled,
     ToolReturned,
     OutputHeld,
+    AgentTurn,
+    AgentLimited,
     TextStreamed,
     StepFailed,
     StepCancelled,

@@ -207,6 +207,41 @@ class SingleToolAgentStep(BaseStep):
             yield self.task_parts
 
 
+class ReActAgentStep(BaseStep):
+    """A model that calls tools, as many and as often as it needs, until it has the answer."""
+
+    kind: Literal["react"] = "react"
+    tool_ids: tuple[str, ...] | None = None
+    """The tools that it may call; None: all that whoever runs the plan has."""
+    task_parts: ArgumentField | None = None
+    """The task with its references, where it holds any."""
+    model: str | None = None
+    allow_agent_clarifications: bool = False
+    """True: the model may put questions to the person."""
+    tool_call_limit: int = Field(default=25, ge=1)
+    """Calls that it may ask for; then it must answer from what it has."""
+    token_limit: int | None = Field(default=None, gt=0)
+    """Tokens that its model calls may use; looked at before each; then it must answer."""
+    _tools: tuple[Any, ...] = PrivateAttr(default=())
+    _model: Any = PrivateAttr(default=None)
+
+    @property
+    def bound_tools(self) -> tuple[Any, ...]:
+        """The tool objects among its tools that the plan was built with, in this process."""
+        return self._tools
+
+    @property
+    def bound_model(self) -> Any:
+        """The model that is asked: the object that the plan was built with, else `model`."""
+        return self._model or self.model
+
+    def arguments(self) -> Iterator[Argument]:
+        """Yield every argument that the step passes on."""
+        yield from super().arguments()
+        if self.task_parts is not None:
+            yield self.task_parts
+
+
 class FunctionStep(BaseStep):
     """A function of the user's with these arguments."""
 
@@ -267,6 +302,17 @@ class ExitStep(BaseStep):
         """Yield every argument that the step passes on."""
         yield from super().arguments()
         yield self.message
+
+
+def tools_text(step: BaseStep) -> str:
+    """Return what stands for a step's tools in one line: its tool's id, an agent's tools, or "".
+
+    >>> tools_text(ReActAgentStep(name="a", tool_ids=("search_tool", "calculator_tool")))
+    'agent: search_tool, calculator_tool'
+    """
+    if not isinstance(step, ReActAgentStep):
+        return step.tool_id or ""
+    return f"agent: {'every tool' if step.tool_ids is None else ', '.join(step.tool_ids)}"
 
 
 def plain_kind(tool_id: str | None) -> str:

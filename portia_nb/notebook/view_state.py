@@ -182,7 +182,7 @@ def why_it_waits(
     freed = "declare side_effect=False to free it"
     if side_effects is None:
         # A plan by itself doesn't know what its tools declare.
-        if effect is None and step.tool_id is not None:
+        if effect is None and _has_tools(step):
             return f"keeps its place after {after}, unless its tool only reads"
         if any(_is_tools_to_say(s) for s in plan.steps if s.name in waits.place):
             return f"waits for {after}, which keeps its place, unless its tool only reads"
@@ -195,7 +195,11 @@ def why_it_waits(
 
 
 def _is_tools_to_say(step: AnyStep) -> bool:
-    return step.side_effect is None and step.tool_id is not None
+    return step.side_effect is None and _has_tools(step)
+
+
+def _has_tools(step: AnyStep) -> bool:
+    return step.tool_id is not None or step.kind == "react"
 
 
 def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
@@ -212,7 +216,7 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
     if record.reason:
         row["reason"] = one_line(record.reason, MAX_TASK_CHARS)
     if record.tool_under_way is not None and record.state is StepState.RUNNING:
-        row["calls"] = one_line(record.tool_under_way.tool_id, 120)
+        row["calls"] = one_line(_calls(record, record.tool_under_way.tool_id), 120)
     if record.model:
         row["model"] = one_line(record.model, 120)
     if record.text and record.state is StepState.RUNNING:
@@ -220,6 +224,16 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
     if output is not None:
         row["output"] = output
     return row
+
+
+def _calls(record: StepRecord, latest: str) -> str:
+    """Return what a step calls now; of an agent all its calls, and how many it has made."""
+    if record.conversation is None:
+        return latest
+    made = sum(call.returned is not None for call in record.conversation.calls())
+    now = record.conversation.under_way(record.attempt)
+    names = ", ".join(call.tool_id for call in now) or latest
+    return f"{names} ({made} made)" if made else names
 
 
 def show_record(record: StepRecord, room: OutputRoom) -> Shown | None:

@@ -10,12 +10,14 @@ from portia_nb.model.callables import FunctionRef, SchemaRef
 from portia_nb.model.composite import each_step
 from portia_nb.model.language import LanguageModel
 from portia_nb.model.plan import (
+    AnyStep,
     FunctionStep,
     InvokeToolStep,
     LLMStep,
     Plan,
     PlanContext,
     PlanInput,
+    ReActAgentStep,
     SingleToolAgentStep,
     UserInputStep,
     UserVerifyStep,
@@ -36,6 +38,7 @@ from .given import (
     to_arguments,
     to_variables,
     tool_and_id,
+    tools_and_ids,
 )
 
 
@@ -214,6 +217,62 @@ class PlanBuilderV2(FlowBuilder):
         )
         return self._add(step, after, _tool=bound, _model=model_object(model))
 
+    def react_agent_step(
+        self,
+        *,
+        task: str,
+        tools: Sequence[str | Tool[Any] | type[Tool[Any]]] | None = None,
+        inputs: Sequence[Any] | Mapping[str, Any] | None = None,
+        output_schema: Any = None,
+        step_name: str | None = None,
+        allow_agent_clarifications: bool = False,
+        tool_call_limit: int = 25,
+        token_limit: int | None = None,
+        model: str | LanguageModel | None = None,
+        after: Sequence[StepRef] = (),
+        side_effect: bool | None = None,
+        retries: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Self:
+        """Add an agent: a model that calls `tools` as often as it needs, until it has the answer.
+
+        Each of its calls is kept: after a kill it goes on, and calls nothing again that had come
+        back. Calls in one reply run beside each other where their tools only read. At a limit the
+        model gets one last call, without tools, to answer from what it has.
+
+        Args:
+            task: what to do.
+            tools: ids, Tools, or classes of them; None: all that whoever runs the plan has.
+            inputs: as for every step; what is large, binary or a table goes by reference.
+            output_schema: as for every step.
+            step_name: as for every step.
+            allow_agent_clarifications: whether the model may put questions to the person.
+            tool_call_limit: calls that it may ask for, at least 1.
+            token_limit: tokens, of prompts and replies, after which it must answer; None: no limit.
+            model: as for every step.
+            after: as for every step.
+            side_effect: as for every step; None: the strongest of its tools.
+            retries: as for every step.
+            timeout_s: seconds for the whole conversation, waiting for a person left out.
+
+        Raises:
+            InvalidToolDescriptionError: one of `tools` is no tool.
+        """
+        tool_ids, bound = tools_and_ids(tools)
+        common = self._common(step_name, output_schema, retries, timeout_s)
+        step = ReActAgentStep(
+            **common,
+            **task_fields(task),
+            tool_ids=tool_ids,
+            inputs=to_variables(inputs),
+            model=model_name(model),
+            allow_agent_clarifications=allow_agent_clarifications,
+            tool_call_limit=tool_call_limit,
+            token_limit=token_limit,
+            side_effect=side_effect,
+        )
+        return self._add(step, after, _tools=bound, _model=model_object(model))
+
     def user_verify(
         self,
         *,
@@ -284,7 +343,7 @@ class PlanBuilderV2(FlowBuilder):
         self._refuse_open()
         # Indexes become names here: only now is it known where the plan ends.
         steps = tree(self._entries)
-        tool_ids = [s.tool_id for s in each_step(steps) if s.kind != "llm" and s.tool_id]
+        tool_ids = [tool_id for step in each_step(steps) for tool_id in _tools_of(step)]
         plan = Plan(
             plan_context=PlanContext(query=self._label, tool_ids=tuple(dict.fromkeys(tool_ids))),
             steps=steps,
@@ -295,6 +354,13 @@ class PlanBuilderV2(FlowBuilder):
         refuse(find_problems(plan), plan)
         remember(plan)
         return plan
+
+
+def _tools_of(step: AnyStep) -> tuple[str, ...]:
+    """Return the ids of the tools that a step names."""
+    if isinstance(step, ReActAgentStep):
+        return step.tool_ids or ()
+    return (step.tool_id,) if step.kind != "llm" and step.tool_id else ()
 
 
 def _first_line(function: Callable[..., Any]) -> str:

@@ -20,6 +20,7 @@ from portia_nb.model.plan import (
     LoopStep,
     Plan,
     PlanInput,
+    ReActAgentStep,
     SingleToolAgentStep,
     SubPlanStep,
     UserInputStep,
@@ -167,7 +168,7 @@ def _twins(names: Sequence[str]) -> list[str]:
 
 
 def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
-    if isinstance(step, LLMStep | SingleToolAgentStep) and not step.task.strip():
+    if isinstance(step, LLMStep | SingleToolAgentStep | ReActAgentStep) and not step.task.strip():
         yield "it has no task"
     match step:
         case InvokeToolStep() | SingleToolAgentStep():
@@ -178,6 +179,8 @@ def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
                 return
             if tool is not None:
                 yield from _tool_problems(step, tool)
+        case ReActAgentStep():
+            yield from _agent_problems(step, tools)
         case FunctionStep():
             yield from _function_problems(step.function, step.args)
         case UserInputStep():
@@ -190,6 +193,24 @@ def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
             yield from _sub_plan_problems(step)
         case LLMStep() | UserVerifyStep() | ExitStep():
             pass
+
+
+def _agent_problems(step: ReActAgentStep, tools: ToolRegistry | None) -> Iterator[str]:
+    if step.tool_ids is None:
+        if tools is not None and not any(tool.id != LLM_TOOL_ID for tool in tools):
+            yield "it may call every tool, and there is none: use an llm_step, or give tools"
+        return
+    if not step.tool_ids:
+        yield "it has no tools: use an llm_step, or leave tools out to give it all"
+    if twins := _twins(step.tool_ids):
+        yield f"it has the tool {', '.join(map(repr, twins))} twice"
+    bound = {tool.id for tool in step.bound_tools}
+    for tool_id in step.tool_ids:
+        if tools is not None and tool_id not in bound:
+            try:
+                tools.get_tool(tool_id)
+            except ToolNotFoundError as error:
+                yield str(error)
 
 
 def _tool_problems(step: InvokeToolStep | SingleToolAgentStep, tool: Tool[Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from portia_nb.model import codecs
@@ -83,6 +83,23 @@ def tool_and_id(given: str | Tool[Any] | type[Tool[Any]]) -> tuple[str, Tool[Any
         return given, None
     tool = to_tool(given)
     return tool.id, tool
+
+
+def tools_and_ids(
+    given: Iterable[str | Tool[Any] | type[Tool[Any]]] | None,
+) -> tuple[tuple[str, ...] | None, tuple[Tool[Any], ...]]:
+    """Return the ids of an agent's tools, and those tools that aren't given by their ids.
+
+    Raises:
+        TypeError: it is a single tool or id.
+        InvalidToolDescriptionError: one is no tool.
+    """
+    if given is None:
+        return None, ()
+    if isinstance(given, str | Tool | type):
+        raise TypeError(f"tools is a list of tools and ids, not {given!r:.80}: put it in a list")
+    found = [tool_and_id(each) for each in given]
+    return tuple(tool_id for tool_id, _ in found), tuple(tool for _, tool in found if tool)
 
 
 def model_name(model: str | LanguageModel | None) -> str | None:

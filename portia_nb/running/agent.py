@@ -1,8 +1,12 @@
-"""Choosing the arguments of one tool: one forced call, checked by the tool's own schema."""
+"""Choosing the arguments of one tool: one forced call, checked by the tool's own schema.
+
+Where an input is too large to be shown, the model may look into it first, or pass it by reference.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from portia_nb.errors import InvalidAgentOutputError, ToolSoftError
@@ -11,12 +15,25 @@ from portia_nb.model.clarification import (
     InputClarification,
     MultipleChoiceClarification,
 )
-from portia_nb.model.language import CallAnswer, LanguageModel, ModelRequest, ToolSpec
+from portia_nb.model.language import (
+    CallAnswer,
+    LanguageModel,
+    Message,
+    ModelReply,
+    ModelRequest,
+    ToolCall,
+    ToolSpec,
+)
 from portia_nb.tools.base import Tool
 
 from .attempt import Asking
+from .memory import Memory
 from .models import TRIES, Models
 from .prompts import choose_arguments as prompt
+from .prompts.react import problem_text, result_text
+
+MAX_LOOKS = 5
+"""Replies that may look into large values before the call must be made."""
 
 _MISSING = {
     "type": "array",
@@ -39,6 +56,7 @@ async def choose_arguments(
     settled: Mapping[str, Any],
     may_ask: bool,
     path: str,
+    threshold_tokens: int,
     problem: str | None = None,
 ) -> dict[str, Any]:
     """Let a model choose the arguments of `tool` that aren't settled, and return all of them.
@@ -54,6 +72,7 @@ async def choose_arguments(
         settled: arguments known already.
         may_ask: whether a required argument that nothing settles becomes a question.
         path: the step.
+        threshold_tokens: size from which an input goes by reference, as binary data and tables do.
         problem: why an earlier choice failed when the tool was called with it.
 
     Raises:
@@ -64,17 +83,31 @@ async def choose_arguments(
     open_schema = _open_arguments(spec.parameters, settled)
     if not open_schema["properties"]:
         return dict(settled)
-    wire = _nullable(open_schema) if may_ask else open_schema
+    memory = Memory(threshold_tokens)
+    shown, known = memory.show_all(inputs), memory.show_all(settled)
+    open_shown = memory.with_references(open_schema)
+    wire = _nullable(open_shown) if may_ask else open_shown
     offered = ToolSpec(spec.name, spec.description, wire)
+    looked: tuple[Message, ...] = ()
     for _ in range(TRIES):
+        read = memory.reading_tool((spec.name,)) if memory else None
+        messages = prompt.choose_arguments_messages(
+            task,
+            shown,
+            settled=known,
+            may_ask=may_ask,
+            problem=problem,
+            read=None if read is None else read.name,
+        )
         request = ModelRequest(
-            prompt.choose_arguments_messages(
-                task, inputs, settled=settled, may_ask=may_ask, problem=problem
-            ),
+            (*messages, *looked),
             CallAnswer((offered,), forced=spec.name),
             record_key=("choose_arguments", prompt.VERSION, tool.id, task),
         )
-        reply = await models.ask(model, request, path)
+        if read is not None and not looked:
+            reply, looked = await _after_reading(models, model, request, memory, read, path)
+        else:
+            reply = await models.ask(model, request, path)
         calls = [call for call in reply.tool_calls if call.name == spec.name]
         if not calls:
             problem = f"there was no call of {spec.name}"
@@ -85,8 +118,8 @@ async def choose_arguments(
         questions = _questions(open_schema, chosen, missing or (), tool.id)
         if may_ask and questions:
             raise Asking(*questions)
-        arguments = {**chosen, **settled}
         try:
+            arguments = {**memory.settle(chosen, spec.parameters), **settled}
             tool.parse_arguments(arguments)
         except ToolSoftError as error:
             problem = str(error)
@@ -99,6 +132,43 @@ async def choose_arguments(
         tool_id=tool.id,
         step=path,
     )
+
+
+async def _after_reading(
+    models: Models,
+    model: LanguageModel,
+    request: ModelRequest,
+    memory: Memory,
+    read: ToolSpec,
+    path: str,
+) -> tuple[ModelReply, tuple[Message, ...]]:
+    """Let the model look into large values, a few times at most, before it makes the forced call.
+
+    Returns the reply with that call, and what was looked at, as messages.
+    """
+    answer = request.answer
+    assert isinstance(answer, CallAnswer)
+    first = len(request.messages)
+    free = replace(request, answer=CallAnswer((*answer.tools, read)))
+    for _ in range(MAX_LOOKS):
+        reply = await models.ask(model, free, path)
+        looks = [call for call in reply.tool_calls if call.name == read.name]
+        if any(call.name == answer.forced for call in reply.tool_calls):
+            return reply, free.messages[first:]
+        if not looks:
+            break
+        told = [Message("assistant", reply.text, tool_calls=tuple(looks))]
+        told += (Message("tool", _piece(memory, call), tool_call_id=call.id) for call in looks)
+        free = replace(free, messages=(*free.messages, *told))
+    forced = replace(free, answer=answer)
+    return await models.ask(model, forced, path), free.messages[first:]
+
+
+def _piece(memory: Memory, call: ToolCall) -> str:
+    try:
+        return result_text(memory.read(call.arguments))
+    except ToolSoftError as error:
+        return problem_text(str(error))
 
 
 def _open_arguments(schema: Mapping[str, Any], settled: Mapping[str, Any]) -> dict[str, Any]:

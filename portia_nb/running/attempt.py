@@ -25,6 +25,8 @@ class Attempt:
     """What `portia_nb.model.order.effective_side_effect` says of the step."""
     scope: Scope
     """What the step can see."""
+    call: str = ""
+    """Of an agent: which of its calls this is about; its own side effect is `side_effect`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from portia_nb.errors import ApprovalRefused
+from portia_nb.errors import ApprovalRefused, StepTimeout, ToolSoftError
 from portia_nb.model import codecs
 from portia_nb.model.clarification import (
     Clarification,
@@ -17,7 +18,13 @@ from portia_nb.model.clarification import (
     MultipleChoiceClarification,
     UserVerificationClarification,
 )
-from portia_nb.model.events import OutputHeld, ToolCalled, ToolReturned
+from portia_nb.model.events import (
+    AgentToolCalled,
+    AgentToolReturned,
+    OutputHeld,
+    ToolCalled,
+    ToolReturned,
+)
 from portia_nb.model.run import Run
 from portia_nb.model.values import Output
 from portia_nb.tools.base import Tool, ToolRunContext
@@ -42,8 +49,12 @@ class Calls:
         self._models = models
 
     def answers(self, at: Attempt) -> list[Clarification]:
-        """Return the answered questions that count for this attempt, oldest first."""
-        return [c for c in self._run.answers_for(at.path) if c.resolved]
+        """Return the answered questions that count for this attempt, oldest first.
+
+        Of an agent's call only that call's.
+        """
+        found = self._run.answers_for(at.path)
+        return [c for c in found if c.resolved and (c.call or "") == at.call]
 
     def answered_arguments(self, at: Attempt, tool: Tool[Any]) -> dict[str, Any]:
         """Return the arguments of `tool` that people's answers have settled.
@@ -86,6 +97,8 @@ class Calls:
             if not is_held and isinstance(found, Clarification):
                 self._hold_output(tool, result, at)
             _ask_if_question(found)
+        if is_held and at.call:
+            self._ports.emit(_answered(at, tool.id, 0.0, result))
         return result
 
     def held_output(self, tool: Tool[Any], at: Attempt) -> Result | None:
@@ -117,13 +130,15 @@ class Calls:
         ctx = self._context(tool, at)
 
         def call() -> Awaitable[Any]:
-            return places.call(
+            made = places.call(
                 tool.arun if tool.is_async else tool.run,
                 (ctx,),
                 arguments,
                 name=f"step {at.path!r}: {tool.id}",
                 on_caller=tool.loop == "caller",
             )
+            # Elsewhere the limit is the step's, which has no other calls.
+            return _in_time(made, tool, at) if at.call and tool.timeout_s else made
 
         tape, make = self._ports.tape, call
         if tape is not None and tape.covers(tool):
@@ -160,26 +175,20 @@ class Calls:
     ) -> Any:
         """Make a call between the events that tell of it, kept first where it may have effects."""
         ports = self._ports
-        ports.emit(
-            ToolCalled(
-                at.path, at.number, name, arguments, at.side_effect, self.idempotency_key(at)
-            )
-        )
+        key = self.idempotency_key(at)
+        told = (at.path, at.number, name, arguments, at.side_effect, key)
+        ports.emit(AgentToolCalled(*told, at.call) if at.call else ToolCalled(*told))
         if at.side_effect is not False:
             await ports.kept()
         began = time.monotonic()
         try:
             value = await call()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, StepTimeout):
             raise  # no return is told: nobody knows whether the call took effect
         except BaseException as error:
-            ports.emit(
-                ToolReturned(
-                    at.path, at.number, name, time.monotonic() - began, record_error(error, at.path)
-                )
-            )
+            ports.emit(_failed(at, name, time.monotonic() - began, error))
             raise
-        ports.emit(ToolReturned(at.path, at.number, name, time.monotonic() - began))
+        ports.emit(_returned(at, name, time.monotonic() - began, value))
         return value
 
     async def _approve(self, name: str, arguments: dict[str, Any], at: Attempt) -> None:
@@ -199,6 +208,8 @@ class Calls:
         if not self._ports.gate:
             return
         subject = approval_subject(name, arguments)
+        if at.call:
+            subject["call"] = at.call  # a second equal call is a call of its own
         for asked in reversed(self.answers(at)):
             if (
                 isinstance(asked, UserVerificationClarification)
@@ -222,7 +233,8 @@ class Calls:
 
     def idempotency_key(self, at: Attempt) -> str:
         """Return the same text whenever this step of this run makes its call, also after a kill."""
-        return hashlib.sha256(f"{self._run.id}\n{at.path}".encode()).hexdigest()[:32]
+        which = f"{self._run.id}\n{at.path}" + (f"\n{at.call}" if at.call else "")
+        return hashlib.sha256(which.encode()).hexdigest()[:32]
 
     def _context(self, tool: Tool[Any], at: Attempt) -> ToolRunContext:
         path, tape = at.path, self._ports.tape
@@ -251,6 +263,49 @@ def approval_subject(tool_id: str, arguments: dict[str, Any]) -> dict[str, Any]:
         "arguments": shown,
         "sha256": hashlib.sha256(exact.encode()).hexdigest(),
     }
+
+
+def _failed(at: Attempt, name: str, took_s: float, error: BaseException) -> ToolReturned:
+    record = record_error(error, at.path)
+    if not at.call:
+        return ToolReturned(at.path, at.number, name, took_s, record)
+    is_told = isinstance(error, ToolSoftError)
+    return AgentToolReturned(at.path, at.number, name, took_s, record, at.call, is_told=is_told)
+
+
+def _returned(at: Attempt, name: str, took_s: float, value: Any) -> ToolReturned:
+    if at.call:
+        # One that has a question is made again with the answer: nothing has come of it yet.
+        with contextlib.suppress(Asking):
+            return _answered(at, name, took_s, _result(value, name))
+    return ToolReturned(at.path, at.number, name, took_s)
+
+
+def _answered(at: Attempt, name: str, took_s: float, result: Result) -> AgentToolReturned:
+    value, summary = result.value, result.summary
+    return AgentToolReturned(
+        at.path, at.number, name, took_s, call=at.call, value=value, summary=summary
+    )
+
+
+async def _in_time(made: Awaitable[Any], tool: Tool[Any], at: Attempt) -> Any:
+    """Await one of an agent's calls for as long as its tool may take.
+
+    Raises:
+        ToolSoftError: its time was up, and it only reads: the model may do without it.
+        StepTimeout: its time was up, and it may have done something.
+    """
+    clock = asyncio.timeout(tool.timeout_s)
+    try:
+        async with clock:
+            return await made
+    except TimeoutError as error:
+        if not clock.expired():
+            raise
+        problem = f"tool {tool.id!r} took longer than its {tool.timeout_s:g} s and was stopped"
+        if at.side_effect is False:
+            raise ToolSoftError(problem, tool_id=tool.id) from error
+        raise StepTimeout(f"step {at.path!r}: {problem}", step=at.path) from error
 
 
 def _result(value: Any, source: str) -> Result:

@@ -25,7 +25,7 @@ from portia_nb.model.events import (
     StepSkipped,
     StepStarted,
 )
-from portia_nb.model.plan import AnyStep, InvokeToolStep, SingleToolAgentStep
+from portia_nb.model.plan import AnyStep, InvokeToolStep, ReActAgentStep, SingleToolAgentStep
 from portia_nb.model.run import Run
 from portia_nb.tools.aside import LeftAlone
 
@@ -392,5 +392,6 @@ class Executor:
         if found is None:
             has_tool = isinstance(step, InvokeToolStep | SingleToolAgentStep)
             tool = self._ports.tool(step) if has_tool else None
-            found = self._rules[id(step)] = rules_of(step, tool, self._ports.config)
+            tools = self._ports.tools(step) if isinstance(step, ReActAgentStep) else ()
+            found = self._rules[id(step)] = rules_of(step, tool, self._ports.config, tools)
         return found

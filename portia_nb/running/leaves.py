@@ -19,6 +19,7 @@ from portia_nb.model.plan import (
     InvokeToolStep,
     LLMStep,
     LoopStep,
+    ReActAgentStep,
     SingleToolAgentStep,
     SubPlanStep,
     UserInputStep,
@@ -33,6 +34,7 @@ from .calls import Calls
 from .models import TRIES, Models
 from .ports import Ports
 from .prompts import llm_step
+from .react import ReAct
 from .recovery import decided
 
 
@@ -54,7 +56,9 @@ class Leaves:
             Exception: it failed.
         """
         step = at.step
-        if self._run.clarifications and (said := decided(self._calls.answers(at), at.path)):
+        # An agent goes by what was decided of each of its calls.
+        is_asked = self._run.clarifications and step.kind != "react"
+        if is_asked and (said := decided(self._calls.answers(at), at.path)):
             return said
         match step:
             case FunctionStep():
@@ -65,6 +69,10 @@ class Leaves:
                 return await self._llm(step, at)
             case SingleToolAgentStep():
                 result = await self._agent(step, at)
+            case ReActAgentStep():
+                task = self._task(step, at)
+                agent = ReAct(self._run, self._ports, self.models, self._calls, step, at, task)
+                return await agent.perform()
             case UserVerifyStep():
                 return self._user_verify(step, at)
             case UserInputStep():
@@ -163,6 +171,7 @@ class Leaves:
             settled=settled,
             may_ask=self._ports.config.argument_clarifications_enabled,
             path=at.path,
+            threshold_tokens=self._ports.config.large_output_threshold_tokens,
             problem=problem,
         )
 
@@ -224,5 +233,5 @@ class Leaves:
         answers = self._calls.answers(at)
         return answers[-1] if answers else None
 
-    def _task(self, step: LLMStep | SingleToolAgentStep, at: Attempt) -> str:
+    def _task(self, step: LLMStep | SingleToolAgentStep | ReActAgentStep, at: Attempt) -> str:
         return step.task if step.task_parts is None else str(at.scope.resolve(step.task_parts))

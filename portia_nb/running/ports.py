@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from portia_nb.config import Config, Purpose as Purpose
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
-from portia_nb.model.plan import AnyStep
+from portia_nb.model.plan import AnyStep, ReActAgentStep
 from portia_nb.tools.base import Tool
 
 from .hooks import ExecutionHooks
@@ -81,6 +81,8 @@ class Ports:
     """The model for a purpose, or the one that a step names."""
     tool: Callable[[AnyStep], Tool[Any]]
     """The tool of a step."""
+    tools: Callable[[ReActAgentStep], Sequence[Tool[Any]]]
+    """The tools of an agent's step."""
     config: Config
     places: Places
     hooks: ExecutionHooks = field(default_factory=ExecutionHooks)

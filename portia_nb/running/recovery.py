@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from portia_nb.errors import PlanRunExitError
 from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification, MultipleChoiceClarification
-from portia_nb.model.events import AnyEvent, ClarificationRaised, OutputHeld, StepUncertain
+from portia_nb.model.events import (
+    AgentToolCalled,
+    AnyEvent,
+    ClarificationRaised,
+    OutputHeld,
+    StepUncertain,
+    ToolCalled,
+)
 from portia_nb.model.ids import PlanRunUUID
 from portia_nb.model.order import named_by
 from portia_nb.model.plan import AnyStep, Composite
@@ -43,6 +50,8 @@ def recover(
         index = run.plan.index_of(path)
         side_effect = side_effect_of(step)
         call = record.tool_under_way
+        if isinstance(call, AgentToolCalled):
+            side_effect = call.side_effect  # its own, not the strongest of the agent's tools
         # Asked about this very call already, and not started since.
         is_asked = record.uncertain and any(c.source == UNCERTAIN for c in run.answers_for(path))
         if is_asked:
@@ -54,7 +63,7 @@ def recover(
             record.held = None
         elif record.state is StepState.WAITING and call is not None and side_effect is True:
             emit(StepUncertain(path, record.attempt, call.tool_id, call.arguments))
-            question = _ask_about_call(run, index, path, call.tool_id)
+            question = _ask_about_call(run, index, path, call)
             emit(ClarificationRaised(path, question))
         elif (
             record.state is StepState.DONE
@@ -105,16 +114,17 @@ def _has_ended_around(run: Run, path: str) -> bool:
     )
 
 
-def _ask_about_call(run: Run, index: int, path: str, tool_id: str) -> Clarification:
+def _ask_about_call(run: Run, index: int, path: str, call: ToolCalled) -> Clarification:
     return MultipleChoiceClarification(
         plan_run_id=PlanRunUUID(run.id),
         step=index,
         path=path,
+        call=call.call if isinstance(call, AgentToolCalled) else None,
         source=UNCERTAIN,
         argument_name=UNCERTAIN,
         user_guidance=(
-            f"Step {path!r} called {tool_id} and was left before it was done, so nobody here knows "
-            "what became of the call. Look, then choose."
+            f"Step {path!r} called {call.tool_id} and was left before it was done, so nobody here "
+            "knows what became of the call. Look, then choose."
         ),
         options=(REPEAT, DONE, FAIL),
     )
@@ -127,10 +137,12 @@ def _lost_output(record: StepRecord) -> OutputHeld | None:
 
 
 def _ask_about_output(run: Run, index: int, path: str, lost: OutputHeld) -> Clarification:
+    agent = run.record(path).conversation
     return MultipleChoiceClarification(
         plan_run_id=PlanRunUUID(run.id),
         step=index,
         path=path,
+        call=None if agent is None else agent.key_of(lost.idempotency_key),
         source=UNCERTAIN,
         argument_name=UNCERTAIN,
         user_guidance=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from portia_nb.config import Config
@@ -13,7 +14,7 @@ from portia_nb.errors import (
     ToolHardError,
     ToolSoftError,
 )
-from portia_nb.model.order import effective_side_effect
+from portia_nb.model.order import effective_side_effect, strongest
 from portia_nb.model.plan import AnyStep
 from portia_nb.tools.base import Tool
 
@@ -39,15 +40,21 @@ class Rules(NamedTuple):
     """
 
 
-def rules_of(step: AnyStep, tool: Tool[Any] | None, config: Config) -> Rules:
+def rules_of(
+    step: AnyStep, tool: Tool[Any] | None, config: Config, tools: Sequence[Tool[Any]] = ()
+) -> Rules:
     """Work out the rules of `step`: what it says, else its tool, else `config`.
 
     Args:
         step: any step.
-        tool: its tool; None where it has none.
+        tool: its tool; None where it has none, or several.
         config: the settings.
+        tools: an agent's; the strongest side effect of theirs is the step's.
     """
-    side_effect = effective_side_effect(step, None if tool is None else tool.side_effect)
+    declared = None if tool is None else tool.side_effect
+    if step.kind == "react":
+        declared = strongest(each.side_effect for each in tools)
+    side_effect = effective_side_effect(step, declared)
     timeout_s = step.timeout_s
     retries = step.retries
     if tool is not None:
@@ -57,7 +64,7 @@ def rules_of(step: AnyStep, tool: Tool[Any] | None, config: Config) -> Rules:
         tries = 1
     elif retries is not None:
         tries = 1 + retries
-    elif step.kind == "agent":
+    elif step.kind in ("agent", "react"):
         tries = 1  # the agent itself tries other arguments
     else:
         tries = READING_TRIES if side_effect is False else 1

@@ -22,11 +22,11 @@ from portia_nb.model.clarification import (
 )
 from portia_nb.model.composite import AnyStep, Composite, bodies
 from portia_nb.model.order import effective_side_effect, strongest
-from portia_nb.model.plan import Plan
+from portia_nb.model.plan import Plan, ReActAgentStep
 from portia_nb.running.calls import APPROVAL
 from portia_nb.tools.registry import ToolRegistry
 
-from .launch import tool_of
+from .launch import tool_of, tools_of
 
 MAX_EXACT_CHARS = 20_000
 """Characters of a call's arguments that are shown to who approves it."""
@@ -160,7 +160,11 @@ def side_effects(plan: Plan, tools: ToolRegistry) -> dict[str, bool | None]:
 def side_effect_of(step: AnyStep, tools: ToolRegistry) -> bool | None:
     """Return whether a step that holds no others changes the world, as it and its tool declare."""
     try:
-        declared = tool_of(step, tools).side_effect
+        declared = (
+            strongest(tool.side_effect for tool in tools_of(step, tools))
+            if isinstance(step, ReActAgentStep)
+            else tool_of(step, tools).side_effect
+        )
     except (ToolNotFoundError, TypeError):
         declared = None
     return effective_side_effect(step, declared)

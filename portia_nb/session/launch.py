@@ -14,7 +14,14 @@ from portia_nb.model.callables import SchemaRef
 from portia_nb.model.end_user import EndUser
 from portia_nb.model.events import AnyEvent, Recorded, RunCreated
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
-from portia_nb.model.plan import AnyStep, InvokeToolStep, Plan, SingleToolAgentStep
+from portia_nb.model.plan import (
+    LLM_TOOL_ID,
+    AnyStep,
+    InvokeToolStep,
+    Plan,
+    ReActAgentStep,
+    SingleToolAgentStep,
+)
 from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.planning.bound import remember
 from portia_nb.planning.inputs import read_plan_run_inputs
@@ -210,6 +217,7 @@ def _prepare(
             ask=live.ask,
             model=parts.model,
             tool=lambda step: tool_of(step, registry),
+            tools=lambda step: tools_of(step, registry),
             config=parts.config,
             places=Places(caller, context),
             hooks=parts.hooks,
@@ -250,3 +258,17 @@ def tool_of(step: AnyStep, registry: ToolRegistry) -> Tool[Any]:
         raise TypeError(f"step {step.name!r} is a {step.kind} step and has no tool")
     bound: Tool[Any] | None = step.bound_tool
     return registry.get_tool(str(step.tool_id)) if bound is None else bound
+
+
+def tools_of(step: ReActAgentStep, registry: ToolRegistry) -> list[Tool[Any]]:
+    """Return the tools of an agent's step, in its order; where it names none, the registry's.
+
+    Without `llm_tool` then, since the agent is a model itself.
+
+    Raises:
+        ToolNotFoundError: there is no tool of an id.
+    """
+    if step.tool_ids is None:
+        return [tool for tool in registry if tool.id != LLM_TOOL_ID]
+    bound: dict[str, Tool[Any]] = {tool.id: tool for tool in step.bound_tools}
+    return [bound.get(tool_id) or registry.get_tool(tool_id) for tool_id in step.tool_ids]

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from portia_nb.config import Config, LogLevel
 from portia_nb.model import codecs
 from portia_nb.model.events import (
+    AgentLimited,
     BranchTaken,
     ClarificationRaised,
     ClarificationResolved,
@@ -161,6 +162,15 @@ def _log_run_event(run: Run, recorded: Recorded) -> None:
             what = "failed" if retry_in_s is None else f"failed, again in {retry_in_s:g} s"
             logger.warning(
                 "step %s (attempt %d) %s: %s: %s", path, attempt, what, error.type, error.message
+            )
+        case AgentLimited(path, _, limit, allowed):
+            logger.warning(
+                "step %s: %s=%d is reached, so the agent answers from what it has; give "
+                "react_agent_step a higher %s if that isn't enough",
+                path,
+                limit,
+                allowed,
+                limit,
             )
         case _:
             return

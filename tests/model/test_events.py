@@ -19,7 +19,7 @@ from portia_nb.model.clarification import (
     UserVerificationClarification,
 )
 from portia_nb.model.events import AnyEvent, ErrorRecord, event_from_json, event_to_json
-from portia_nb.model.language import Usage
+from portia_nb.model.language import ToolCall, Usage
 
 ERROR = ErrorRecord("ValueError", "broken", "a", 'File "x.py", line 1')
 WHEN = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
@@ -32,6 +32,11 @@ EVENTS: list[AnyEvent] = [
     events.ToolReturned("a", 1, "t", 0.25),
     events.OutputHeld("a", 1, "t", {"at": WHEN}, "a summary", True, "key"),
     events.ModelReplied("a", "execution", "openai/x", 1.5, Usage(10, 20, 5, 2)),
+    events.AgentTurn("a", 1, "Let me see.", (ToolCall("1", "t", {"$": "x", "y": [{"z": None}]}),)),
+    events.AgentToolCalled("a", 1, "t", {"x": 1}, True, "key", "0.1"),
+    events.AgentToolReturned("a", 1, "t", 0.25, None, "0.1", {"raw": b"\0"}, "in short"),
+    events.AgentToolReturned("a", 1, "t", 0.25, ERROR, "0.1", is_told=True),
+    events.AgentLimited("a", 1, "tool_call_limit", 25),
     events.TextStreamed("a", "Hello"),
     events.StepDone("a", 1, {"at": WHEN, "raw": b"\0\xff"}, "a summary"),
     events.StepDone("a", 1, (1, 2, {"x"})),

@@ -23,6 +23,7 @@ from portia_nb.model.run import PlanRun, Run
 from portia_nb.running.executor import Executor
 from portia_nb.running.places import Places
 from portia_nb.running.ports import Ports
+from portia_nb.session.launch import tools_of
 
 
 class Stage:
@@ -53,6 +54,7 @@ class Stage:
             ask=lambda asked: self.ask(asked),
             model=lambda purpose, override: override if override is not None else model,
             tool=lambda step: _tool_of(step, registry),
+            tools=lambda step: tools_of(step, registry),
             config=Config(**settings),
             places=Places(None),
             hooks=hooks or ExecutionHooks(),

@@ -7,7 +7,7 @@ from typing import Any
 
 from portia_nb.model.language import Message
 
-from .inputs import inputs_as_json
+from .inputs import BY_REFERENCE, inputs_as_json
 
 VERSION = "1"
 SYSTEM = (
@@ -27,6 +27,7 @@ def choose_arguments_messages(
     settled: Mapping[str, Any],
     may_ask: bool,
     problem: str | None = None,
+    read: str | None = None,
 ) -> tuple[Message, ...]:
     """Ask for the arguments with which one tool does `task`.
 
@@ -36,11 +37,15 @@ def choose_arguments_messages(
         settled: arguments that are known already; the call may leave them out.
         may_ask: whether an argument may be left open with a question.
         problem: why the last choice did not do, where there was one.
+        read: name of the tool that reads what is known by reference; None: nothing is.
     """
     more: dict[str, Any] = {"settled": settled} if settled else {}
     if problem is not None:
         more["last_try_failed"] = problem
+    system = SYSTEM + (ASK if may_ask else "")
+    if read is not None:
+        system += BY_REFERENCE.replace("{name}", read)
     return (
-        Message("system", SYSTEM + (ASK if may_ask else "")),
+        Message("system", system),
         Message("user", inputs_as_json(task, inputs, **more)),
     )

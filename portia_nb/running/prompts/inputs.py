@@ -8,6 +8,12 @@ from typing import Any
 
 from portia_nb.model import codecs
 
+BY_REFERENCE = (
+    " An entry with `by_reference` stands for a value that is too large to show: give a tool the "
+    'whole of it by passing {"by_reference": "…"} as the argument, or look into it with {name}.'
+)
+"""What is said of values that are known by reference; ``{name}`` is the tool that reads them."""
+
 
 def inputs_as_json(task: str, inputs: Mapping[str, Any], **more: Any) -> str:
     """Return the task and its inputs as one line of JSON.
