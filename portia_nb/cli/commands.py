@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
-from . import goals, records, stores
+from . import goals, profiles, records, stores
 from .terminal import Terminal
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
     "runs": records.runs,
     "show": records.show,
     "store": stores.store,
+    "config": profiles.config,
     "list-tools": records.list_tools,
     "lab": records.lab,
     "version": records.version,

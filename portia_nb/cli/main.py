@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .hints import HINTS
+from .hints import hint_for
 from .status import FAILED, INTERRUPTED, PIPE_CLOSED, WAITING
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def _failed(terminal: Terminal, error: Exception, *, shows: bool) -> int:
         terminal.say("".join(traceback.format_exception(error)).rstrip())
     name = type(error).__name__
     terminal.say((name, "red"), f": {error}")
-    if name in HINTS:
-        terminal.say(HINTS[name])
+    if (hint := hint_for(error)) is not None:
+        terminal.say(hint)
     if not shows:
         terminal.say(("--debug shows the traceback.", "dim"))
     return FAILED

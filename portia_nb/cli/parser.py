@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from portia_nb.config import KEYS
 from portia_nb.drawing.clean import clean
 
+from .profiles import USAGE as USAGE_OF_CONFIG
 from .settings import add_settings
 from .status import USAGE
 from .store_actions import add_store_actions
@@ -65,15 +66,17 @@ def _refuse(parser: _Parser, word: str) -> NoReturn:
     if setting in KEYS:
         parser.error(
             f"{option}: keys are no options, since others can see them; set {KEYS[setting]} in the "
-            "environment or in .env"
+            f"environment or in .env, or type it after `{PROG} config set {setting}`"
         )
     known = [name for action in parser._actions for name in action.option_strings]
     parser.error(f"no option {option!r}: {_nearest(option, known)}")
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    # Without the dashes, which all options share: with them anything is near to something.
+    plain = {name.lstrip("-"): name for name in known}
+    near = get_close_matches(word.lstrip("-"), list(plain), n=1)
+    return f"did you mean {plain[near[0]]!r}?" if near else f"there are: {', '.join(known)}"
 
 
 def _add_commands(parser: _Parser) -> dict[str, _Parser]:
@@ -135,6 +138,14 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
     )
     del made["store"]
     add_store_actions(partial(add, of=actions))
+    config = add(
+        "config",
+        "Show settings and where each comes from, or change a profile of them",
+        "[list|get SETTING|set SETTING VALUE|unset SETTING|use PROFILE|profiles|path]",
+    )
+    config.add_argument("action", nargs="?", default="list", choices=tuple(USAGE_OF_CONFIG))
+    config.add_argument("words", nargs="*", metavar="SETTING|VALUE|PROFILE")
+    config.add_argument("--all", action="store_true", help="list defaults too")
     for each in made.values():
         add_settings(each)
     add("lab", "Open JupyterLab, which gets all further options", json=False)

@@ -68,8 +68,11 @@ _METAVARS = {
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add an option for each setting in `HELP` to `parser`."""
     group = parser.add_argument_group(
-        "settings", "Defaults are those of the environment, .env and Config; keys are set there."
+        "settings",
+        "Defaults are those of the profile in use, the environment, .env and Config (`portia-nb "
+        "config` shows them); keys are set there.",
     )
+    group.add_argument("--profile", metavar="NAME", help="a profile of ~/.portia/config.toml")
     for setting, text in HELP.items():
         default = Config.model_fields[setting].default
         names = [option_of(setting)]
@@ -96,10 +99,11 @@ def option_of(setting: str) -> str:
 
 
 def config_of(args: argparse.Namespace) -> Config:
-    """Return the settings in force: options, then the environment, then ``.env``.
+    """Return the settings in force: options, then the profile, the environment, and ``.env``.
 
     Raises:
         InvalidOption: the value of an option can't be used.
+        ConfigNotFoundError: there is no profile of the name that was given.
         InvalidConfigError: one of the environment can't.
     """
     given = _given(args)
@@ -107,7 +111,7 @@ def config_of(args: argparse.Namespace) -> Config:
         if setting in given:  # beats what the environment says of the other
             given = {other: None, **given}
     try:
-        return Config.from_default(**given)
+        return Config.in_use(args.profile, **given)
     except InvalidConfigError as error:
         setting = str(error.facts.get("setting"))
         if setting not in given:
@@ -119,7 +123,7 @@ def config_of(args: argparse.Namespace) -> Config:
 
 def again(args: argparse.Namespace) -> list[str]:
     """Return the settings of `args` as options, for a later command about the same run."""
-    words: list[str] = []
+    words = ["--profile", args.profile] if args.profile else []
     for setting, value in _given(args).items():
         option = option_of(setting)
         match value:

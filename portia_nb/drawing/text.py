@@ -49,10 +49,10 @@ def plan_to_text(
 
     >>> print(plan_to_text(Plan(steps=[{"task": "Say hello", "output": "$hello"}])))
     Plan: 1 step
-    0  hello  model  Say hello
+    1  hello  model  Say hello
     """
     head = clean(plan.plan_context.query)
-    count = f"{len(plan.steps)} step" + ("" if len(plan.steps) == 1 else "s")
+    count = counted(len(plan.steps), "step")
     lines = [cut_cells(f"Plan: {head} ({count})" if head else f"Plan: {count}", width)]
     waits = plain_waits(plan) if order is None else order
     listed = list(_listed(plan.steps))
@@ -72,6 +72,15 @@ def plan_to_text(
     if any(wait.place for wait in waits.values()):
         lines += _PLACE_LEGEND
     return "\n".join(lines)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return so many of something, in the plural where it isn't one.
+
+    >>> counted(1, "tool"), counted(2, "tool")
+    ('1 tool', '2 tools')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def run_to_text(run: Run, *, width: int = WIDTH) -> str:
@@ -169,8 +178,11 @@ def cut_cells(text: str, columns: int) -> str:
 def _listed(
     steps: Sequence[AnyStep], prefix: str = "", number: str = ""
 ) -> Iterator[tuple[str, str, AnyStep]]:
-    """Yield each step with its number, such as ``2.0``, and its place, those inside it after it."""
-    for index, step in enumerate(steps):
+    """Yield each step with its number, such as ``2.1``, and its place, those inside it after it.
+
+    Numbers begin with 1, as in the notebook's view; names such as ``step_0`` stay what they are.
+    """
+    for index, step in enumerate(steps, 1):
         yield f"{number}{index}", prefix + step.name, step
         held = [inner for body in bodies(step) for inner in body]
         yield from _listed(held, f"{prefix}{step.name}/", f"{number}{index}.")

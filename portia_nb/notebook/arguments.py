@@ -159,11 +159,15 @@ def nearest(name: str, known: Any) -> str:
 
     >>> nearest("rusn", ["runs", "show"])
     "did you mean 'runs'?"
-    >>> nearest("xyz", ["runs", "show"])
-    'there are runs, show'
+    >>> nearest("--nosuch", ["--schema", "--yes"])
+    'there are --schema, --yes'
     """
-    near = get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+    # Without the dashes, which all options share: with them anything is near to something.
+    plain = {each.lstrip("-"): each for each in known}
+    near = get_close_matches(name.lstrip("-"), list(plain), n=1)
+    return (
+        f"did you mean {plain[near[0]]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+    )
 
 
 def help_on(command: Command) -> str:

@@ -13,6 +13,8 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from portia_nb.drawing.text import counted
+
 from .asking import stdin_allowed
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ async def _servers() -> Iterable[Finding]:
         Finding(
             "Local model servers",
             str(server.provider.value),
-            f"{len(server.models)} models; on with Config.from_default("
+            f"{counted(len(server.models), 'model')}; on with Config.from_default("
             f"default_model={server.model_name!r})",
         )
         for server in found
@@ -149,7 +151,7 @@ async def _servers() -> Iterable[Finding]:
 
 def _tools(portia: Portia) -> Iterable[Finding]:
     tools = [tool.id for tool in portia.tools]
-    yield Finding("Tools", f"{len(tools)} tools", ", ".join(tools) or "none", bool(tools))
+    yield Finding("Tools", counted(len(tools), "tool"), ", ".join(tools) or "none", bool(tools))
 
 
 def _store(portia: Portia) -> Iterable[Finding]:
@@ -162,8 +164,7 @@ def _store(portia: Portia) -> Iterable[Finding]:
         yield Finding("Store", str(place or "memory"), str(error), False)
         return
     where = str(place) if place is not None else "memory: runs end with this kernel"
-    runs = "1 run" if count == 1 else f"{count} runs"
-    yield Finding("Store", "runs are kept in", f"{where} ({runs})")
+    yield Finding("Store", "runs are kept in", f"{where} ({counted(count, 'run')})")
 
 
 def _drawing() -> Iterable[Finding]:

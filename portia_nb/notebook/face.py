@@ -83,9 +83,10 @@ class Face:
         if isinstance(variable, Portia):
             return variable
         if self._default is None:
+            from portia_nb.config import Config
             from portia_nb.tools.examples import example_tool_registry
 
-            self._default = Portia(tools=example_tool_registry)
+            self._default = Portia(Config.in_use(), tools=example_tool_registry)
         return self._default
 
     def _is_on_default(self) -> bool:

@@ -189,9 +189,10 @@ async def _tools(call: Line) -> list[str]:
 
 async def _use(call: Line) -> Any:
     portia = call.face.use(str(call.options.word))
-    call.face.say(
-        f"%%portia uses {call.options.word} from here on, with {len(portia.tools)} tools."
-    )
+    from portia_nb.drawing.text import counted
+
+    tools = counted(len(portia.tools), "tool")
+    call.face.say(f"%%portia uses {call.options.word} from here on, with {tools}.")
     return portia
 
 

@@ -142,11 +142,11 @@ def test_a_step_that_was_uncertain_and_is_done_shows_as_done():
 def test_a_plan_as_text_is_an_aligned_list_with_what_each_step_waits_for():
     assert plan_to_text(stocks(), {"amazon": "done"}).splitlines() == [
         "Plan: Which grew faster? (5 steps)",
-        "0  ✓ done     amazon   search_tool                  Do amazon",
-        "1  ○ waiting  google   search_tool                  Do google",
-        "2  ○ waiting  compare  model        ← 0, 1          Do compare",
-        "3  ○ waiting  mail     mail_tool    ← 0 (place: 2)  Do mail",
-        "4  ○ waiting  log      model        ← 0 (place: 3)  Do log",
+        "1  ✓ done     amazon   search_tool                  Do amazon",
+        "2  ○ waiting  google   search_tool                  Do google",
+        "3  ○ waiting  compare  model        ← 1, 2          Do compare",
+        "4  ○ waiting  mail     mail_tool    ← 1 (place: 3)  Do mail",
+        "5  ○ waiting  log      model        ← 1 (place: 4)  Do log",
         "(place: …) waits its turn, as that step or this one may have side effects;",
         "side_effect=False frees a tool or function that only reads.",
     ]
