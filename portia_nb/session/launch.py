@@ -35,7 +35,7 @@ from portia_nb.tools.registry import ToolRegistry
 
 from .end_users import end_user_to_json, kept_end_user, read_end_user
 from .live import Asker, Listener, LiveRun, live_run
-from .log import is_detailed, log_event, set_up_logging
+from .log import is_detailed, log_event
 from .opening import load_further, open_run, refuse_missing_functions
 from .parts import Parts
 
@@ -103,7 +103,7 @@ def _new_run(
     tools: ToolRegistry | None,
 ) -> tuple[Run, Hold, ToolRegistry, Sequence[AnyEvent], AnyTape | None]:
     """Return a new run, the right to write to it, its tools, its first events, and its tape."""
-    set_up_logging(parts.config)
+    parts.start_log()
     found = parts.find_plan(plan)
     if structured_output_schema is not None:
         schema = SchemaRef.of(structured_output_schema)
@@ -144,7 +144,7 @@ def prepare_resume(
 
     One that lives in this process already, or is complete, is returned as it is.
     """
-    set_up_logging(parts.config)
+    parts.start_log()
     if (running := live_run(run_id)) is not None:
         return running
     run, registry = _reopen(parts, run_id, plan)

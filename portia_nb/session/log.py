@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -122,6 +124,12 @@ def set_up_logging(config: Config) -> None:
 def is_detailed(config: Config) -> bool:
     """Tell whether `config` asks for more than a few lines a run."""
     return config.default_log_level in (LogLevel.TRACE, LogLevel.DEBUG)
+
+
+def log_start(models: Mapping[str, str]) -> None:
+    """Log which models a session starts with, by what they are for."""
+    named = ", ".join(f"{purpose} {name}" for purpose, name in models.items())
+    logger.debug("portia_nb %s starts; models: %s", metadata.version("portia-nb"), named)
 
 
 def log_plan(plan: Plan) -> None:

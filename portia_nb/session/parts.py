@@ -7,9 +7,10 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from portia_nb.config import Config, Purpose
+from portia_nb.errors import PortiaBaseError
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.language import LanguageModel
@@ -23,6 +24,7 @@ from portia_nb.storage.place import open_store
 from portia_nb.storage.store import Store
 from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
 
+from .log import is_detailed, log_start, set_up_logging
 from .recent import Recent
 
 if TYPE_CHECKING:
@@ -49,10 +51,25 @@ class Parts:
         self.planning_cost: dict[str, Sequence[AnyEvent]] = {}
         """What making a plan cost, by the plan's id, until its first run takes it over."""
         self._lock = threading.Lock()
+        self._is_logged = False
         self._store: Store | None = None
         self._models: Models | None = None
         self._owner: Owner | None = None
         self._checked: weakref.WeakValueDictionary[int, Plan] = weakref.WeakValueDictionary()
+
+    def start_log(self) -> None:
+        """Let the log go where the settings say, and tell it once which models are in use."""
+        set_up_logging(self.config)
+        if not self._is_logged:
+            self._is_logged = True
+            if is_detailed(self.config):
+                log_start({purpose: self._model_name(purpose) for purpose in get_args(Purpose)})
+
+    def _model_name(self, purpose: Purpose) -> str:
+        try:
+            return self.model(purpose).name
+        except PortiaBaseError as error:  # whoever calls the model is told
+            return f"none ({type(error).__name__})"
 
     @property
     def store(self) -> Store:

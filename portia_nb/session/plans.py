@@ -14,7 +14,7 @@ from portia_nb.model.plan import Plan
 from portia_nb.planning.bound import remember
 from portia_nb.tools.registry import ToolRegistry
 
-from .log import log_plan, set_up_logging
+from .log import log_plan
 from .parts import Parts
 from .stored import find_examples
 
@@ -50,7 +50,7 @@ class Planning:
         from portia_nb.planning.planner import make_plan
 
         parts = self.parts
-        set_up_logging(parts.config)
+        parts.start_log()
         offered = parts.offered(self.tools)
         if self.use_cached_plan:
             cached = parts.find_cached_plan(self.query, offered)

@@ -55,8 +55,11 @@ def test_debug_shows_every_state_change_tool_call_and_output_as_it_happens(story
         run = portia.resume(run)
     assert run.state is PlanRunState.COMPLETE
     log = sink.read_text()
+    assert log.count("starts; models: ") == 1
     in_order(
         log,
+        "starts; models: planning openai/gpt-",
+        "execution openai/gpt-",
         f"run {run.id} → IN_PROGRESS",
         "executing step 0 early",
         "step early: invoking",
