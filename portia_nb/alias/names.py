@@ -78,6 +78,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "StorageClass",
         "default_config",
     ),
+    "cost_estimator": ("CostEstimator", "PlanCostEstimate", "StepCostEstimate"),
     "end_user": ("EndUser",),
     "errors": _ERRORS,
     "execution_agents": (),
