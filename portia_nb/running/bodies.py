@@ -95,6 +95,15 @@ class Bodies:
             if isinstance(step, ConditionalStep):
                 for branch in step.branches:
                     self._skip(branch.steps, f"{path}/", reason)
+            elif step.holds_steps and self._run.forked_from is not None:
+                self._give_up(path, reason)
+
+    def _give_up(self, path: str, reason: str) -> None:
+        """Take back what a fork has taken over inside a step that isn't run in it after all."""
+        for held, record in list(self._run.steps.items()):
+            is_inside = held.startswith((f"{path}/", f"{path}["))
+            if is_inside and record.state is StepState.DONE:
+                self._ports.emit(StepSkipped(held, reason))
 
     # -- loops -----------------------------------------------------------------------------------
 

@@ -22,6 +22,9 @@ from .hooks import call_hook
 from .models import Models
 from .ports import Ports
 
+RUN_ENDED = "the run ended at "
+"""How the reason begins for which steps are skipped once an exit has ended the run."""
+
 
 async def finish(run: Run, ports: Ports, models: Models) -> None:
     """Emit how a run ended whose steps are all done or skipped.
@@ -81,7 +84,7 @@ def leave(run: Run, emit: Callable[[AnyEvent], None], exit_path: str) -> None:
     Those that hold it are done, with the output that there is; those that had not run are skipped.
     """
     holders = [exit_path[:at] for at, char in enumerate(exit_path) if char == "/"]
-    reason = f"the run ended at {exit_path}"
+    reason = RUN_ENDED + exit_path
     for holder in reversed(holders):
         step = run.plan.step(holder)
         number = run.record(holder).branch if isinstance(step, ConditionalStep) else 0
@@ -92,9 +95,32 @@ def leave(run: Run, emit: Callable[[AnyEvent], None], exit_path: str) -> None:
         if holder.endswith("]"):
             _done(run, emit, holder.rpartition("[")[0], same_as)
     _skip(run, emit, run.plan.steps, "", reason)
+    if run.forked_from is not None:
+        _give_up(run, emit, exit_path, reason)
     for record in list(run.steps.values()):
         if record.state is StepState.RUNNING:  # rounds beside the one that ended the run
             emit(StepCancelled(record.path, record.attempt))
+
+
+def _give_up(run: Run, emit: Callable[[AnyEvent], None], exit_path: str, reason: str) -> None:
+    """Take back what a fork has taken over of steps that this end comes before."""
+    for path, record in list(run.steps.items()):
+        is_done = record.state is StepState.DONE
+        if is_done and record.reused and _stands_after(path, exit_path, run.plan.steps):
+            emit(StepSkipped(path, reason))
+
+
+def _stands_after(path: str, other: str, steps: Sequence[AnyStep]) -> bool:
+    """Tell whether `path` comes after `other` in the order of plan and rounds, and isn't in it."""
+    for own, its in zip(path.split("/"), other.split("/"), strict=False):
+        names = [step.name for step in steps]
+        (name, _, number), (its_name, _, its_number) = own.partition("["), its.partition("[")
+        if name != its_name:
+            return names.index(name) > names.index(its_name)
+        if number != its_number:
+            return int(number[:-1] or -1) > int(its_number[:-1] or -1)
+        steps = [held for body in bodies(steps[names.index(name)]) for held in body]
+    return False
 
 
 def _skip(

@@ -75,7 +75,7 @@ def prepare_run(
         parts, plan, plan_run_inputs, user, structured_output_schema, tools
     )
     first = (*events, *first)
-    return _prepare(parts, run, hold, registry, company, tape, end_user=user, first=first)
+    return wire(parts, run, hold, registry, company, tape, end_user=user, first=first)
 
 
 def create_run(parts: Parts, plan: Plan | PlanUUID | str, inputs: Any, end_user: Any) -> PlanRun:
@@ -113,14 +113,14 @@ def _new_run(
     inputs = read_plan_run_inputs(plan_run_inputs, found)
     remember(found)
     tape = parts.tape()
-    run = Run(_new_run_id(parts.store, tape), found)
+    run = Run(new_run_id(parts.store, tape), found)
     hold = parts.store.create_run(run.id, found, owner=parts.owner())
     user_id, data = end_user_to_json(user)
     created = RunCreated(found.id, inputs, user_id, end_user_data=data)
     return run, hold, registry, (created, *parts.planning_cost.pop(found.id, ())), tape
 
 
-def _new_run_id(store: Store, tape: AnyTape | None) -> PlanRunUUID:
+def new_run_id(store: Store, tape: AnyTape | None) -> PlanRunUUID:
     """Return an id that no run of `store` has; in a replay it comes from the record."""
     if tape is None:
         return PlanRunUUID.new()
@@ -171,7 +171,7 @@ def prepare_resume(
         parts.store.release(hold)
         return run.snapshot()
     user = kept_end_user(run.end_user, run.end_user_data)
-    return _prepare(parts, run, hold, registry, company, tape, end_user=user)
+    return wire(parts, run, hold, registry, company, tape, end_user=user)
 
 
 def _is_complete(run: Run) -> bool:
@@ -194,7 +194,7 @@ def _refuse_open_questions(run: Run) -> None:
         )
 
 
-def _prepare(
+def wire(
     parts: Parts,
     run: Run,
     hold: Hold,
@@ -205,6 +205,7 @@ def _prepare(
     end_user: EndUser,
     first: Sequence[AnyEvent] = (),
 ) -> LiveRun:
+    """Return a run of this hold, wired to all that it needs; it only needs to be started."""
     context = contextvars.copy_context()
     caller = None if background.is_here else company.caller
     owner = parts.owner()

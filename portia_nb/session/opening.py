@@ -21,13 +21,16 @@ from portia_nb.planning.bound import built_plan
 from portia_nb.storage.store import RunRow, Store
 
 
-def open_run(store: Store, run_id: str, plan: Plan | None = None) -> Run:
+def open_run(
+    store: Store, run_id: str, plan: Plan | None = None, *, also: Plan | None = None
+) -> Run:
     """Return the state of a kept run, with a plan whose functions this process has where it can.
 
     Args:
         store: where it is kept.
         run_id: which.
         plan: the run's plan as this process built it; None looks for it among those built here.
+        also: another plan, whose classes values may come back as, too.
 
     Raises:
         PlanRunNotFoundError: the store holds no such run.
@@ -36,7 +39,8 @@ def open_run(store: Store, run_id: str, plan: Plan | None = None) -> Run:
     """
     row = store.find_run(run_id)
     found = _plan_of(store, row, plan)
-    return replay(run_id, found, store.load_events(run_id, classes=classes_of(found)))
+    classes = {**(classes_of(also) if also is not None else {}), **classes_of(found)}
+    return replay(run_id, found, store.load_events(run_id, classes=classes))
 
 
 def load_further(store: Store, run: Run) -> list[Recorded]:
@@ -44,8 +48,12 @@ def load_further(store: Store, run: Run) -> list[Recorded]:
     return store.load_events(run.id, after_seq=run.seq, classes=classes_of(run.plan))
 
 
-def refuse_missing_functions(run: Run) -> None:
+def refuse_missing_functions(run: Run, then: str = "resume") -> None:
     """Refuse to go on where a step that is still to run needs a function that isn't here.
+
+    Args:
+        run: its state.
+        then: what to do once the functions are there, in one word.
 
     Raises:
         FunctionsMissing: it names each.
@@ -62,7 +70,7 @@ def refuse_missing_functions(run: Run) -> None:
     if missing:
         raise FunctionsMissing(
             f"run {run.id} needs the functions {', '.join(missing)}, which this process has not "
-            "got: run the cell that builds the plan, then resume",
+            f"got: run the cell that builds the plan, then {then}",
             names=tuple(missing),
             run_id=run.id,
         )

@@ -16,6 +16,7 @@ from portia_nb.running.background import background
 from portia_nb.tools.aside import run_aside
 
 from . import launch
+from .again import RunAgain
 from .end_users import read_end_user
 from .launch import Company
 from .live import LiveRun
@@ -25,7 +26,7 @@ from .waiting import await_here, refuse_own_loop, run_here, run_on_this_loop, wa
 from .watchers import tell_watchers
 
 
-class Portia(Questions):
+class Portia(RunAgain, Questions):
     """Plans queries and runs plans with a set of tools.
 
     Each method has an async twin with an ``a`` in front, where all is described. The plain ones

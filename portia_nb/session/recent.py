@@ -39,6 +39,11 @@ class Recent:
             if len(self._runs) > MOST:
                 self._runs.popitem(last=False)
 
+    def look(self, run_id: str) -> tuple[Run, ToolRegistry] | None:
+        """Return a run as it stood when it ended here, to be read only; None: it isn't here."""
+        with self._lock:
+            return self._runs.get(run_id)
+
     def take(self, run_id: str, plan: Plan | None, store: Store) -> tuple[Run, ToolRegistry] | None:
         """Return a run, brought up to what the store holds, and forget it; None: it isn't here.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from portia_nb.storage.store import Store
 from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
 
 from . import launch
+from .forking import Edit, Fork, prepare_fork, work_out_fork
 from .launch import Company
 from .live import Asker, Listener, LiveRun
 from .opening import open_run
@@ -237,6 +238,54 @@ class Runner:
             self._parts, str(plan_run_id), plan, take_over=take_over, company=company
         )
         return found if isinstance(found, PlanRun) else found.start()
+
+    def work_out_fork(
+        self,
+        run: PlanRun | PlanRunUUID | str,
+        step: str | int | None = None,
+        *,
+        plan: Plan | PlanUUID | str | None = None,
+        inputs: Any = None,
+        edits: Mapping[str, Mapping[str, Any]] | None = None,
+        **fields: Any,
+    ) -> Fork:
+        """Return what a fork would run again and what it would reuse; nothing is run or written.
+
+        Args:
+            run: as in `Portia.afork`.
+            step: as in `Portia.afork`.
+            plan: as in `Portia.afork`.
+            inputs: as in `Portia.afork`.
+            edits: as in `Portia.afork`.
+            fields: as in `Portia.afork`.
+
+        Raises:
+            PortiaBaseError: as `Portia.afork`.
+        """
+        return work_out_fork(self._parts, run, Edit(step, fields, plan, inputs, edits))
+
+    def start_fork(
+        self,
+        fork: Fork,
+        *,
+        asker: Asker | None = None,
+        listeners: Sequence[Listener] = (),
+        gate: bool = False,
+        caller: asyncio.AbstractEventLoop | None = None,
+        first: Sequence[AnyEvent] = (),
+    ) -> LiveRun:
+        """Start a fork and return at once, from any thread.
+
+        Args:
+            fork: as `work_out_fork` returned it; each can be started once.
+            asker: as in `start_run`.
+            listeners: as in `start_run`.
+            gate: as in `start_run`.
+            caller: as in `start_run`.
+            first: as in `start_run`.
+        """
+        company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller)
+        return prepare_fork(self._parts, fork, company, first=first).start()
 
     def get_run(self, plan_run_id: PlanRunUUID | str) -> PlanRun:
         """Return a kept run as it stands.

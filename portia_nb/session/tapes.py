@@ -20,6 +20,7 @@ from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import ClarificationResolved, Recorded
 from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
 from portia_nb.model.run import Run
+from portia_nb.running.takeover import FORK
 from portia_nb.settings.environment import secrets_around
 from portia_nb.tools.aside import threads
 from portia_nb.tools.base import Tool
@@ -89,7 +90,7 @@ class RecordingTape:
     def hear(self, run: Run, recorded: Recorded) -> None:
         """Keep the answer that an event tells of, unless it came from code that runs again."""
         event = recorded.event
-        if not isinstance(event, ClarificationResolved) or event.by == _OWN_CODE:
+        if not isinstance(event, ClarificationResolved) or event.by in (_OWN_CODE, FORK):
             return
         asked = run.clarifications[event.clarification_id]
         if is_approval(asked):

@@ -1,0 +1,223 @@
+"""Running again: forks, which are new runs, and retries, which go on with the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from portia_nb.errors import InvalidPlanRunStateError
+from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRun, PlanRunState, StepState
+from portia_nb.planning.edits import place_named
+
+from . import launch
+from .forking import Edit, failed_steps, prepare_fork, work_out_fork
+from .launch import Company
+from .live import LiveRun
+from .opening import open_run
+from .runner import Runner
+from .waiting import refuse_own_loop, run_here, run_on_this_loop
+from .watchers import tell_watchers
+
+Edits = Mapping[str, Mapping[str, Any]]
+
+
+class RunAgain(Runner):
+    """What a `Portia` can do with a run that there is: fork it, or try again what failed."""
+
+    def fork(
+        self,
+        run: PlanRun | PlanRunUUID | str,
+        step: str | int | None = None,
+        *,
+        plan: Plan | PlanUUID | str | None = None,
+        inputs: Any = None,
+        edits: Edits | None = None,
+        **fields: Any,
+    ) -> PlanRun:
+        """Run again what edits of a run touch, as a new run, and reuse the rest; see `afork`.
+
+        >>> from portia_nb import Config, PlanBuilderV2, Portia, StepOutput
+        >>> def price(city: str) -> int:
+        ...     print("asking in", city)
+        ...     return len(city)
+        >>> plan = (
+        ...     PlanBuilderV2()
+        ...     .function_step(function=price, args={"city": "Oslo"}, step_name="oslo")
+        ...     .function_step(function=price, args={"city": "Paris"}, step_name="paris")
+        ...     .function_step(
+        ...         function=lambda a, b: a + b,
+        ...         args={"a": StepOutput("oslo"), "b": StepOutput("paris")},
+        ...     )
+        ...     .build()
+        ... )
+        >>> portia = Portia(Config(store="memory"), tools=[])
+        >>> run = portia.run_plan(plan)
+        asking in Oslo
+        asking in Paris
+        >>> portia.fork(run, "paris", args={"city": "Rome"}).final_output.value
+        asking in Rome
+        8
+        """
+        refuse_own_loop("afork")
+        edit = Edit(step, fields, plan, inputs, edits)
+        return run_here(lambda: self._prepare_fork(run, edit, Company(tell=tell_watchers)))
+
+    async def afork(
+        self,
+        run: PlanRun | PlanRunUUID | str,
+        step: str | int | None = None,
+        *,
+        plan: Plan | PlanUUID | str | None = None,
+        inputs: Any = None,
+        edits: Edits | None = None,
+        **fields: Any,
+    ) -> PlanRun:
+        """Run again what edits of a run touch, as a new run, and reuse the rest.
+
+        Any run can be forked, from any step: complete, failed, stopped, waiting for an answer, or
+        under way. It stays as it is; the new run says in `forked_from` where it comes from, and its
+        record holds all that it reuses, so that it doesn't need the old one any more.
+
+        These run again, and nothing else that was done:
+
+        - the step that is named, and each step with an edit;
+        - whatever refers to a step that runs again, or names it in `after`: in its arguments,
+          inputs, conditions, items, and so on from step to step. A step that holds others runs
+          again where one in it does; in it, only those that are touched;
+        - calls of tools and functions that come after a call with ``side_effect=True`` that is made
+          again, since they may see what it changed. A call that itself has ``side_effect=True``
+          is not repeated for that: what was done and isn't touched is never done twice;
+        - in a loop over items that stay, those rounds that are touched; the whole loop where its
+          items may change; of a ``while`` loop the first round that is touched and all after it.
+
+        What had not been done in the old run is done now. A question that was answered isn't asked
+        again, unless its step runs again. The final output is made anew. Steps in a branch that is
+        chosen anew keep what they had put out, if the same branch is taken.
+
+        Args:
+            run: the run, or its id.
+            step: the step to run from: a name, an index, a place such as ``each/sky`` (in all
+                rounds), or a path such as ``each[2]/sky``. None: what edits, inputs and plan touch.
+            plan: a plan to run instead: the run's own, built again in a new process, or another.
+                Steps that say the same as before, by content, count as untouched; functions count
+                by their source.
+            inputs: values of the plan's inputs, of those that change.
+            edits: further edits, by step and field: ``{"sky": {"task": "…"}}``.
+            fields: edits of `step`, by the names that the builder's calls have: ``task``, ``args``
+                (those named change, the others stay), ``tool``, ``model``, ``function``, …; and
+                ``output``, the step's output by hand, so that only what refers to it runs.
+
+        Raises:
+            PlanRunNotFoundError: the store holds no such run.
+            StepNotFoundError: no such step, or no such round of it.
+            PlanError: no such field or input, or not with that value.
+            PlanCheckError: the plan can't run with these edits.
+            InvalidPlanRunStateError: the run is complete, and nothing would run.
+            FunctionsMissing: functions that would be called aren't in this process.
+            ValueNotKept: an output that is still needed could not be kept, and making it anew is
+                more than reading.
+        """
+        edit = Edit(step, fields, plan, inputs, edits)
+        company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
+        return await run_on_this_loop(lambda: self._prepare_fork(run, edit, company))
+
+    def retry(
+        self, run: PlanRun | PlanRunUUID | str, step: str | int | None = None, **fields: Any
+    ) -> PlanRun:
+        """Try the failed step of a run again; see `aretry`."""
+        refuse_own_loop("aretry")
+        return run_here(lambda: self._prepare_retry(run, step, fields, Company(tell=tell_watchers)))
+
+    async def aretry(
+        self, run: PlanRun | PlanRunUUID | str, step: str | int | None = None, **fields: Any
+    ) -> PlanRun:
+        """Try the failed step of a run again, and go on from there.
+
+        It is the same run that goes on, as with `resume`; but only a run that has failed is tried
+        again, while `resume` goes on with any that isn't complete. With `fields`, the failed step
+        is changed first, as in `afork`: since a run's plan never changes, that is a fork.
+
+        Args:
+            run: the run, or its id.
+            step: the step that failed; None: whichever did.
+            fields: edits of the failed step, as in `afork`.
+
+        Raises:
+            PlanRunNotFoundError: the store holds no such run.
+            InvalidPlanRunStateError: the run has not failed, or `step` has not; the message says
+                what helps instead.
+            PortiaBaseError: as `aresume`, and with `fields` as `afork`.
+        """
+        company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
+        return await run_on_this_loop(lambda: self._prepare_retry(run, step, fields, company))
+
+    def failed_step(self, run: PlanRun | PlanRunUUID | str, step: str | int | None = None) -> str:
+        """Return the path of the step at which a run failed.
+
+        Args:
+            run: the run, or its id.
+            step: the step that is meant to have failed; None: whichever did.
+
+        Raises:
+            InvalidPlanRunStateError: the run has not failed, or `step` has not.
+            StepNotFoundError: no such step.
+        """
+        run_id = _id_of(run)
+        kept = open_run(self.store, run_id)
+        if kept.state is not PlanRunState.FAILED:
+            raise InvalidPlanRunStateError(
+                f"run {run_id} has not failed ({kept.state.value}), so there is nothing to try "
+                f"again: {_INSTEAD.get(kept.state, 'wait for it')}",
+                run_id=run_id,
+            )
+        failed = failed_steps(kept)
+        if step is None:
+            return failed[0] if failed else ""
+        place = place_named(kept.plan, step)
+        if place in failed:
+            return place
+        record = kept.steps.get(place)
+        if record is not None and record.state is StepState.DONE:
+            raise InvalidPlanRunStateError(
+                f"step {place!r} of run {run_id} has not failed, it is done: to run it again, "
+                f"fork from it: fork(run, {place!r})",
+                run_id=run_id,
+                step=place,
+            )
+        raise InvalidPlanRunStateError(
+            f"step {place!r} of run {run_id} has not failed; what has: {', '.join(failed)}",
+            run_id=run_id,
+            step=place,
+        )
+
+    def _prepare_fork(
+        self, run: PlanRun | PlanRunUUID | str, edit: Edit, company: Company
+    ) -> LiveRun:
+        return prepare_fork(self._parts, work_out_fork(self._parts, run, edit), company)
+
+    def _prepare_retry(
+        self,
+        run: PlanRun | PlanRunUUID | str,
+        step: str | int | None,
+        fields: Mapping[str, Any],
+        company: Company,
+    ) -> LiveRun | PlanRun:
+        failed = self.failed_step(run, step)
+        if not fields:
+            return launch.prepare_resume(self._parts, _id_of(run), company=company)
+        return self._prepare_fork(run, Edit(failed or None, fields), company)
+
+
+def _id_of(run: PlanRun | PlanRunUUID | str) -> str:
+    return str(run.id if isinstance(run, PlanRun) else run)
+
+
+_INSTEAD = {
+    PlanRunState.COMPLETE: "fork runs a step of a complete run again",
+    PlanRunState.NEED_CLARIFICATION: "answer its questions, then resume goes on",
+    PlanRunState.READY_TO_RESUME: "resume goes on with it",
+    PlanRunState.NOT_STARTED: "resume starts it",
+}

@@ -1,0 +1,272 @@
+"""Forking runs: a new run that takes over what edits leave untouched, and runs the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.errors import InvalidPlanRunStateError, PlanError, PlanRunNotFoundError
+from portia_nb.model import codecs
+from portia_nb.model.events import AnyEvent, Recorded, RunCreated
+from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRun, PlanRunState, Run, replay
+from portia_nb.planning.bound import remember
+from portia_nb.planning.difference import Difference, difference
+from portia_nb.planning.edits import Edits, edited, place_named
+from portia_nb.planning.inputs import read_plan_run_inputs
+from portia_nb.running.takeover import Changes, Takeover, take_over
+from portia_nb.tools.registry import ToolRegistry
+
+from .answering import side_effect_of
+from .end_users import kept_end_user
+from .launch import Company, new_run_id, wire
+from .live import LiveRun, live_run
+from .log import set_up_logging
+from .opening import open_run, refuse_missing_functions
+from .parts import Parts
+
+if TYPE_CHECKING:
+    from .tapes import AnyTape
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a fork changes of the run that it is forked from."""
+
+    step: str | int | None = None
+    """The step that is to run again."""
+    fields: Mapping[str, Any] | None = None
+    """What to change of it, by the field's name."""
+    plan: Plan | PlanUUID | str | None = None
+    """A whole plan instead of the run's."""
+    inputs: Any = None
+    """Values of the plan's inputs, of those that change."""
+    steps: Edits | None = None
+    """What to change of further steps, by step and field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A fork that has been worked out and not begun: what it would run, and what it reuses."""
+
+    run_id: str
+    """Its own id."""
+    forked_from: str
+    plan: Plan
+    created: RunCreated
+    takeover: Takeover
+    registry: ToolRegistry
+    tape: AnyTape | None
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """Paths of the steps that were done and run again, in order."""
+        return self.takeover.again
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """Paths of the steps whose outputs are taken over, in order."""
+        return self.takeover.reused
+
+    @property
+    def first(self) -> tuple[AnyEvent, ...]:
+        """The events that it begins with."""
+        return (self.created, *self.takeover.events)
+
+    def preview(self) -> Run:
+        """Return the run as it stands before anything of it runs."""
+        now = time.time()
+        return replay(
+            self.run_id,
+            self.plan,
+            [Recorded(n, now, self.run_id, e) for n, e in enumerate(self.first, 1)],
+        )
+
+
+def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) -> Fork:
+    """Work out a fork of `run`; nothing is run or written.
+
+    Raises:
+        PortiaBaseError: as `Portia.afork`.
+    """
+    run_id = str(run.id if isinstance(run, PlanRun) else run)
+    if not run_id:
+        raise PlanRunNotFoundError("fork needs a run: pass a PlanRun or its id")
+    if edit.fields and edit.step is None:
+        raise PlanError(
+            f"{', '.join(edit.fields)}: of which step? Name it: fork(run, 'step', "
+            f"{next(iter(edit.fields))}=…)"
+        )
+    set_up_logging(parts.config)
+    given_plan = None if edit.plan is None else parts.find_plan(edit.plan)
+    old = _open(parts, run_id, given_plan)
+    known = parts.recent.look(run_id)
+    registry = parts.tools if known is None else known[1]
+    _fill_gaps(old, parts, run if isinstance(run, PlanRun) else None)
+
+    base = old.plan if given_plan is None else given_plan
+    edits: dict[str, Mapping[str, Any]] = {str(k): dict(v) for k, v in (edit.steps or {}).items()}
+    anew: list[str] = []
+    if edit.step is not None:
+        place = place_named(base, edit.step)
+        if edit.fields:
+            edits[place] = {**edits.get(place, {}), **edit.fields}
+        if set(edit.fields or {}) != {"output"}:
+            anew.append(place)
+    plan, outputs = edited(base, edits)
+    anew += [place_named(plan, n) for n, fields in edits.items() if set(fields) != {"output"}]
+    inputs, changed_inputs = _inputs(old, plan, edit.inputs)
+    differs = difference(old.plan, plan)
+    _refuse_nothing(old, differs, anew, outputs, changed_inputs)
+    parts.check(plan, registry)
+
+    tape = parts.tape(goes_on=True)
+    if tape is not None and plan.id not in (base.id, old.plan.id):
+        plan = plan.model_copy(update={"id": PlanUUID(tape.draw_id("plan"))})
+    new_id = new_run_id(parts.store, tape)
+    taken = take_over(
+        old,
+        plan,
+        str(new_id),
+        Changes(
+            differs.steps, differs.bodies, differs.inputs | frozenset(changed_inputs), tuple(anew)
+        ),
+        outputs,
+        lambda step: side_effect_of(step, registry),
+    )
+    told = [f"{name}.{field}" for name, fields in edits.items() for field in fields]
+    told += [f"inputs.{name}" for name in changed_inputs]
+    forked_at = None if edit.step is None else place_named(plan, edit.step)
+    created = RunCreated(
+        plan.id, inputs, old.end_user, run_id, forked_at, told or None, old.end_user_data
+    )
+    fork = Fork(str(new_id), run_id, plan, created, taken, registry, tape)
+    refuse_missing_functions(fork.preview(), "fork")
+    return fork
+
+
+def prepare_fork(
+    parts: Parts, fork: Fork, company: Company, *, first: Sequence[AnyEvent] = ()
+) -> LiveRun:
+    """Return the fork as a run that only needs to be started.
+
+    Args:
+        parts: the parts of the Portia.
+        fork: as `work_out_fork` returned it; it can be started once.
+        company: who goes along.
+        first: further events to keep before it starts, such as its approval.
+    """
+    remember(fork.plan)
+    run = Run(fork.run_id, fork.plan)
+    hold = parts.store.create_run(run.id, fork.plan, owner=parts.owner())
+    user = kept_end_user(fork.created.end_user, fork.created.end_user_data)
+    first = (*fork.first, *first)
+    return wire(parts, run, hold, fork.registry, company, fork.tape, end_user=user, first=first)
+
+
+def _open(parts: Parts, run_id: str, given: Plan | None) -> Run:
+    """Return the state of the run that is forked, read anew from the store.
+
+    Its values are its own there: what the fork does to its copies changes nothing of the run's.
+    """
+    if given is not None and parts.store.find_run(run_id).plan_hash == given.content_hash():
+        return open_run(parts.store, run_id, given)  # with the functions that come with it
+    return open_run(parts.store, run_id, also=given)
+
+
+def _fill_gaps(run: Run, parts: Parts, snapshot: PlanRun | None) -> None:
+    """Put values that the store couldn't keep back in place, where this process still has them."""
+    live, recent = live_run(run.id), parts.recent.look(run.id)
+    others = [each for each in (live and live.run, recent and recent[0]) if each is not None]
+    for path, record in run.steps.items():
+        if not isinstance(record.value, codecs.Unkept):
+            continue
+        for other in others:
+            held = other.steps.get(path)
+            if held is not None and held.ended_at == record.ended_at:
+                record.value = held.value
+        if snapshot is not None and "/" not in path and not path.endswith("]"):
+            output = run.plan.step(path).output
+            shown = snapshot.outputs.step_outputs.get(output)
+            if shown is not None and str(snapshot.id) == run.id:
+                record.value = shown.value
+    if snapshot is not None:
+        for name, value in run.inputs.items():
+            if isinstance(value, codecs.Unkept):
+                run.inputs[name] = snapshot.plan_run_inputs.get(name, value)
+
+
+def _inputs(old: Run, plan: Plan, given: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the new run's inputs, and the names of those that changed.
+
+    Raises:
+        PlanError: the plan takes no such input.
+        ValueError: one is missing.
+    """
+    names = [each.name.removeprefix("$") for each in plan.plan_inputs]
+    wanted = given if given is None or isinstance(given, Mapping) else dict(_pairs(given))
+    for name in wanted or {}:
+        if name.removeprefix("$") not in names:
+            near = get_close_matches(name, names, n=1)
+            takes = f"it takes: {', '.join(names)}" if names else "it takes none"
+            hint = f"did you mean {near[0]!r}?" if near else takes
+            raise PlanError(f"the plan takes no input {name!r}: {hint}", plan_id=plan.id)
+    kept = {name: value for name, value in old.inputs.items() if name in names}
+    new = {name.removeprefix("$"): value for name, value in (wanted or {}).items()}
+    inputs = read_plan_run_inputs({**kept, **new}, plan)
+    changed = [n for n, value in inputs.items() if n not in kept or not _same(value, kept[n])]
+    return inputs, changed
+
+
+def _pairs(given: Any) -> list[tuple[str, Any]]:
+    items = given if isinstance(given, list | tuple) else [given]
+    found: list[tuple[str, Any]] = []
+    for item in items:
+        as_dict = item if isinstance(item, Mapping) else {"name": item.name, "value": item.value}
+        found.append((as_dict["name"], as_dict["value"]))
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same, by what a journal would keep of them."""
+    if one is other:
+        return True
+    # `==` would ask the values: arrays answer item by item.
+    kept = [codecs.encode_or_describe(value) for value in (one, other)]
+    if any(codecs.is_unkept(each) for each in kept):
+        return False
+    return codecs.dumps(kept[0]) == codecs.dumps(kept[1])
+
+
+def _refuse_nothing(
+    old: Run,
+    differs: Difference,
+    anew: Sequence[str],
+    outputs: Mapping[str, Any],
+    changed_inputs: Sequence[str],
+) -> None:
+    """Refuse a fork of a complete run in which nothing would run.
+
+    Raises:
+        InvalidPlanRunStateError: nothing differs.
+    """
+    if old.state is not PlanRunState.COMPLETE or any(differs) or anew or outputs or changed_inputs:
+        return
+    names = ", ".join(step.name for step in old.plan.steps[:50])
+    raise InvalidPlanRunStateError(
+        f"run {old.id} is complete and nothing differs, so nothing would run: name the step to "
+        f"fork from ({names}), or give edits, inputs or another plan",
+        run_id=old.id,
+    )
+
+
+def failed_steps(run: Run) -> list[str]:
+    """Return the paths of the steps that failed, innermost first."""
+    failed = [path for path, record in run.steps.items() if record.error is not None]
+    if run.error is not None and run.error.step and run.error.step not in failed:
+        failed.append(run.error.step)
+    return sorted(failed, key=lambda path: -path.count("/"))
