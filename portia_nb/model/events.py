@@ -11,6 +11,7 @@ that do nothing would spend more time on checking its own record than on running
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
 from portia_nb.errors import StoreDamaged
@@ -304,6 +305,9 @@ def _to_json(value: Any) -> Any:
             return value.model_dump(mode="json")
         case ErrorRecord() | Usage():
             return {f.name: getattr(value, f.name) for f in fields(value)}
+        case Enum():
+            # Many are texts or numbers too; as such they would come back without their class.
+            return codecs.encode_or_describe(value)
         case None | bool() | str():
             return value
         case int() if -_PLAIN_INT < value < _PLAIN_INT:

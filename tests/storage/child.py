@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,27 @@ class Child:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard if more is None else more, hard))
         return {}
+
+    def fill(self, room: int) -> Any:
+        """Leave `room` bytes free on the store's disk."""
+        (filler := self.store.folder / "filler").write_bytes(b"")
+        free = os.statvfs(filler).f_bavail * os.statvfs(filler).f_frsize
+        filler.write_bytes(b"x" * max(0, free - room))
+        return {}
+
+    def free(self) -> Any:
+        (self.store.folder / "filler").unlink()
+        return {}
+
+    def integrity(self) -> Any:
+        with contextlib.closing(sqlite3.connect(self.store.path)) as connection:
+            return {"integrity": connection.execute("PRAGMA integrity_check").fetchone()[0]}
+
+    def check(self) -> Any:
+        return {"check": [str(finding) for finding in self.store.check().findings]}
+
+    def count(self, run_id: str) -> Any:
+        return {"events": len(self.store.load_events(run_id))}
 
     def drop_rights(self) -> Any:
         """Be nobody from now on, where this is root: no folder is read-only for root."""

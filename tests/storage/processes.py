@@ -20,9 +20,9 @@ def environment(crash_at: str = "") -> dict[str, str]:
 class Process:
     """One child, killed at the end of its ``with`` block if it lives that long."""
 
-    def __init__(self, folder: Path, crash_at: str = "") -> None:
+    def __init__(self, folder: Path, crash_at: str = "", before: tuple[str, ...] = ()) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.storage.child", str(folder)],
+            [*before, sys.executable, "-m", "tests.storage.child", str(folder)],
             cwd=ROOT,
             env=environment(crash_at),
             stdin=subprocess.PIPE,

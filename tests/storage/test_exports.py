@@ -36,8 +36,9 @@ from portia_nb.storage.pages import records
 from portia_nb.storage.store import Store
 
 from .golden import runs as golden_runs
+from .golden.stores import GOLDEN, copied
 from .stories import OWNER, Run, new_run, plan, step
-from .test_migrations import GOLDEN, copied, names
+from .test_migrations import names
 
 BIG = "x" * 1_500_000
 
