@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
+from .by_hand import wall_time
 from .loading import load_ext
 from .makespan import chain, fan_out, layered, page_shape
-from .models import calls_and_characters, wall_time
 from .row import Row
+from .workloads import calls_and_characters
 
 WORKLOADS: dict[str, Callable[[], Iterator[Row]]] = {
     "B1": load_ext,
@@ -16,7 +17,7 @@ WORKLOADS: dict[str, Callable[[], Iterator[Row]]] = {
     "B4": layered,
     "B5": fan_out,
     "B6": page_shape,
-    "B9 B10": calls_and_characters,
+    "B9 B10 W3 W4 W5 W6": calls_and_characters,
     "B11": wall_time,
 }
 
