@@ -45,6 +45,7 @@ _STEPS = (
     "InvokeToolStep",
     "LLMStep",
     "LoopStep",
+    "ReActAgentStep",
     "SingleToolAgentStep",
     "StepV2",
     "UserInputStep",
@@ -66,6 +67,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "builder.reference": ("Input", "StepOutput"),
     "builder.step_v2": _STEPS,
     "clarification": _CLARIFICATIONS,
+    "cli": ("CLIExecutionHooks",),
+    "cli_clarification_handler": ("CLIClarificationHandler",),
     "clarification_handler": ("ClarificationHandler",),
     "config": (
         "Config",
@@ -127,6 +130,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 """Old module paths below ``portia``, and the names that code imported from each."""
 
 HOMES: Mapping[str, str] = {
+    "CLIClarificationHandler": "cli.hooks",
     "Config": "alias.sequential",
     "DiskFileStorage": "alias.storage",
     "ImageUnderstandingTool": "tools.builtin.image",

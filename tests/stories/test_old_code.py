@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.command import OnTerminal
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.script import Reply
 
-from .programs import environment_of, output_of
+from .programs import ROOT, environment_of, output_of
 
 OLD = Path(__file__).parent / "old_code"
 START = "from portia_nb import as_portia\nas_portia()\n"
@@ -24,8 +26,8 @@ def source_of(name: str) -> str:
     return START + source
 
 
-def test_a_planned_run_with_tools_of_ones_own_asks_at_the_keyboard(project: Path):
-    plan = {
+BOOKING = [
+    {
         "steps": [
             {
                 "task": "Book a room", "inputs": [], "tool_id": "booking_tool",
@@ -38,9 +40,22 @@ def test_a_planned_run_with_tools_of_ones_own_asks_at_the_keyboard(project: Path
             },
         ],
         "error": None,
-    }  # fmt: skip
-    chosen = {"hotel": None, "nights": 3, "missing": [{"argument": "hotel", "question": "Where?"}]}
-    with OpenAIServer([plan, Reply(data=chosen)]) as server:
+    },
+    Reply(data={
+        "hotel": None, "nights": 3, "missing": [{"argument": "hotel", "question": "Where?"}],
+    }),
+]  # fmt: skip
+BOOKED = [
+    "3 nights in a double room of the Grand for ada",
+    "150.0",
+    "150.0",
+    "Input True Grand",
+    "Multiple Choice True double",
+]
+
+
+def test_a_planned_run_with_tools_of_ones_own_asks_at_the_keyboard(project: Path):
+    with OpenAIServer(BOOKING) as server:
         out = output_of(
             project,
             source_of("planned_run"),
@@ -51,13 +66,33 @@ def test_a_planned_run_with_tools_of_ones_own_asks_at_the_keyboard(project: Path
     assert lines[0] == "Task: Book me a room and say what 1500 NOK are in euros"
     assert lines[3:] == [
         "Where? Which room in the Grand? single or double",
-        "> 3 nights in a double room of the Grand for ada",
-        "150.0",
-        "150.0",
-        "Input True Grand",
-        "Multiple Choice True double",
+        f"> {BOOKED[0]}",
+        *BOOKED[1:],
     ]
     assert not (project / ".portia").exists()
+
+
+def test_the_same_program_asks_at_its_terminal_by_the_hooks_that_come_along(project: Path):
+    own = "ExecutionHooks(clarification_handler=KeyboardHandler())"
+    source = source_of("planned_run")
+    assert own in source
+    source = source.replace(own, "CLIExecutionHooks()").replace(
+        "from portia.config", "from portia.cli import CLIExecutionHooks\nfrom portia.config"
+    )
+    (project / "main.py").write_text(source, encoding="utf-8")
+    words = (sys.executable, "-W", "error", "main.py")
+    with OpenAIServer(BOOKING) as server:
+        variables = {**environment_of(server), "PYTHONPATH": str(ROOT)}
+        with OnTerminal(program=words, **variables) as program:
+            program.expect("Where?")
+            program.type("Grand")
+            program.expect("Which room in the Grand?")
+            program.type("suite")
+            program.expect("Which room in the Grand?")
+            program.type("double")
+            code, out = program.end()
+    assert code == 0, program.screen
+    assert out.splitlines()[3:] == BOOKED
 
 
 def test_branches_loops_questions_and_a_summary_work(project: Path):
