@@ -16,6 +16,7 @@ from portia_nb.model.plain import to_text
 from portia_nb.running.expiry import left_s
 from portia_nb.session.answering import (
     DeclaredAnswers,
+    deadline_text,
     exact_call_text,
     is_approval,
     is_yes_no,
@@ -136,6 +137,8 @@ def prompt_for(question: Clarification) -> str:
             end = "yes or no" if is_yes_no(question) else ""
     if call := exact_call_text(question):
         lines.append(call)
+    if until := deadline_text(question):
+        lines.append(until)
     if question.default is not None and not is_approval(question):
         end = f"{end + ', ' if end else ''}Enter for {to_text(question.default)}"
     return "\n".join([*lines, f"{end}> "])

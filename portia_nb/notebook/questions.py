@@ -16,6 +16,7 @@ from portia_nb.model.clarification import (
 )
 from portia_nb.model.plain import to_plain_json, to_text
 from portia_nb.running.calls import APPROVAL
+from portia_nb.session.answering import deadline_text
 
 from .visible_text import one_line, visible
 
@@ -49,13 +50,15 @@ def show_question(question: Clarification) -> ShownQuestion:
             shown |= {"kind": "approve", **_exact_call(question.subject or {})}
             del shown["source"]
         case UserVerificationClarification():
-            shown["kind"] = "verify"
+            shown |= {"kind": "verify", **_exact_call(question.subject or {})}
         case ActionClarification():
             shown |= {"kind": "action", "url": visible(question.action_url, exact=True)}
         case CustomClarification():
             shown["details"] = [_exact(name, value) for name, value in question.data.items()]
         case InputClarification() | _:
             pass
+    if until := deadline_text(question):
+        shown["text"] += f"\n{visible(until)}"
     if question.default is not None:
         shown["default"] = one_line(to_text(question.default))
     return shown

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from portia_nb.model.clarification import (
 )
 from portia_nb.model.composite import AnyStep, Composite, bodies
 from portia_nb.model.order import effective_side_effect, strongest
+from portia_nb.model.plain import to_text
 from portia_nb.model.plan import Plan, ReActAgentStep
 from portia_nb.running.calls import APPROVAL
 from portia_nb.tools.registry import ToolRegistry
@@ -31,6 +33,7 @@ from .launch import tool_of, tools_of
 MAX_EXACT_CHARS = 20_000
 """Characters of a call's arguments that are shown to who approves it."""
 
+MAX_DEFAULT_CHARS = 200
 # Joiners shape scripts and emoji, so `clean` keeps them; who approves must see them.
 _JOINERS = "\u200c\u200d"
 
@@ -204,6 +207,22 @@ def exact_call_text(question: Clarification) -> str:
     cut = len(text) - MAX_EXACT_CHARS
     more = f"\n… {cut:,} more characters" if cut > 0 else ""
     return f"{clean(str(subject['tool_id']))} {visible_json(text[:MAX_EXACT_CHARS])}{more}"
+
+
+def deadline_text(question: Clarification) -> str:
+    """Return until when `question` may be answered, and what comes then; empty: there is no end.
+
+    >>> deadline_text(Clarification(user_guidance="?"))
+    ''
+    """
+    if question.expires_at is None:
+        return ""
+    at = datetime.fromtimestamp(question.expires_at)
+    day = "" if at.date() == datetime.now().date() else f"{at:%Y-%m-%d} "
+    then = "the run fails"
+    if question.default is not None:
+        then = f"{clean(to_text(question.default))[:MAX_DEFAULT_CHARS]} is taken"
+    return f"Answer by {day}{at:%H:%M:%S}; after that {then}."
 
 
 def visible_json(text: str) -> str:

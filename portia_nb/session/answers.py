@@ -22,10 +22,11 @@ from portia_nb.running.expiry import EXPIRY, ending_of, is_expired
 from portia_nb.running.failures import record_error
 
 from .live import LiveRun, live_run, without_secrets
-from .log import log_event, set_up_logging
+from .log import is_detailed, log_event, set_up_logging
 from .opening import open_run
 from .parts import Parts
 from .waiting import wait_here
+from .watchers import is_watched
 
 BY = "the caller"
 """Who a run's record says has answered."""
@@ -111,12 +112,14 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
             parts.recent.remember(run, registry)
             raise
         set_up_logging(parts.config)
+        is_seen = is_watched() and parts.config.live_view and not is_detailed(parts.config)
         for event in events:
             safe = without_secrets(event, parts.config.secrets())
             recorded = Recorded(run.seq + 1, time.time(), run_id, safe)
             store.append(hold, recorded)
             run.apply(recorded)
-            log_event(run, recorded)
+            if not is_seen:
+                log_event(run, recorded)
         store.kept_blocking(hold)
         parts.recent.remember(run, registry)
         return run.snapshot()

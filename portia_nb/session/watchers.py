@@ -28,6 +28,11 @@ def remove_watcher(watcher: Watcher) -> None:
         _watchers.remove(watcher)
 
 
+def is_watched() -> bool:
+    """Tell whether anybody watches: what they see needs no lines in the log."""
+    return bool(_watchers)
+
+
 def tell_watchers(live: LiveRun) -> None:
     """Tell every watcher of `live`; one that raises is logged, since a view must not stop a run."""
     for watcher in tuple(_watchers):

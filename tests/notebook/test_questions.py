@@ -62,6 +62,19 @@ def test_an_approval_shows_every_argument_whole_and_visible():
     assert "y" * 3_000 in deep["text"] and "cut" not in deep
 
 
+def test_a_hook_that_asks_before_a_call_shows_every_argument_too():
+    question = UserVerificationClarification(
+        user_guidance="Call Rm?", subject={"tool_id": "rm", "arguments": {"path": "/"}}
+    )
+    shown = show_question(question)
+    assert shown["kind"] == "verify" and shown["details"] == [{"name": "path", "text": "/"}]
+
+
+def test_a_question_says_until_when_it_may_be_answered():
+    shown = show_question(InputClarification(user_guidance="Where?", expires_at=1e6))
+    assert shown["text"].startswith("Where?\nAnswer by 1970-01-1")
+
+
 def test_the_approval_of_a_plan_names_no_call():
     shown = show_question(approval("Run this plan?"))
     assert shown["kind"] == "approve" and not {"tool", "details", "source"} & set(shown)

@@ -1,6 +1,7 @@
 """What typed words mean as answers, which declared answer serves, and what is approved."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from portia_nb.running.calls import approval_subject
 from portia_nb.session.answering import (
     MAX_EXACT_CHARS,
     DeclaredAnswers,
+    deadline_text,
     exact_call_text,
     is_approval,
     plan_approval_text,
@@ -167,3 +169,15 @@ def test_an_answers_file_that_holds_none_is_refused_by_name(tmp_path: Any, text:
         path.write_text(text)
     with pytest.raises(InvalidOption, match=r"^--answers .*answers\.json: "):
         read_answers_file(str(path))
+
+
+def test_until_when_a_question_may_be_answered_is_said_with_what_comes_then():
+    soon = time.time() + 5
+    clock = time.strftime("%H:%M:%S", time.localtime(soon))
+    asked = InputClarification(user_guidance="?", expires_at=soon)
+    if time.localtime(soon).tm_mday == time.localtime().tm_mday:
+        assert deadline_text(asked) == f"Answer by {clock}; after that the run fails."
+    with_default = asked.model_copy(update={"default": "a\x1b[2Jb"})
+    assert deadline_text(with_default).endswith("after that ab is taken.")
+    later = asked.model_copy(update={"expires_at": soon + 86_400 * 3})
+    assert f"{time.localtime(soon + 86_400 * 3).tm_year}-" in deadline_text(later)
