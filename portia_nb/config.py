@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from portia_nb.errors import ConfigNotFoundError, InvalidConfigError
+from portia_nb.settings import gone
 from portia_nb.settings.choices import (
     ExecutionAgentType,
     LLMModel,
@@ -149,6 +150,8 @@ class Config(HandsOutModels, BaseModel):
         """Take the enum's names too, in any case: ``"OPENAI"``, ``"azure_openai"``."""
         if isinstance(value, str) and not isinstance(value, LLMProvider):
             plain = value.strip().lower().replace("_", "-")
+            if plain in gone.BEDROCK_NAMES:
+                raise ValueError(gone.BEDROCK)
             return _PROVIDERS_TOO.get(plain, plain)
         return value
 

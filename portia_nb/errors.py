@@ -109,7 +109,7 @@ class PlanRunExitError(PortiaBaseError):
 
 
 class SkipExecutionError(PortiaBaseError):
-    """A hook asked that the step be skipped."""
+    """A step is skipped. Raised by ``before_step_execution`` hooks; the message is the reason."""
 
 
 class FunctionsMissing(PortiaBaseError):
@@ -156,15 +156,24 @@ class ToolSoftError(PortiaBaseError):
 
 
 class ToolFailedError(PortiaBaseError):
-    """A tool failed for good; the cause is chained."""
+    """A tool failed for good. For tools that raise it: nothing is tried again.
+
+    Where a tool raises another error, the run keeps that one.
+    """
 
 
 class ToolRetryError(PortiaBaseError):
-    """A tool kept failing until its tries were used up; the last cause is chained."""
+    """A tool used up its own tries. For tools that raise it: nothing is tried again.
+
+    Where a tool raises another error until its tries are used up, the run keeps the last one.
+    """
 
 
 class InvalidAgentError(PortiaBaseError):
-    """An agent is set up in a way that can't work."""
+    """An agent is set up in a way that can't work. Here for code that catches it.
+
+    A plan whose agents can't work is refused as a `PlanCheckError` before it runs.
+    """
 
 
 class InvalidAgentOutputError(PortiaBaseError):

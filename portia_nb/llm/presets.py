@@ -11,6 +11,7 @@ from typing import Literal
 from portia_nb.config import PROVIDER_KEYS, LLMProvider
 from portia_nb.errors import InvalidConfigError
 from portia_nb.model.language import Purpose
+from portia_nb.settings import gone
 
 Mode = Literal["json_schema", "forced_tool", "text"]
 """How structured data is asked for: under a response format, as the arguments of a tool that must
@@ -167,6 +168,8 @@ def read_model_name(name: str, fallback: LLMProvider | None) -> tuple[Preset, st
     lowered = _OTHER_NAMES.get(lowered, lowered)
     if slash and lowered in PRESETS:
         return PRESETS[LLMProvider(lowered)], model or None
+    if slash and lowered in gone.BEDROCK_NAMES:
+        raise InvalidConfigError(f"model name {name!r}: {gone.BEDROCK}", setting="default_model")
     if fallback is not None:
         return PRESETS[fallback], name
     known = [str(provider) for provider in PRESETS]

@@ -121,7 +121,8 @@ class ExecutionHooks:
     before_plan_run: Callable[..., Any] | None = None
     """``(plan, run)``."""
     before_step_execution: Callable[..., Any] | None = None
-    """``(plan, run, step)``; returning ``BeforeStepExecutionOutcome.SKIP`` skips the step."""
+    """``(plan, run, step)``; returning ``BeforeStepExecutionOutcome.SKIP``, or raising
+    `SkipExecutionError` with the reason, skips the step."""
     after_step_execution: Callable[..., Any] | None = None
     """``(plan, run, step, output)``; `output` is a `LocalDataValue`."""
     after_plan_run: Callable[..., Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portia_nb.errors import SkipExecutionError
 from portia_nb.model.run import Run
 from portia_nb.model.values import LocalDataValue
 
@@ -33,13 +34,8 @@ class Performer:
         """
         step, hooks, run = at.step, self._ports.hooks, self._run
         if not node.is_begun:
-            if hooks.before_step_execution is not None:
-                seen = run.snapshot_at(at.path, at.index)
-                said = await call_hook(
-                    hooks.before_step_execution, self._ports.places, run.plan, seen, step
-                )
-                if said == BeforeStepExecutionOutcome.SKIP:
-                    return Skipped("a hook said so")
+            if hooks.before_step_execution is not None and (skipped := await self._ask_hook(at)):
+                return skipped
             if step.condition is not None and not await self._leaves.condition_holds(at):
                 return Skipped(f"not true: {step.condition}")
         if step.holds_steps:
@@ -56,3 +52,14 @@ class Performer:
                 LocalDataValue(value=outcome.value, summary=outcome.summary),
             )
         return outcome
+
+    async def _ask_hook(self, at: Attempt) -> Skipped | None:
+        """Let the hook before steps say whether this one is skipped, by returning or raising it."""
+        hook = self._ports.hooks.before_step_execution
+        assert hook is not None
+        seen = self._run.snapshot_at(at.path, at.index)
+        try:
+            said = await call_hook(hook, self._ports.places, self._run.plan, seen, at.step)
+        except SkipExecutionError as error:
+            return Skipped(str(error) or "a hook said so")
+        return Skipped("a hook said so") if said == BeforeStepExecutionOutcome.SKIP else None

@@ -11,13 +11,24 @@ from portia_nb.errors import (
     InvalidPlanRunStateError,
     RecordDrift,
     StepTimeout,
+    ToolFailedError,
     ToolHardError,
+    ToolRetryError,
     ToolSoftError,
 )
 from portia_nb.model.order import effective_side_effect, strongest
 from portia_nb.model.plan import AnyStep
 from portia_nb.tools.base import Tool
 
+_FINAL = (
+    ToolHardError,
+    ToolFailedError,
+    ToolRetryError,
+    InvalidPlanRunStateError,
+    ApprovalRefused,
+    RecordDrift,
+)
+"""Errors after which another try is of no use."""
 READING_TRIES = 3
 """Attempts at a step that only reads, where neither it nor its tool says otherwise."""
 FIRST_RETRY_S = 0.5
@@ -80,7 +91,7 @@ def retry_in_s(rules: Rules, error: BaseException, attempts_left: int) -> float 
     """Return the seconds until the next attempt after `error`; None: there is none."""
     if attempts_left == 0 or not isinstance(error, Exception):
         return None
-    if isinstance(error, ToolHardError | InvalidPlanRunStateError | ApprovalRefused | RecordDrift):
+    if isinstance(error, _FINAL):
         return None
     if not rules.eager and not isinstance(error, ToolSoftError):
         return None

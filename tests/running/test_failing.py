@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from portia_nb import ExecutionHooks, PlanBuilderV2, ToolHardError, ToolSoftError, tool
+from portia_nb import (
+    ExecutionHooks,
+    PlanBuilderV2,
+    ToolFailedError,
+    ToolHardError,
+    ToolRetryError,
+    ToolSoftError,
+    tool,
+)
 from portia_nb.model.events import StepFailed
 from portia_nb.running import deadlines, rules
 
@@ -82,6 +90,8 @@ HARD, SOFT, OTHER = ToolHardError("hard"), ToolSoftError("soft"), ValueError("ot
         (SOFT, True, 2, 1),
         (OTHER, False, 2, 3),
         (HARD, False, 2, 1),
+        (ToolFailedError("failed"), False, 2, 1),
+        (ToolRetryError("again and again"), False, 2, 1),
     ],
 )
 async def test_a_step_is_tried_again_only_where_that_is_safe_and_may_help(

@@ -12,9 +12,11 @@ from portia_nb import (
     InputClarification,
     LocalDataValue,
     PlanBuilderV2,
+    SkipExecutionError,
     UserVerificationClarification,
     tool,
 )
+from portia_nb.model.events import StepSkipped
 from portia_nb.running.calls import approval_subject
 from portia_nb.running.hooks import BeforeStepExecutionOutcome
 
@@ -81,6 +83,19 @@ async def test_a_hook_that_raises_fails_the_run(name: str, is_async: bool) -> No
     assert run.state == "FAILED"
     assert run.error is not None
     assert (run.error.type, run.error.message) == ("LookupError", "in the hook")
+
+
+@pytest.mark.parametrize("message", ["not on Sundays", ""])
+async def test_a_hook_skips_a_step_by_raising_too_and_says_why(message: str) -> None:
+    async def skip_b(plan: Any, run: Any, step: Any) -> None:
+        if step.name == "b":
+            raise SkipExecutionError(message)
+
+    stage = Stage(plan_of(a=nothing, b=nothing), hooks=ExecutionHooks(before_step_execution=skip_b))
+    run = await stage.run()
+    assert run.state == "COMPLETE"
+    [skipped] = [event for event in stage.events if isinstance(event, StepSkipped)]
+    assert (skipped.path, skipped.reason) == ("b", message or "a hook said so")
 
 
 async def test_a_hook_skips_a_step_and_the_run_goes_on_without_its_output() -> None:
