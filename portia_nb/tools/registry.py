@@ -22,6 +22,14 @@ logger = logging.getLogger("portia_nb")
 _LOCAL_PREFIX = "local_function_"
 _LLM_TOOL_ID = "llm_tool"
 _MAX_LISTED = 20
+_LEFT_OUT = {
+    "browser_tool": (
+        "a browser isn't built in, since it acts as the person who is logged in there; add one as "
+        "an MCP server, e.g. McpToolRegistry.from_stdio_connection('browser', 'npx', "
+        "['@playwright/mcp']), or read pages with extract_tool"
+    ),
+}
+"""Tools of the reference SDK that aren't here, and what to use instead."""
 
 
 class ToolRegistry:
@@ -78,6 +86,8 @@ class ToolRegistry:
             from .builtin.llm import LLMTool
 
             return LLMTool()
+        if tool_id in _LEFT_OUT:
+            raise ToolNotFoundError(f"no tool {tool_id!r}: {_LEFT_OUT[tool_id]}", tool_id=tool_id)
         near = get_close_matches(tool_id, self._tools, n=1)
         listed = ", ".join(list(self._tools)[:_MAX_LISTED]) or "none"
         more = f" and {len(self) - _MAX_LISTED} more" if len(self) > _MAX_LISTED else ""

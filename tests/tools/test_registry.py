@@ -251,3 +251,43 @@ def test_importing_the_registries_loads_no_vendor() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+# -- the row "ToolRegistry" of API.md, name by name -----------------------------------------------
+
+
+def test_toolregistry_has_the_methods_of_the_reference() -> None:
+    registry = ToolRegistry([shout])
+    assert registry.get_tool("shout").id == "shout"
+    assert [tool.id for tool in registry.get_tools()] == ["shout"]
+    assert registry.with_tool(whisper) is registry
+    assert registry.replace_tool(shout_again) is registry
+    assert ids(registry.filter_tools(lambda tool: tool.id == "whisper")) == ["whisper"]
+    assert [t.id for t in registry.match_tools("anything", tool_ids=["whisper"])] == ["whisper"]
+    assert registry.with_tool_description("whisper", "Softly.") is registry
+    assert registry.get_tool("whisper").description.endswith("Softly.")
+    more = [CalculatorTool]
+    assert ids(registry + more) == ["shout", "whisper", "calculator_tool"]
+    assert ids(more + registry)[0] == "calculator_tool"
+    assert len(registry) == 2
+    assert "whisper" in registry
+    assert registry.get_tool("shout") in registry
+    assert [tool.id for tool in registry] == ["shout", "whisper"]
+
+
+def test_the_browser_tool_is_left_out_and_the_error_says_what_to_use() -> None:
+    with pytest.raises(ToolNotFoundError, match=r"no tool 'browser_tool': .*McpToolRegistry"):
+        ToolRegistry().get_tool("browser_tool")
+    own = tool(lambda_named("browser_tool"))
+    assert ToolRegistry([own]).get_tool("browser_tool").id == "browser_tool"
+
+
+def lambda_named(name: str) -> Callable[[str], str]:
+    """Return a function under another name."""
+
+    def act(page: str) -> str:
+        """Act on a page."""
+        return page
+
+    act.__name__ = name
+    return act
