@@ -260,7 +260,7 @@ def _kept(record: StepRecord, name: str) -> Any:
     if isinstance(record.value, codecs.Unkept):
         raise ValueNotKept(
             f"the output of step {name!r} ({record.value.type_name}) could not be kept "
-            "and is gone with its process: run the step again",
+            f"and is gone with its process: portia.fork(run, {name!r}) makes it again",
             step=name,
         )
     return record.value

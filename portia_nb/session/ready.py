@@ -14,8 +14,9 @@ from . import answers
 from .opening import load_further, open_run
 from .parts import Parts
 
-LOOK_EVERY_S = 0.25
-"""A look is one small query: about a thousandth of this."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 1.0
+"""A look is one query, which takes less than a thousandth of the shorter pause."""
+SLOWER_AFTER_S = 60.0
 
 
 class Readiness:
@@ -69,8 +70,10 @@ class Readiness:
     def pause_s(self) -> float:
         """Return the seconds until the next look."""
         left = self._end - time.monotonic()
-        expiry = self._next_expiry_s() or LOOK_EVERY_S
-        return max(min(LOOK_EVERY_S, left, expiry), 0.0)
+        waited = self._limit_s - left
+        pause = FIRST_PAUSE_S if waited < SLOWER_AFTER_S else LONGEST_PAUSE_S
+        expiry = self._next_expiry_s() or pause
+        return max(min(pause, left, expiry), 0.0)
 
     def _next_expiry_s(self) -> float | None:
         lefts = [left for asked in self._run.outstanding() if (left := left_s(asked)) is not None]

@@ -336,3 +336,36 @@ def test_what_another_process_has_done_meanwhile_comes_back_as_its_class(tmp_pat
     another.resolve_clarification(question, True)
     assert us.resume(run).state == "COMPLETE"
     assert seen == [City]
+
+
+def test_a_value_that_is_gone_with_its_process_inside_a_loop_is_named_and_a_fork_makes_it_again(
+    tmp_path: Path,
+) -> None:
+    made: list[int] = []
+    ends: list[int] = []
+
+    def make(number: int) -> Any:
+        made.append(number)
+        return lambda: number  # no store can keep it
+
+    def end(found: Any) -> list[int]:
+        ends.append(1)
+        if len(ends) == 1:
+            raise ValueError("broken")
+        return [each() for each in found]
+
+    builder = PlanBuilderV2()
+    with builder.loop(over=[1, 2], step_name="each") as item:
+        builder.function_step(function=make, args={"number": item}, step_name="made")
+    builder.function_step(function=end, args={"found": StepOutput("made", full=True)})
+    us = portia(str(tmp_path))
+    run = us.run_plan(builder.build())
+    us.store.close()
+    us = portia(str(tmp_path))
+    run = us.resume(plan_run_id=run.id)
+    assert run.error is not None and run.error.type == "ValueNotKept"
+    assert "portia.fork(run, 'made')" in run.error.message
+    assert made == [1, 2]
+    again = us.fork(run, "made")
+    assert again.final_output is not None and again.final_output.value == [1, 2]
+    assert made == [1, 2, 1, 2]
