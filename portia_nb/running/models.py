@@ -208,14 +208,16 @@ def fit(value: Any, schema: SchemaRef) -> Any:
     Raises:
         ValueError: it doesn't fit; the message says where and why.
     """
+    is_text = isinstance(value, str) and schema.json_schema.get("type") in ("object", "array")
     if schema.type is None:
+        value = codecs.loads(value) if is_text else value
         violations = schema_violations(codecs.to_plain_json(value), schema.json_schema)
         if violations:
             raise ValueError("; ".join(violations))
         return value
     adapter: TypeAdapter[Any] = TypeAdapter(schema.type)
     try:
-        if isinstance(value, str) and schema.json_schema.get("type") in ("object", "array"):
+        if is_text:
             return adapter.validate_json(value)
         return adapter.validate_python(value)
     except ValidationError as error:

@@ -11,7 +11,7 @@ from tests.cli.command import portia_nb, run_id_in
 from tests.cli.conftest import Call
 from tests.cli.stories import asking, greeting, sums, telling, to_model, writing, written
 from tests.servers.openai_server import OpenAIServer
-from tests.servers.script import key_refused
+from tests.servers.script import Call as Calls, Reply, key_refused
 from tests.servers.tavily_server import TavilyServer
 
 PAGE_KEYS = ["id", "plan_id", "current_step_index", "state", "outputs"]
@@ -314,3 +314,17 @@ def test_a_run_is_told_once_unless_a_log_is_asked_for(call: Call):
     logged = call("run-plan", written(sums()), "--log-level", "debug", "--log-sink", "log.txt")
     assert logged.returncode == 0
     assert "IN_PROGRESS" in Path("log.txt").read_text()
+
+
+def test_an_agents_calls_are_lines_of_its_progress(call: Call):
+    plan = PlanBuilderV2().react_agent_step(
+        task="Add", tools=["calculator_tool"], step_name="add", tool_call_limit=1
+    )
+    asks = Reply(calls=(Calls(name="calculator_tool", arguments={"math_question": "1 + 1"}),))
+    with OpenAIServer([asks, "It is 2."]) as server:
+        done = call("run-plan", written(plan), *to_model(server.url), env=KEY)
+    assert done.returncode == 0, done.stderr
+    assert "add  agent: calculator_tool: Add" in done.stderr
+    assert 'add  calls calculator_tool {"' in done.stderr
+    assert "add  tool_call_limit=1 is reached" in done.stderr
+    assert "It is 2." in done.stdout

@@ -7,6 +7,9 @@ import pytest
 
 from portia_nb.model.clarification import InputClarification
 from portia_nb.model.events import (
+    AgentToolCalled,
+    AgentToolReturned,
+    AgentTurn,
     AnyEvent,
     ClarificationRaised,
     ClarificationResolved,
@@ -24,6 +27,7 @@ from portia_nb.model.events import (
     TextStreamed,
     ToolCalled,
 )
+from portia_nb.model.language import ToolCall
 from portia_nb.model.order import effective_side_effect, waits
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState
@@ -82,6 +86,25 @@ def test_a_plan_shows_its_steps_in_order_and_no_state():
         (
             [StepStarted("amazon"), ToolCalled("amazon", 1, "search_tool", {})],
             {"state": "running", "calls": "search_tool"},
+        ),
+        (
+            [
+                StepStarted("amazon"),
+                AgentTurn("amazon", 1, "", (ToolCall("1", "a", {}), ToolCall("2", "b", {}))),
+                AgentToolCalled("amazon", 1, "a", {}, call="0.0"),
+                AgentToolCalled("amazon", 1, "b", {}, call="0.1"),
+            ],
+            {"state": "running", "calls": "a, b"},
+        ),
+        (
+            [
+                StepStarted("amazon"),
+                AgentTurn("amazon", 1, "", (ToolCall("1", "a", {}), ToolCall("2", "b", {}))),
+                AgentToolCalled("amazon", 1, "a", {}, call="0.0"),
+                AgentToolReturned("amazon", 1, "a", 0.1, call="0.0"),
+                AgentToolCalled("amazon", 1, "b", {}, call="0.1"),
+            ],
+            {"state": "running", "calls": "b (1 made)"},
         ),
         (
             [StepStarted("amazon"), TextStreamed("amazon", "so f"), TextStreamed("amazon", "ar")],

@@ -254,3 +254,83 @@ def test_a_single_tool_agent_asks_for_what_it_would_have_to_make_up(story: Story
         run = story.portia(openai, argument_clarifications_enabled=False).run_plan(plan)
         assert run.outputs["act"].value == "guest: 2 nights in Oslo"
         assert "missing" not in json.dumps(openai.requests[0].body["tools"])
+
+
+def test_an_agent_is_recorded_and_replayed_without_model_or_tools(story: Story):
+    made: list[str] = []
+
+    @tool(side_effect=False)
+    def look(at: str) -> str:
+        """Look."""
+        made.append(at)
+        return f"{at} is fine. " * (1_000 if at == "b" else 1)
+
+    @tool(side_effect=True)
+    def send(to: str) -> str:
+        """Send."""
+        made.append(to)
+        return "sent"
+
+    plan = PlanBuilderV2().react_agent_step(task="Look", tools=[look, send], step_name="it").build()
+    record = story.folder / "agent.json"
+    with OpenAIServer(answer) as openai:
+        first = story.portia(openai).recording(record).run_plan(plan)
+        assert first.state == "COMPLETE", first.error
+        assert len(openai.requests) == 4
+    assert sorted(made) == ["a", "ada", "b", "c"]
+    again = story.portia().replaying(record).run_plan(plan)
+    assert again.state == "COMPLETE", again.error
+    assert again.outputs["it"].value == first.outputs["it"].value
+    assert len(made) == 4, "no tool was called again"
+
+
+def test_a_limit_that_an_agent_reaches_is_in_the_log(
+    story: Story, caplog: pytest.LogCaptureFixture
+):
+    @tool(side_effect=False)
+    def look(at: str) -> str:
+        """Look."""
+        return at
+
+    plan = (
+        PlanBuilderV2()
+        .react_agent_step(task="Look", tools=[look], step_name="it", tool_call_limit=1)
+        .build()
+    )
+    with OpenAIServer(lambda r: answer(r) if r.body.get("tools") else "From one look.") as openai:
+        with caplog.at_level("WARNING", logger="portia_nb"):
+            run = story.portia(openai).run_plan(plan)
+        assert run.outputs["it"].value == "From one look."
+    said = story.says(caplog.text, "step it: tool_call_limit=1 is reached")
+    assert "give react_agent_step a higher tool_call_limit" in said
+
+
+def test_an_agent_in_a_loop_has_a_conversation_for_each_round_side_by_side(story: Story):
+    @tool(side_effect=False)
+    def look(at: str) -> str:
+        """Look."""
+        return f"fine in {at}"
+
+    def reply(request: Any) -> Any:
+        city = json.loads(request.messages[1]["content"])["task"].removeprefix("See ")
+        results = [json.loads(m["content"]) for m in request.messages if m["role"] == "tool"]
+        if not results:
+            return Reply(calls=(Call(name="look", arguments={"at": city}),))
+        return f"{results[0]['output']}."
+
+    plan = (
+        PlanBuilderV2()
+        .loop(over=["Oslo", "Rome", "Bonn"], step_name="city", parallel=True)
+        .react_agent_step(task=f"See {StepOutput('city')}", tools=[look], step_name="see")
+        .end_loop()
+        .function_step(
+            function=lambda all_of_them: all_of_them,
+            args={"all_of_them": StepOutput("see", full=True)},
+            step_name="end",
+        )
+        .build()
+    )
+    with OpenAIServer(reply) as openai:
+        run = story.portia(openai).run_plan(plan)
+        assert run.outputs["end"].value == ["fine in Oslo.", "fine in Rome.", "fine in Bonn."]
+        assert len(openai.requests) == 6
