@@ -7,6 +7,7 @@ from portia_nb.drawing.picture import ShownState
 from portia_nb.drawing.plan_picture import note_of
 from portia_nb.drawing.text import cut_cells, short_text
 from portia_nb.errors import StepNotFoundError
+from portia_nb.model import codecs
 from portia_nb.model.events import (
     AgentLimited,
     AgentToolCalled,
@@ -69,7 +70,7 @@ def _told(run: Run, recorded: Recorded) -> tuple[ShownState, str, str] | None:
         case StepStarted(path):
             return "running", path, _what(run, path)
         case AgentToolCalled(path, _, tool_id, arguments):
-            return "running", path, f"calls {tool_id} {short_text(arguments)}"
+            return "running", path, f"calls {tool_id} {short_text(codecs.to_text(arguments))}"
         case AgentLimited(path, _, limit, allowed):
             return "running", path, f"{limit}={allowed} is reached: it answers from what it has"
         case StepDone(path):

@@ -27,6 +27,7 @@ from .given import (
     to_arguments,
     to_variables,
     tool_and_id,
+    tools_and_ids,
 )
 
 Edits = Mapping[str, Mapping[str, Any]]
@@ -147,6 +148,8 @@ def editable_fields(step: AnyStep) -> tuple[str, ...]:
     fields = [name for name in type(step).model_fields if name not in _STAYS]
     if "args" in fields and step.tool_id is not None:
         fields.insert(0, "tool")
+    if "tool_ids" in fields:
+        fields[fields.index("tool_ids")] = "tools"
     return (*fields, OUTPUT)
 
 
@@ -214,6 +217,9 @@ def _read(step: AnyStep, field: str, value: Any) -> tuple[dict[str, Any], dict[s
             tool_id, bound = tool_and_id(value)
             told = {"task": f"Call {tool_id}"} if step.task == f"Call {step.tool_id}" else {}
             return {"tool_id": tool_id, **told}, {"_tool": bound}
+        case "tools":
+            tool_ids, several = tools_and_ids(value)
+            return {"tool_ids": tool_ids}, {"_tools": several}
         case "model":
             return {"model": model_name(value)}, {"_model": model_object(value)}
         case "message":

@@ -325,6 +325,6 @@ def test_an_agents_calls_are_lines_of_its_progress(call: Call):
         done = call("run-plan", written(plan), *to_model(server.url), env=KEY)
     assert done.returncode == 0, done.stderr
     assert "add  agent: calculator_tool: Add" in done.stderr
-    assert 'add  calls calculator_tool {"' in done.stderr
+    assert 'add  calls calculator_tool {"math_question": "1' in done.stderr
     assert "add  tool_call_limit=1 is reached" in done.stderr
     assert "It is 2." in done.stdout

@@ -19,6 +19,7 @@ from portia_nb import (
 )
 from portia_nb.drawing.plan_picture import note_of, plan_picture
 from portia_nb.planning.check import check_plan
+from portia_nb.planning.edits import edited
 from portia_nb.session.answering import side_effects
 from portia_nb.tools.builtin.calculator import CalculatorTool
 
@@ -125,3 +126,12 @@ def test_an_agent_takes_the_strongest_side_effect_of_its_tools() -> None:
     assert effect(tools=[look, push]) is True
     assert effect(tools=None) is True
     assert effect(tools=[look, push], side_effect=False) is True, "a tool's True stands"
+
+
+def test_an_edit_gives_an_agent_other_tools_and_limits() -> None:
+    plan, _ = edited(agent(), {"see": {"tools": [push, "calculator_tool"], "token_limit": 5}})
+    step = plan.step("see")
+    assert isinstance(step, ReActAgentStep)
+    assert step.tool_ids == ("push", "calculator_tool") and step.token_limit == 5
+    assert [tool.id for tool in step.bound_tools] == ["push"]
+    assert step.task == "See what is in $city"
