@@ -20,7 +20,7 @@ CustomClarification ClarificationType GenerativeModel GenerativeModelsConfig Mes
 ExecutionAgentType PlanningAgentType PlanBuilder Step Variable ExtractTool CrawlTool MapTool
 McpToolRegistry SseMcpClientConfig StdioMcpClientConfig StreamableHttpMcpClientConfig
 CostEstimator PlanCostEstimate StepCostEstimate EndUser LLMStep InvokeToolStep FunctionStep
-SingleToolAgentStep UserVerifyStep UserInputStep ConditionalStep LoopStep StepV2
+SingleToolAgentStep ReActAgentStep UserVerifyStep UserInputStep ConditionalStep LoopStep StepV2
 """
 ERRORS = """
 PortiaBaseError ConfigNotFoundError InvalidConfigError PlanError PlanNotFoundError
