@@ -154,22 +154,31 @@ def _log_run_event(run: Run, recorded: Recorded) -> None:
         case RunWaiting():
             logger.info("run %s → NEED_CLARIFICATION", run.id)
         case RunStopped(reason):
-            logger.info("run %s → READY_TO_RESUME (%s)", run.id, reason)
+            logger.info("run %s → READY_TO_RESUME (%s)", run.id, shown(reason))
         case RunCompleted():
             logger.info("run %s → COMPLETE", run.id)
             logger.debug("final output: %s", shown(run.final.value if run.final else None))
         case RunFailed(error):
-            logger.error("run %s → FAILED: %s: %s", run.id, error.type, shown(error.message))
+            logger.error("run %s → FAILED: %s: %s", run.id, shown(error.type), shown(error.message))
         case ClarificationRaised(path, asked):
-            logger.info("clarification requested by %s: %s", path, shown(asked.user_guidance))
+            logger.info(
+                "clarification requested by %s: %s", shown(path), shown(asked.user_guidance)
+            )
         case ClarificationResolved(_, response, by):
-            logger.info("clarification resolved by %s: %s", by or "the caller", shown(response))
+            logger.info(
+                "clarification resolved by %s: %s", shown(by or "the caller"), shown(response)
+            )
             if run.state is PlanRunState.READY_TO_RESUME:
                 logger.info("run %s → READY_TO_RESUME", run.id)
         case StepFailed(path, attempt, error, retry_in_s):
             what = "failed" if retry_in_s is None else f"failed, again in {retry_in_s:g} s"
             logger.warning(
-                "step %s (attempt %d) %s: %s: %s", path, attempt, what, error.type, error.message
+                "step %s (attempt %d) %s: %s: %s",
+                shown(path),
+                attempt,
+                what,
+                shown(error.type),
+                shown(error.message),
             )
         case AgentLimited(path, _, limit, allowed):
             logger.warning(
@@ -191,36 +200,40 @@ def _log_step_event(run: Run, recorded: Recorded) -> None:
             logger.debug(
                 "executing step %d %s (attempt %d): %s",
                 run.plan.index_of(path),
-                path,
+                shown(path),
                 attempt,
                 shown(step.task),
             )
         case ToolCalled(path, _, tool_id, arguments):
-            logger.debug("step %s: invoking %s with %s", path, tool_id, shown(arguments))
+            logger.debug(
+                "step %s: invoking %s with %s", shown(path), shown(tool_id), shown(arguments)
+            )
         case ToolReturned(path, _, tool_id, duration_s, error):
             how = "executed" if error is None else "failed"
-            logger.debug("step %s: %s %s in %.2f s", path, tool_id, how, duration_s)
+            logger.debug("step %s: %s %s in %.2f s", shown(path), shown(tool_id), how, duration_s)
         case ModelReplied(path, purpose, model, duration_s, usage):
             logger.debug(
                 "%s: %s answered for %s in %.2f s (%d + %d tokens)",
-                path or "planning",
-                model,
+                shown(path or "planning"),
+                shown(model),
                 purpose,
                 duration_s,
                 usage.input_tokens,
                 usage.output_tokens,
             )
         case StepDone(path):
-            logger.debug("completed step %s: %s", path, shown(run.record(path).value))
+            logger.debug("completed step %s: %s", shown(path), shown(run.record(path).value))
             logger.debug("new run state: %s", _state_of(run))
         case StepSkipped(path, reason):
-            logger.debug("skipped step %s: %s", path, shown(reason))
+            logger.debug("skipped step %s: %s", shown(path), shown(reason))
         case BranchTaken(path, branch):
-            logger.debug("step %s takes its branch %d", path, branch)
+            logger.debug("step %s takes its branch %d", shown(path), branch)
         case StepCancelled(path):
-            logger.debug("stopped step %s", path)
+            logger.debug("stopped step %s", shown(path))
         case StepUncertain(path, _, tool_id):
-            logger.debug("step %s: whether %s took effect is not known", path, tool_id)
+            logger.debug(
+                "step %s: whether %s took effect is not known", shown(path), shown(tool_id)
+            )
         case _:
             return
 
