@@ -86,6 +86,6 @@ ROW = Row(
     fault=f"kill -9 before, inside and after every commit of {STEPS} steps, {SEEDS} seeds",
     full=COMMITS * len(PHASES) * SEEDS,
     trial=kill_at_a_commit,
-    sample=(0, 5, 10, 391, 397, 403, 767, 773, 779),
+    sample=(0, 391, 397, 403, 779),
     holds="no finished step lost or called again, same outputs, integrity ok",
 )

@@ -211,12 +211,13 @@ def trial_of_interrupts(trial: Trial) -> Facts:
                 _, took_s = interrupt(kernel, case, rng, twice=case % 4 == 3)
                 slowest = max(slowest, took_s)
             again += resume(kernel, case)
-    stopped_s = headless(trial.folder)
-    return {
+    found = {
         "calls again of steps under way": again,
         "max s until the prompt was back": slowest,
-        "max s until a headless notebook stopped": stopped_s,
     }
+    if trial.count > 3:  # the sample leaves this to tests/kernel/test_headless.py
+        found["max s until a headless notebook stopped"] = headless(trial.folder)
+    return found
 
 
 ROW = Row(

@@ -170,3 +170,95 @@ def test_a_killed_kernels_run_resumes_in_a_new_one_without_repeating_a_step(star
         "quick slow awaited",
     ]
     assert calls(second.folder).count("quick") == 1
+
+
+TWENTY = """
+import os, time
+from portia_nb import Config, PlanBuilderV2, Portia, StepOutput, tool
+
+def count(name):
+    line = os.open("calls.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(line, (name + "\\n").encode())
+    os.close(line)
+
+@tool
+def part(number: int, before: str) -> str:
+    "Do one part of the work."
+    count(f"part{number}")
+    if number == 11:
+        while not os.path.exists("go on"):
+            time.sleep(0.01)
+    return f"{before}{number} "
+
+builder = PlanBuilderV2("Twenty parts")
+for number in range(20):
+    before = StepOutput(f"part{number - 1}") if number else ""
+    builder.invoke_tool_step(
+        tool=part(), args={"number": number, "before": before}, step_name=f"part{number}"
+    )
+twenty = builder.build()
+portia = Portia(Config(store=".portia"), tools=[])
+"""
+
+
+def test_a_notebook_killed_in_the_middle_of_twenty_steps_is_finished_by_resume_when_reopened(
+    start_kernel,
+):
+    cells = ("%load_ext portia_nb", TWENTY)
+    first: Kernel = start_kernel()
+    for cell in cells:
+        first.run(cell).raise_for_error()
+    first.send("%portia run twenty")
+    wait_for_call(first, "part11")
+    first.kill_9()
+    parts = [f"part{number}" for number in range(20)]
+    assert calls(first.folder) == parts[:12]
+
+    (first.folder / "go on").touch()
+    second: Kernel = start_kernel()
+    for cell in cells:
+        second.run(cell).raise_for_error()
+    resumed = second.run("result = %portia resume").raise_for_error()
+    assert "done" in resumed.text
+    assert second.evaluate("[result.state, result.final_output.value]") == [
+        "COMPLETE",
+        "".join(f"{number} " for number in range(20)),
+    ]
+    # The tools count themselves: those that had finished were called once, the killed one twice.
+    assert calls(second.folder) == parts[:12] + parts[11:]
+
+
+@pytest.mark.parametrize("how", ["restart", "shutdown"])
+def test_a_run_outlives_the_restart_and_the_shutdown_of_its_kernel(start_kernel, how: str):
+    first: Kernel = start_kernel()
+    first.run("%load_ext portia_nb").raise_for_error()
+    first.run(SETTING).raise_for_error()
+    first.run("%portia run long --background").raise_for_error()
+    wait_for_call(first, "slow")
+    if how == "restart":
+        first.manager.restart_kernel(now=False)
+        first.client.wait_for_ready(timeout=60)
+        second = first
+    else:
+        first.manager.shutdown_kernel(now=False)
+        second = start_kernel()
+    (second.folder / "fast").touch()
+    second.run("%load_ext portia_nb").raise_for_error()
+    second.run(SETTING).raise_for_error()
+    second.run("result = %portia resume", timeout_s=40).raise_for_error()
+    assert second.evaluate("[result.state, result.outputs['quick'].value]") == ["COMPLETE", "quick"]
+    assert calls(second.folder).count("quick") == 1
+
+
+def test_a_cancelled_task_stops_its_run_and_leaves_no_task(loaded: Kernel):
+    loaded.run(
+        "from portia_nb.running.background import background\n"
+        "async def waits(before):\n    note('waits')\n    await asyncio.sleep(30)\n"
+        "async def count():\n    return len(asyncio.all_tasks()) - 1\n"
+        "task = asyncio.ensure_future(portia.arun_plan(plan_of(quick, waits)))"
+    ).raise_for_error()
+    wait_for_call(loaded, "waits")
+    loaded.run("task.cancel()\nawait asyncio.wait({task})").raise_for_error()
+    assert loaded.evaluate("task.cancelled()") is True
+    assert loaded.evaluate("background.submit(count()).result(5)") == 0
+    assert "READY_TO_RESUME" in loaded.run("_ = %portia runs").raise_for_error().text
