@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from portia_nb.errors import FunctionsMissing, PlanRunExitError, ToolSoftError
+from portia_nb.model.callables import SchemaRef
 from portia_nb.model.clarification import (
     Clarification,
     InputClarification,
@@ -83,10 +84,23 @@ class Leaves:
                 raise AssertionError(f"a {step.kind} step is no leaf")
             case _:
                 assert_never(step)
-        if step.output_schema is None:
+        if step.kind == "function" and step.output_schema is None:
             return result
-        value = await self.models.shaped(result.value, step.output_schema, step.task, at.path)
-        return Result(value, result.summary)
+        return await self._as_wanted(step, result, at)
+
+    async def _as_wanted(
+        self, step: FunctionStep | InvokeToolStep | SingleToolAgentStep, result: Result, at: Attempt
+    ) -> Result:
+        """Return a result in the shape, and with the summary, that its step or its tool wants."""
+        value, summary, schema = result.value, result.summary, step.output_schema
+        tool = None if isinstance(step, FunctionStep) else self._ports.tool(step)
+        if schema is None and tool is not None and tool.structured_output_schema is not None:
+            schema = SchemaRef.of(tool.structured_output_schema)
+        if schema is not None:
+            value = await self.models.shaped(value, schema, step.task, at.path)
+        if tool is not None and tool.should_summarize and summary is None:
+            summary = await self.models.sum_up(step.task, {step.name: value}, at.path)
+        return Result(value, summary)
 
     async def condition_holds(self, at: Attempt) -> bool:
         """Return whether a step's condition is true of its inputs, as a model judges."""

@@ -147,14 +147,14 @@ class Models:
         reply = await self.ask(self.find("introspection"), request, path)
         return bool(reply.data["holds"])
 
-    async def sum_up(self, query: str, outputs: dict[str, Any]) -> str:
-        """Return a model's short answer to `query` from `outputs`."""
+    async def sum_up(self, query: str, outputs: dict[str, Any], path: str = "") -> str:
+        """Return a model's short answer to `query` from `outputs`; `path` as in `ask`."""
         request = ModelRequest(
             summary.summary_messages(query, outputs),
             purpose="summary",
             record_key=("summary", summary.VERSION, query),
         )
-        return (await self.ask(self.find("summary"), request, "")).text
+        return (await self.ask(self.find("summary"), request, path)).text
 
 
 class StepModel:

@@ -95,9 +95,9 @@ class Tool(BaseModel, Generic[R]):
     output_schema: tuple[str, str] = ("any", "Whatever the tool returns.")
     """Type and description of what it returns."""
     should_summarize: bool = False
-    """True: a model writes a summary of each output."""
+    """True: a model writes a summary of each output of a step that calls this tool."""
     structured_output_schema: type[BaseModel] | None = None
-    """A pydantic model that the output is made to fit."""
+    """A pydantic model that the output is made to fit, in steps that ask for no other shape."""
     side_effect: bool | None = None
     """False: changes nothing, may run beside others and again. True: approved first, never silently
     repeated. None (not declared): keeps its place in the plan and isn't retried."""

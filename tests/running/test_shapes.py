@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from portia_nb import PlanBuilderV2, tool
+from portia_nb import LocalDataValue, PlanBuilderV2, tool
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.language import DataAnswer, ModelReply, ToolCall
 from portia_nb.running.models import TRIES, fit
@@ -115,3 +115,45 @@ def test_json_text_fits_a_json_schema_as_it_fits_a_class() -> None:
     for bad in ("no JSON", '{"city": "Oslo"}', "[1]"):
         with pytest.raises(ValueError, match=r"."):
             fit(bad, SchemaRef.of(SCHEMA))
+
+
+@pytest.mark.parametrize("kind", ["tool", "agent"])
+async def test_a_tool_may_ask_for_the_shape_and_a_summary_of_what_it_puts_out(kind: str) -> None:
+    @tool(side_effect=False, structured_output_schema=Sky, should_summarize=True)
+    def look(how: str) -> Any:
+        """Look at the sky."""
+        return _report(how)
+
+    builder, chosen = PlanBuilderV2(), []
+    if kind == "tool":
+        builder.invoke_tool_step(tool=look, args={"how": "text"}, step_name="look")
+    else:
+        builder.single_tool_agent_step(tool=look, task="Look", step_name="look")
+        chosen = [ModelReply(tool_calls=(ToolCall("1", "look", {"how": "text"}),), model="m")]
+    model = Answering(*chosen, AS_DICT, ModelReply("It is mild.", model="test/model"))
+    run = await Stage(builder.build(), model=model).run()
+    assert run.outputs["look"].value == OSLO, run.error
+    assert run.outputs["look"].summary == "It is mild."
+    assert [r.purpose for r in model.requests][-2:] == ["execution", "summary"]
+
+
+async def test_a_summary_that_a_tool_gives_itself_costs_no_model_call() -> None:
+    @tool(side_effect=False, should_summarize=True)
+    def look() -> Any:
+        """Look at the sky."""
+        return LocalDataValue(value=[1, 2], summary="two")
+
+    plan = PlanBuilderV2().invoke_tool_step(tool=look, step_name="look").build()
+    run = await Stage(plan, model=Answering()).run()
+    assert run.outputs["look"].summary == "two", run.error
+
+
+async def test_a_steps_own_shape_goes_before_its_tools() -> None:
+    @tool(side_effect=False, structured_output_schema=Sky)
+    def look() -> Any:
+        """Look at the sky."""
+        return [1, 2]
+
+    plan = PlanBuilderV2().invoke_tool_step(tool=look, output_schema=list[int]).build()
+    run = await Stage(plan, model=Answering()).run()
+    assert run.final_output is not None and run.final_output.value == [1, 2]
