@@ -10,6 +10,7 @@ from portia_nb.session.stored import Storage
 from portia_nb.storage.journal import JournalStore
 from portia_nb.storage.memory import MemoryStore
 from portia_nb.storage.owner import this_process
+from portia_nb.storage.place import find_place
 from portia_nb.storage.store import Store
 
 
@@ -28,9 +29,11 @@ class DiskFileStorage(Storage):
         """Refer to `storage_dir`; its JSON files are taken into the journal at the first use.
 
         Args:
-            storage_dir: the folder, as in ``Config(storage_dir=…)``; None: the reference's default.
+            storage_dir: the folder, as in ``Config(storage_dir=…)``; None: where runs are kept when
+                no setting says otherwise.
         """
-        self._folder = Path(storage_dir or _DEFAULT).expanduser().absolute()
+        given = find_place(Path.cwd()) if storage_dir is None else Path(storage_dir)
+        self._folder = given.expanduser().absolute()
         super().__init__(JournalStore(self._folder))
         self._opening = threading.Lock()
         self._has_files = True
@@ -42,6 +45,3 @@ class DiskFileStorage(Storage):
                 import_folder(self._kept, self._folder, owner=this_process())
             self._has_files = False
         return self._kept
-
-
-_DEFAULT = "portia_runs"

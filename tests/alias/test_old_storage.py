@@ -45,6 +45,18 @@ def test_a_disk_storage_and_a_disk_config_see_the_same_runs(
     disk.close()
 
 
+def test_a_disk_storage_without_a_folder_is_where_runs_are_kept(
+    portia: ModuleType, storage: ModuleType, project: Path
+):
+    runner = portia.Portia(tools=[])
+    run = runner.run_plan(portia.PlanBuilderV2().function_step(function=lambda: 7).build())
+    disk = storage.DiskFileStorage()
+    assert disk.get_plan_runs().results == [run]
+    disk.close()
+    runner.store.close()
+    assert (project / ".portia" / "journal.sqlite").exists()
+
+
 def test_a_storage_in_memory_keeps_what_it_is_given(portia: ModuleType, storage: ModuleType):
     memory = storage.InMemoryStorage()
     with pytest.raises(PlanNotFoundError):
