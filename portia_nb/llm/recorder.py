@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 import re
@@ -69,7 +70,9 @@ class Recorder:
                 self._is_open, self._new = False, []  # somebody has thrown it away
             if not self._is_open:
                 kept = self._look()
-                self._kept = kept if goes_on else Record(about=kept.about)
+                now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+                fresh = Record(about=kept.about, recorded_at=now)
+                self._kept = kept if goes_on and kept.recorded_at else fresh
                 self._is_open = True
             self._takes += 1
             return self._takes
@@ -110,6 +113,7 @@ class Recorder:
         old = self._kept
         return Record.model_construct(
             about=old.about,
+            recorded_at=old.recorded_at,
             replies=old.replies + [e for e in found if isinstance(e, RecordedReply)],
             outputs=old.outputs + [e for e in found if isinstance(e, RecordedOutput)],
             answers=old.answers + [e for e in found if isinstance(e, RecordedAnswer)],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -132,6 +133,8 @@ class RecordedAnswer(_Part):
     question: str
     response: JsonValue = None
     """As `codecs.encode` writes it."""
+    left_open: bool = False
+    """True: nobody answered while the run lived, and the run returned with the question."""
 
 
 class Record(_Part):
@@ -140,6 +143,8 @@ class Record(_Part):
     format: Literal["portia-nb-record"] = "portia-nb-record"
     version: Literal[1] = 1
     about: str = ""
+    recorded_at: AwareDatetime | None = None
+    """When the recording began; the time of every event of a replay."""
     replies: list[RecordedReply] = Field(default_factory=list[RecordedReply])
     outputs: list[RecordedOutput] = Field(default_factory=list[RecordedOutput])
     answers: list[RecordedAnswer] = Field(default_factory=list[RecordedAnswer])
@@ -183,7 +188,7 @@ class Record(_Part):
     def as_text(self, mend: Callable[[Any], Any] = lambda plain: plain) -> str:
         """Return the text of the file; `mend` is given its JSON first."""
         head = {"format": self.format, "version": self.version}
-        plain = mend({**head, **self.model_dump(exclude_defaults=True)})
+        plain = mend({**head, **self.model_dump(mode="json", exclude_defaults=True)})
         return json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
     def add_reply(self, request: ModelRequest, reply: ModelReply, step: str = "") -> None:

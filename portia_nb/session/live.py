@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -114,8 +113,7 @@ class LiveRun:
         self._now: Callable[[], float] = time.time
         if tape is not None:
             self._listeners = (*self._listeners, tape.hear)
-            if tape.plays:  # in a replay nothing takes time that tells anything
-                self._now = partial(float, time.time())
+            self._now = tape.clock()
         self._is_started = False
         self._has_ended = False
         self._endings: tuple[Callable[[], None], ...] = ()
@@ -197,7 +195,7 @@ class LiveRun:
             await self._executor.execute()
             self._has_ended = True
             if self._tape is not None:
-                await self._tape.kept()
+                await self._tape.leave(self.run)
             self._when_left()
             return self.run.snapshot()
         finally:
@@ -238,8 +236,13 @@ class LiveRun:
 
     def ask(self, clarification: Clarification) -> bool:
         """Hand a question to whoever answers; False: there is nobody."""
-        if self._tape is not None and self._answer_from(self._tape, clarification):
-            return True
+        recorded = None if self._tape is None else self._tape.answer_to(clarification)
+        if recorded is not None:
+            if recorded.left_open:
+                return False
+            with suppress(ValueError):  # no answer at all, or none that the question allows
+                self.answer(clarification.id, codecs.decode(recorded.response), "record")
+                return True
         if self._asker is not None:
             self._asker(self, clarification)
             return True
@@ -260,16 +263,6 @@ class LiveRun:
         _handling.add(task)
         task.add_done_callback(_handling.discard)
         return True
-
-    def _answer_from(self, tape: AnyTape, asked: Clarification) -> bool:
-        """Answer a question as it was when it was recorded; False: the record holds no answer."""
-        found = tape.answer_to(asked)
-        if found is None:
-            return False
-        with suppress(ValueError):  # no answer at all, or none that the question allows
-            self.answer(asked.id, codecs.decode(found.response), "record")
-            return True
-        return False
 
     def _resolved(self, clarification: Clarification, response: Any) -> None:
         self.answer(clarification.id, response, "handler")

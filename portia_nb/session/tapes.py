@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ from .taped_calls import (
     written_arguments,
 )
 
-_OWN_CODE = "the caller"
-"""Who answers through `Portia.resolve_clarification`: code that a replay executes again."""
+_NOBODY_LIVE = frozenset({"the caller", FORK})
+"""Who answers without being asked: code that calls `Portia.resolve_clarification`, and answers
+again in a replay; and the run that a run was forked from."""
 
 
 class RecordingTape:
@@ -88,28 +90,39 @@ class RecordingTape:
         return value
 
     def hear(self, run: Run, recorded: Recorded) -> None:
-        """Keep the answer that an event tells of, unless it came from code that runs again."""
+        """Keep an answer, unless it came from code, which will answer again."""
         event = recorded.event
-        if not isinstance(event, ClarificationResolved) or event.by in (_OWN_CODE, FORK):
-            return
-        asked = run.clarifications[event.clarification_id]
+        if isinstance(event, ClarificationResolved) and event.by not in _NOBODY_LIVE:
+            self._keep_answer(run.clarifications[event.clarification_id], event.response)
+
+    async def leave(self, run: Run) -> None:
+        """Keep which questions the run returned with, and all that isn't in the file yet."""
+        for asked in run.outstanding():
+            self._keep_answer(asked, None, left_open=True)
+        await self.kept()
+
+    def _keep_answer(self, asked: Clarification, response: Any, *, left_open: bool = False) -> None:
         if is_approval(asked):
             return  # a replay calls nothing, and asks for no leave
         blotter = self._recorder.blotter
         argument = str(getattr(asked, "argument_name", ""))
-        response = blotter.named(argument, codecs.encode_or_describe(event.response))
         answer = RecordedAnswer(
             step=asked.path or "",
             category=asked.category.value,
             argument=argument,
             question=blotter.text(asked.user_guidance),
-            response=response,
+            response=blotter.named(argument, codecs.encode_or_describe(response)),
+            left_open=left_open,
         )
         self._recorder.add(self._take, answer)
 
     def answer_to(self, asked: Clarification) -> RecordedAnswer | None:
         """Return None: a person is asked."""
         return None
+
+    def clock(self) -> Callable[[], float]:
+        """Return what tells the time of a run's events, in seconds since the epoch."""
+        return time.time
 
     def draw_id(self, kind: str) -> str:
         """Return a new id of a run or a plan."""
@@ -221,8 +234,17 @@ class PlayingTape:
     def hear(self, run: Run, recorded: Recorded) -> None:
         """Take no notice."""
 
+    async def leave(self, run: Run) -> None:
+        """Take no notice."""
+
     async def kept(self) -> None:
         """Return at once."""
+
+    def clock(self) -> Callable[[], float]:
+        """Return a clock that stands still: in a replay nothing takes time that tells anything."""
+        at = self.matches.record.recorded_at
+        now = time.time() if at is None else at.timestamp()
+        return lambda: now
 
     def draw_id(self, kind: str) -> str:
         """Return the next id of runs or plans, the same in each process that plays the record."""
