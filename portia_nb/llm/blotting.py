@@ -41,7 +41,7 @@ _AROUND: tuple[re.Pattern[str], ...] = (
     # Authorization: Bearer …
     re.compile(
         r"(?P<keep>\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:[a-z]{3,20}\s{1,3})?)"
-        r"[^\s\"',;]{4,4000}",
+        r"[^\s\"',;]{1,4000}",
         re.IGNORECASE,
     ),
     # Bearer …, where it can't be a word

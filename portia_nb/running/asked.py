@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from uuid import uuid5
 
+from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import ClarificationRaised
+from portia_nb.model.ids import ClarificationUUID, PlanRunUUID
 from portia_nb.model.run import Run
 
 from .attempt import Asking, Attempt
@@ -39,9 +43,21 @@ class Asked:
         """Put an attempt's questions; the step starts anew when all of them are answered."""
         about = {"plan_run_id": self._run.id, "path": at.path, "step": at.index}
         raised = [with_deadline(c.model_copy(update=about)) for c in asking.clarifications]
+        if (tape := self._ports.tape) is not None and tape.plays:
+            raised = self._with_lasting_ids(at.path, raised)
         for clarification in raised:
             self._ports.emit(ClarificationRaised(at.path, clarification))
         await self.put({at.path: [c.id for c in raised]}, ledger)
+
+    def _with_lasting_ids(self, path: str, raised: list[Clarification]) -> list[Clarification]:
+        """Return questions with the ids that they have in each replay, as the run has its own."""
+        asked = sum(c.path == path for c in self._run.clarifications.values())
+        run = PlanRunUUID(self._run.id).uuid
+        ids = (uuid5(run, f"{path}\n{number}") for number in itertools.count(asked))
+        return [
+            c.model_copy(update={"id": ClarificationUUID(f"clar-{made}")})
+            for c, made in zip(raised, ids, strict=False)
+        ]
 
     async def put(self, by_step: dict[str, list[str]], ledger: Ledger) -> None:
         """Hold steps, and put their questions to whoever answers, once they are kept.

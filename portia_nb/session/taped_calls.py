@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import portia_nb.errors
@@ -18,12 +18,30 @@ from portia_nb.tools.base import Tool
 
 from .opening import declared_classes
 
+MAX_DEPTH = 150
+"""Readers of JSON give up at 200 levels, and the record around a value has a few of its own."""
 _OF_THIS_RUN = {"id", "plan_run_id", "path", "step", "response", "resolved"}
 
 
 def written_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments as JSON, each by itself, so that one that can't be kept spoils no other."""
-    return {name: codecs.encode_or_describe(value) for name, value in arguments.items()}
+    return {name: written(value) for name, value in arguments.items()}
+
+
+def written(value: Any) -> Any:
+    """Return a value as JSON of `codecs`, or its description where a record can't keep it."""
+    encoded = codecs.encode_or_describe(value)
+    level = [encoded]
+    for _ in range(MAX_DEPTH):
+        level = [item for each in level if isinstance(each, dict | list) for item in _items(each)]
+        if not level:
+            return encoded
+    text = f"it is nested deeper than {MAX_DEPTH}"
+    return {codecs.TAG: "unkept", "type": type(value).__name__, "text": text}
+
+
+def _items(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def outcome_as_json(value: Any) -> dict[str, Any]:
@@ -34,10 +52,9 @@ def outcome_as_json(value: Any) -> dict[str, Any]:
         case list() if value and all(isinstance(item, Clarification) for item in value):
             return {"questions": [_question(item) for item in value]}
         case Output():
-            encoded = codecs.encode_or_describe(value.value)
-            return {"output": encoded, "summary": value.summary}
+            return {"output": written(value.value), "summary": value.summary}
         case _:
-            return {"output": codecs.encode_or_describe(value)}
+            return {"output": written(value)}
 
 
 def error_as_json(error: Exception) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from .taped_calls import (
     error_as_json,
     outcome_as_json,
     read_outcome,
+    written,
     written_arguments,
 )
 
@@ -111,7 +112,7 @@ class RecordingTape:
             category=asked.category.value,
             argument=argument,
             question=blotter.text(asked.user_guidance),
-            response=blotter.named(argument, codecs.encode_or_describe(response)),
+            response=blotter.named(argument, written(response)),
             left_open=left_open,
         )
         self._recorder.add(self._take, answer)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,23 +129,35 @@ def test_a_recorded_notebook_replays_with_sockets_blocked_to_the_same_bytes_twic
     notebook: Path, servers: dict[str, str], folder: Callable[[], Path], tmp_path: Path
 ):
     record = tmp_path / "lesson.json"
-    recorded = executed(notebook, folder(), **servers, PORTIA_RECORD=str(record))
+    quiet = {"PORTIA_LOG_LEVEL": "WARN"}  # a log tells the time
+    recorded = executed(notebook, folder(), **servers, **quiet, PORTIA_RECORD=str(record))
     text = record.read_text()
     assert all(value not in text for name, value in servers.items() if name.endswith("KEY"))
     guard = tmp_path / "guard"
     guard.mkdir()
     (guard / "sitecustomize.py").write_text(NO_SOCKETS)
-    path = f"{guard}:{ROOT}"
-    one, two = (
-        nbformat.writes(executed(notebook, folder(), PYTHONPATH=path, PORTIA_REPLAY=str(record)))
-        for _ in range(2)
-    )
+    variables = {**quiet, "PYTHONPATH": f"{guard}:{ROOT}", "PORTIA_REPLAY": str(record)}
+    one, two = (nbformat.writes(executed(notebook, folder(), **variables)) for _ in range(2))
     assert not (guard / "asked-for").exists(), (guard / "asked-for").read_text()
     assert one == two
     # What was drawn by chance when it was recorded stands in the replay, too.
     replayed = nbformat.reads(one, as_version=4)
     assert outputs_of(replayed) == outputs_of(recorded)
     assert record.read_text() == text
+
+
+def test_the_guard_blocks_python_sockets_on_loopback_too(tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text(NO_SOCKETS)
+    code = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "no sockets here" in done.stderr
+    assert (tmp_path / "asked-for").exists()
 
 
 def outputs_of(notebook: Any) -> list[Any]:

@@ -184,6 +184,21 @@ def test_what_a_tool_put_out_comes_back_as_it_was(file: Path):
     assert again.outputs.step_outputs["$step_2_output"].summary == "two bytes"
 
 
+def test_a_value_that_is_nested_too_deep_for_json_spoils_no_record(file: Path):
+    @tool
+    def deep() -> Any:
+        """Nest."""
+        value: Any = "x"
+        for _ in range(190):
+            value = [value]
+        return value
+
+    plan = PlanBuilderV2("x").invoke_tool_step(tool=deep(), step_name="deep").build()
+    portia().recording(file).run_plan(plan)
+    run = portia().replaying(file).run_plan(plan)
+    assert run.error is not None and "nested deeper than" in run.error.message
+
+
 def test_steps_side_by_side_that_ask_the_same_get_their_own_answers(file: Path):
     @tool(side_effect=False)
     def dice() -> str:

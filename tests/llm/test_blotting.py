@@ -1,0 +1,132 @@
+"""Secrets are blotted out wherever they stand, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+
+from portia_nb.llm.blotting import Blotter
+from portia_nb.model import codecs
+
+SECRET = "pw/canary-4fQ9+L7z="
+KNOWN = Blotter([SECRET, "x", ""])
+
+WRITTEN = {
+    "plain": f"the key is {SECRET}!",
+    "in a word": f"key{SECRET}key",
+    "percent-encoded": f"?q={quote(SECRET, safe='')}",
+    "escaped": SECRET.replace("/", "\\/"),
+    "base64": base64.b64encode(f"user:{SECRET}".encode()).decode(),
+    "base64, one on": base64.b64encode(f"1user:{SECRET}".encode()).decode(),
+    "base64, two on": base64.b64encode(f"12user:{SECRET}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_a_known_secret_is_blotted_out_however_it_is_written(text: str):
+    blotted = KNOWN.text(text)
+    assert "***" in blotted
+    for piece in (SECRET, quote(SECRET, safe=""), base64.b64encode(SECRET.encode()).decode()[4:-4]):
+        assert piece not in blotted
+    assert KNOWN.text(blotted) == blotted
+
+
+LOOKS = {
+    "OpenAI's": ("sk-proj-abcdefghij0123456789", "***"),
+    "Tavily's": ("tvly-dev-abcdefghij0123", "***"),
+    "GitHub's": ("ghp_" + "a1" * 18, "***"),
+    "AWS's": ("AKIAABCDEFGHIJKLMNOP", "***"),
+    "Slack's": ("xoxb-12345-abcdef", "***"),
+    "a token": ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl", "***"),
+    "an address": ("postgres://me:pa55@db/x", "postgres://***@db/x"),
+    "a name in it": ("https://token@host/x", "https://***@host/x"),
+    "a header": ("Authorization: Bearer abc", "Authorization: Bearer ***"),
+    "a header in JSON": (
+        '{"authorization": "Basic YTpi", "n": 1}',
+        '{"authorization": "Basic ***", "n": 1}',
+    ),
+    "a scheme": ("send Bearer abcdef123456.x", "send Bearer ***"),
+    "a parameter": ("/data?q=Oslo&appid=abcd1234", "/data?q=Oslo&appid=***"),
+    "an assignment": ('api_key="abcd1234"', 'api_key="***"'),
+    "a private key": (
+        "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\nnext",
+        "***\nnext",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "blotted"), LOOKS.values(), ids=LOOKS)
+def test_what_looks_like_a_secret_is_blotted_out(text: str, blotted: str):
+    assert Blotter().text(text) == blotted
+
+
+ORDINARY = [
+    "The bearer of this basic understanding carries a token of appreciation.",
+    "Ask a-very-long-hyphenated-word and disk-usage-in-kilobytes-per-second-total",
+    "https://example.org/a?key=&b=2 mailto:me@example.org user@host:8080/path",
+    "0123456789abcdef0123456789abcdef is a hash, 2024-01-02T03:04:05 a time",
+    "password reset; the secret of cooking; authorization is needed",
+    "prun-3d2c1b0a-1111-4222-8333-444455556666",
+]
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_text_stays_as_it_is(text: str):
+    assert Blotter(["none", "x"]).text(text) == text
+
+
+def test_a_short_secret_is_blotted_out_only_where_it_stands_by_itself():
+    blotter = Blotter(["summer24"])
+    assert blotter.text("summer24, midsummer24s, (summer24)") == "***, midsummer24s, (***)"
+
+
+def test_json_is_blotted_by_value_and_by_name_at_any_depth():
+    data = {
+        "headers": {"Authorization": "x", "Set-Cookie": "y", "Accept": "json"},
+        "db": [{"DB_PASSWORD": "abc", "password": 17, "user": "me", "secret": True}],
+        SECRET: 1,
+        "n": 3,
+    }
+    assert KNOWN.json(data) == {
+        "headers": {"Authorization": "***", "Set-Cookie": "***", "Accept": "json"},
+        "db": [{"DB_PASSWORD": "***", "password": "***", "user": "me", "secret": True}],
+        "***": 1,
+        "n": 3,
+    }
+
+
+def test_values_of_codecs_are_blotted_and_still_decode():
+    value = {
+        "pairs": {("a", 1): SECRET, "api_key": "abc"},
+        "bytes": f"key={SECRET}".encode(),
+        "array": np.frombuffer(f"....{SECRET}".encode(), dtype="u1"),
+        "good": b"nothing",
+    }
+    blotted = KNOWN.json(codecs.encode(value))
+    written = json.dumps(blotted)
+    assert SECRET not in written
+    assert base64.b64encode(SECRET.encode()).decode()[4:-4] not in written
+    back = codecs.decode(blotted)
+    assert back["pairs"] == {("a", 1): "***", "api_key": "***"}
+    assert back["good"] == b"nothing"
+    assert {type(back["bytes"]), type(back["array"])} == {codecs.Unkept}
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "sk-", "eyJ", "http://", "authorization: ", "bearer ", "password=", "-----BEGIN "],
+)
+def test_blotting_a_hostile_page_takes_time_in_proportion_to_it(piece: str):
+    def seconds(chars: int) -> float:
+        text = piece * (chars // len(piece))
+        began = time.process_time()
+        KNOWN.text(text)
+        return time.process_time() - began
+
+    seconds(20_000)
+    assert seconds(400_000) < 40 * max(seconds(40_000), 0.01)
