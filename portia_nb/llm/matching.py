@@ -102,9 +102,10 @@ class Matches:
 
     def no_reply(self, request: ModelRequest, model: str) -> RecordDrift:
         """Return the error for a request that the record holds no answer to."""
-        asked = f"{request.purpose}: {', '.join(request.record_key) or '(no key)'}"
+        key: list[str] = self._blotter.json(list(request.record_key))
+        asked = f"{request.purpose}: {', '.join(key) or '(no key)'}"
         replies = [reply for reply in self.record.replies if reply.purpose == request.purpose]
-        same_key = [kept for kept in replies if kept.key == list(request.record_key)]
+        same_key = [kept for kept in replies if kept.key == key]
         if not replies:
             message = f"the record holds no {request.purpose} call at all; asked for {asked}"
             return RecordDrift(f"{message}\n{REMEDY}", model=model)
@@ -112,7 +113,7 @@ class Matches:
         nearest = _nearest(same_key or replies, prompt, lambda kept: kept.prompt)
         shown = difference(
             _headed(nearest.key, nearest.wanted, nearest.prompt),
-            _headed(request.record_key, wanted_by(request), prompt),
+            _headed(key, wanted_by(request), prompt),
         )
         return RecordDrift(
             f"the record holds no answer to {asked}; the nearest differs:\n{shown}\n{REMEDY}",

@@ -57,6 +57,17 @@ def outcome_as_json(value: Any) -> dict[str, Any]:
             return {"output": written(value)}
 
 
+def holds_unkept(encoded: Any) -> bool:
+    """Tell whether what `written` made, or a part of it, only describes a value.
+
+    >>> holds_unkept([1, {"a": written(object())}]), holds_unkept([1, {"a": 2}])
+    (True, False)
+    """
+    if codecs.is_unkept(encoded):
+        return True
+    return isinstance(encoded, dict | list) and any(map(holds_unkept, _items(encoded)))
+
+
 def error_as_json(error: Exception) -> dict[str, Any]:
     """Return the fields of a `RecordedOutput` for what a tool raised."""
     found = record_error(error)
@@ -82,15 +93,16 @@ def read_outcome(found: RecordedOutput, classes: dict[str, Any], label: str) -> 
             asked: list[Clarification] = [read_clarification(each) for each in found.questions]
             return asked if len(asked) > 1 else asked[0]
         value = codecs.decode(found.output, classes)
+        unkept = holds_unkept(found.output)
     except Exception as error:  # a record comes from anywhere
         raise RecordDrift(
             f"{where} can't be read: {str(error)[:500]}\n{REMEDY}", tool_id=found.tool_id
         ) from error
-    if isinstance(value, codecs.Unkept):
+    if unkept:
+        what = codecs.to_text(value)[:300]
         raise RecordDrift(
-            f"{where} put out a {value.type_name}, which a record can't keep ({value.text:.200}). "
-            "Let the tool return plain data, or declare side_effect=False where it only reads: "
-            "then a replay calls it",
+            f"{where} put out what a record can't keep: {what}. Let the tool return plain data, or "
+            "declare side_effect=False where it only reads: then a replay calls it",
             tool_id=found.tool_id,
         )
     return value if found.summary is None else LocalDataValue(value=value, summary=found.summary)

@@ -16,7 +16,6 @@ from portia_nb.llm.matching import Matches
 from portia_nb.llm.recorder import Recorder
 from portia_nb.llm.records import Record, RecordedAnswer, RecordedOutput, recorded_reply
 from portia_nb.llm.replay import PlayingModel, RecordingModel
-from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import ClarificationResolved, Recorded
 from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
@@ -30,6 +29,7 @@ from .answering import is_approval
 from .taped_calls import (
     classes_for,
     error_as_json,
+    holds_unkept,
     outcome_as_json,
     read_outcome,
     written,
@@ -211,7 +211,7 @@ class PlayingTape:
         found = self.matches.output(name, given, path)
         if found is None:
             raise self.matches.no_output(name, given)
-        if codecs.is_unkept(found.output) and getattr(called, "side_effect", None) is False:
+        if holds_unkept(found.output) and getattr(called, "side_effect", None) is False:
             return await call()
         return read_outcome(found, classes_for(called), self.label)
 
