@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
-from . import goals, profiles, records, stores
+from . import forks, goals, profiles, records, stores
 from .terminal import Terminal
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
@@ -13,6 +13,8 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
     "plan": goals.plan,
     "run-plan": goals.run_plan,
     "resume": goals.resume,
+    "retry": forks.retry,
+    "fork": forks.fork,
     "runs": records.runs,
     "show": records.show,
     "store": stores.store,

@@ -21,6 +21,7 @@ from portia_nb.session.answering import (
     side_effect_of,
     side_effects,
 )
+from portia_nb.session.forking import fork_approval_text
 
 from . import outcome
 from .asking import Asking, prompt_for
@@ -31,6 +32,7 @@ from .terminal import Terminal
 from .wiring import answers_of, find_run_id, is_kept, open_portia, pairs
 
 if TYPE_CHECKING:
+    from portia_nb.session.forking import Fork
     from portia_nb.session.live import LiveRun
     from portia_nb.session.portia import Portia
     from portia_nb.tools.registry import ToolRegistry
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     made = _make_plan(args, terminal, portia, inputs)
     if args.plan_only:
         return _give_plan(terminal, portia, made)
-    return _Start(args, terminal, portia).run(made, inputs, words=["run-plan", str(made.id)])
+    return Start(args, terminal, portia).run(made, inputs, words=["run-plan", str(made.id)])
 
 
 def plan(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -60,10 +62,10 @@ def plan(args: argparse.Namespace, terminal: Terminal) -> int:
 def run_plan(args: argparse.Namespace, terminal: Terminal) -> int:
     """Run a plan that was kept, or that a file holds."""
     portia = open_portia(args, terminal, all_tools=True)
-    found = _plan_named(portia, args.plan)
+    found = plan_named(portia, args.plan)
     inputs = pairs("--input", args.input)
     _refuse_inputs(found, inputs)
-    return _Start(args, terminal, portia).run(found, inputs, words=["run-plan", args.plan])
+    return Start(args, terminal, portia).run(found, inputs, words=["run-plan", args.plan])
 
 
 def resume(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -77,10 +79,10 @@ def resume(args: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(
         f"{kept.plan.plan_context.query or 'Plan'}: {done} of {len(kept.plan.steps)} steps are done"
     )
-    return _Start(args, terminal, portia).resume(run_id)
+    return Start(args, terminal, portia).resume(run_id)
 
 
-class _Start:
+class Start:
     """One start or resumption of a run."""
 
     def __init__(self, args: argparse.Namespace, terminal: Terminal, portia: Portia) -> None:
@@ -92,9 +94,19 @@ class _Start:
     def run(self, plan: Plan, inputs: dict[str, Any], *, words: list[str]) -> int:
         """Show `plan`, have it approved where it changes something, run it, return the status."""
         self._terminal.say(_plan_text(plan, self._portia, self._terminal.width))
-        self._approve(plan, words)
+        effects = side_effects(plan, self._portia.tools)
+        self._approve(plan, plan_approval_text(plan, effects), words)
         live = self._portia.start_run(
             plan, inputs, asker=self._asking, listeners=(self._relay.listen,), gate=True
+        )
+        self._terminal.say((f"run {live.id}", "dim"))
+        return self._attend(live)
+
+    def fork(self, fork: Fork, *, words: list[str]) -> int:
+        """Say what a fork reuses, have approved what it would change, run it; return the status."""
+        self._approve(fork.plan, fork_approval_text(fork), words)
+        live = self._portia.start_fork(
+            fork, asker=self._asking, listeners=(self._relay.listen,), gate=True
         )
         self._terminal.say((f"run {live.id}", "dim"))
         return self._attend(live)
@@ -148,14 +160,13 @@ class _Start:
             unused=self._declared.unused(),
         )
 
-    def _approve(self, plan: Plan, words: list[str]) -> None:
-        """Ask whether `plan` may run, where a step of it changes something.
+    def _approve(self, plan: Plan, text: str | None, words: list[str]) -> None:
+        """Ask `text`, whether `plan` may run, where a step of it changes something.
 
         Raises:
             ApprovalRefused: the person said no.
             WaitingForAnswer: nobody can be asked.
         """
-        text = plan_approval_text(plan, side_effects(plan, self._portia.tools))
         if text is None or self._args.yes or self._portia.config.replay is not None:
             return  # a replay makes no call that changes anything
         question = UserVerificationClarification(user_guidance=text)
@@ -220,7 +231,7 @@ def _order(plan: Plan, tools: ToolRegistry, config: Any) -> dict[str, Waits] | N
     return None
 
 
-def _plan_named(portia: Portia, named: str) -> Plan:
+def plan_named(portia: Portia, named: str) -> Plan:
     """Return the plan in a file, or the kept one with this id.
 
     Raises:

@@ -129,6 +129,8 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
         "--take-over", action="store_true", help="even where another live process has the run"
     )
 
+    _add_forks(add)
+
     runs = add("runs", "List the runs that are kept, newest first")
     runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many")
     _add_run(add("show", "Show a run that is kept, or a plan", "RUN"), what="a run or a plan")
@@ -151,6 +153,29 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
     add("lab", "Open JupyterLab, which gets all further options", json=False)
     add("version", "Print the version", json=False)
     return made
+
+
+def _add_forks(add: Any) -> None:
+    about = "task, args.NAME, tool, model, … or output; VALUE is JSON, else text"
+    retry = add("retry", "Try the failed step of a run again, perhaps changed", "RUN [STEP]")
+    fork = add(
+        "fork",
+        "Run a step of a run again in a new run, and what depends on it; reuse the rest",
+        "RUN [STEP]",
+    )
+    for each in (retry, fork):
+        _add_run(each)
+        each.add_argument("step", nargs="?", metavar="STEP", help="a step's name, place or index")
+        each.add_argument(
+            "--set", action="append", default=[], metavar="FIELD=VALUE", help=f"change it: {about}"
+        )
+        _add_answers(each)
+        _add_tools(each)
+    retry.add_argument(
+        "--take-over", action="store_true", help="even where another live process has the run"
+    )
+    _add_inputs(fork)
+    fork.add_argument("--plan", metavar="FILE|ID", help="run this plan instead of the run's own")
 
 
 def _add_query(parser: _Parser) -> None:

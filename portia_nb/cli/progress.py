@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portia_nb.drawing.looks import LOOKS
+from portia_nb.drawing.looks import LOOKS, REUSED
 from portia_nb.drawing.picture import ShownState
 from portia_nb.drawing.plan_picture import note_of
 from portia_nb.drawing.text import cut_cells, short_text
@@ -76,7 +76,7 @@ def _told(run: Run, recorded: Recorded) -> tuple[ShownState, str, str] | None:
         case StepDone(path):
             took, record = _took(run, path, recorded.at), run.record(path)
             shown = short_text(record.summary or record.value, MAX_OUTPUT_CHARS)
-            return "done", path, f"{took} → {shown}"
+            return "done", path, f"{REUSED.get(record.reused) or took} → {shown}"
         case StepFailed(path, _, error, None):
             return "failed", path, _error(error)
         case StepFailed(path, _, error, retry_in_s):

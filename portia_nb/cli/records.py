@@ -137,12 +137,14 @@ def _row(row: RunRow) -> dict[str, Any]:
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         "held_by": _holder(row),
+        "forked_from": row.forked_from,
     }
 
 
 def _line(row: RunRow) -> str:
     started = datetime.datetime.fromtimestamp(row.created_at).strftime("%Y-%m-%d %H:%M")
     held = f" (held by {holder})" if (holder := _holder(row)) else ""
+    held += f" (forked from {row.forked_from})" if row.forked_from else ""
     goal = short_text(row.query, MAX_GOAL_CHARS)
     return f"{row.run_id:42} {row.state.value:19} {started:17} {goal}{held}"
 

@@ -107,3 +107,9 @@ LOOKS: Mapping[ShownState, Look] = MappingProxyType(
         ),
     }
 )
+
+
+REUSED: Mapping[str, str] = MappingProxyType(
+    {"fork": "reused", "given": "given by hand", "cache": "from cache"}
+)
+"""Words for an output of a step that wasn't executed, by `StepDone.reused`."""

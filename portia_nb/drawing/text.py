@@ -14,7 +14,7 @@ from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import Run, StepRecord
 
 from .clean import clean
-from .looks import LOOKS
+from .looks import LOOKS, REUSED
 from .picture import ShownState
 from .plan_picture import kind_of, plain_waits, shown_states
 
@@ -103,7 +103,8 @@ def run_to_text(run: Run, *, width: int = WIDTH) -> str:
                 _outcome_text(record),
             ]
         )
-    lines = [f"Run {clean(run.id)}: {run.state}", *_aligned(rows, width)]
+    origin = f" (forked from {clean(run.forked_from)})" if run.forked_from else ""
+    lines = [f"Run {clean(run.id)}: {run.state}{origin}", *_aligned(rows, width)]
     lines += [cut_cells(f"? {clean(q.user_guidance)}", width) for q in run.outstanding()]
     if run.final is not None:
         lines.append(cut_cells(f"Final output: {short_text(run.final.value)}", width))
@@ -213,7 +214,11 @@ def _outcome_text(record: StepRecord | None) -> str:
         return short_text(f"{record.error.type}: {record.error.message}")
     if record.reason:
         return short_text(record.reason)
-    return "" if record.value is None else short_text(record.summary or record.value)
+    reused = REUSED.get(record.reused, "")
+    if record.value is None:
+        return reused
+    value = short_text(record.summary or record.value)
+    return f"{reused}: {value}" if reused else value
 
 
 def _aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -304,12 +304,11 @@ class Run:
     def snapshot(self) -> PlanRun:
         """Return the state as it stands, for people to hold and print."""
         places = self.plan.names.places
-        found: dict[str, LocalDataValue] = {}
-        for place in places:
-            record = self._last_done(place)
-            if record is not None:
-                output = LocalDataValue(value=record.value, summary=record.summary)
-                found[place.step.output] = output
+        done = [(p.step.output, r) for p in places if (r := self._last_done(p)) is not None]
+        found = {
+            output: LocalDataValue(value=record.value, summary=record.summary)
+            for output, record in done
+        }
         outputs = PlanRunOutputs.of(
             tuple((place.step.name, place.step.output) for place in places),
             tuple(step.output for step in self.plan.steps),
@@ -327,6 +326,7 @@ class Run:
             plan_run_inputs=dict(self.inputs),
             error=self.error,
             forked_from=self.forked_from,
+            reused=tuple([output for output, record in done if record.reused]),
         )
 
 

@@ -119,6 +119,9 @@ class PlanRun(BaseModel):
     error: ErrorRecord | None = None
     """What made the run fail."""
     forked_from: str | None = None
+    reused: tuple[str, ...] = ()
+    """Outputs (``$name``) of steps that this run has not executed: taken over by a fork, given by
+    hand, or from the cache."""
     _current: tuple[Clarification, ...] | None = PrivateAttr(default=None)
     """In a snapshot made for one attempt at a step: the questions that count for it."""
 
@@ -129,7 +132,7 @@ class PlanRun(BaseModel):
     @model_serializer(mode="wrap")
     def _print(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data = handler(self)
-        for key in ("end_user_id", "plan_run_inputs", "error", "forked_from"):
+        for key in ("end_user_id", "plan_run_inputs", "error", "forked_from", "reused"):
             if not getattr(self, key):
                 data.pop(key, None)
         return data

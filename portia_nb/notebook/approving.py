@@ -10,10 +10,12 @@ from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.events import ClarificationRaised, ClarificationResolved
 from portia_nb.running.calls import APPROVAL
 from portia_nb.session.answering import plan_approval_text, side_effects
+from portia_nb.session.forking import fork_approval_text
 
 if TYPE_CHECKING:
     from portia_nb.model.events import AnyEvent
     from portia_nb.model.plan import Plan
+    from portia_nb.session.forking import Fork
     from portia_nb.session.portia import Portia
 
 
@@ -55,6 +57,14 @@ class PlanApproval:
             ClarificationRaised("", self.question),
             ClarificationResolved(str(self.question.id), True, self._by),
         )
+
+
+def approval_of_fork(portia: Portia, fork: Fork) -> PlanApproval | None:
+    """Return the question whether a fork may run; None where no step that it runs is at stake."""
+    if portia.config.approve is not None:
+        return None
+    text = fork_approval_text(fork)
+    return None if text is None else PlanApproval(fork.plan, text)
 
 
 def approval_of(portia: Portia, plan: Plan) -> PlanApproval | None:

@@ -38,6 +38,8 @@ class Command:
     word: str | None = None
     """What stands for its argument in the help; None: it takes none."""
     needs_word: bool = False
+    second: str | None = None
+    """What stands for a further argument, which may be left out."""
 
     @property
     def usage(self) -> str:
@@ -45,6 +47,7 @@ class Command:
         word = (
             "" if self.word is None else f" {self.word}" if self.needs_word else f" [{self.word}]"
         )
+        word += f" [{self.second}]" if self.second else ""
         options = " [options]" if self.options else ""
         return f"{_call_of(self)}{word}{options}" + ("\ngoal" if self.name == "%%portia" else "")
 
@@ -57,6 +60,7 @@ class Options:
     word: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
     wants_help: bool = False
+    second: str | None = None
 
     def one(self, name: str) -> str | None:
         """Return the value of option `name`, None where it wasn't given."""
@@ -85,18 +89,27 @@ _RECORD = Option(("--record",), "Keep what models, tools and people answer in th
 _REPLAY = Option(("--replay",), "Answer from this record: no key, no network, no call.", "FILE")
 _RUNNING = (_OUTPUT, _YES, _ANSWER, _ANSWERS, _BACKGROUND, _RECORD, _REPLAY)
 
+_IN = Option(
+    ("--in",),
+    "Give the plan an input, the value of a Python expression.",
+    "NAME=EXPR",
+    many=True,
+)
+_SET = Option(
+    ("--set",),
+    "Change the step: task, args.NAME, tool, model, … or output, by a Python expression.",
+    "FIELD=EXPR",
+    many=True,
+)
+_PLAN = Option(("--plan",), "Run this plan instead, a variable or an id.", "PLAN")
+
 CELL = Command(
     "%%portia",
     "Plan the goal below, show the plan, and run it.",
     (
         Option(("--plan",), "Only plan: show the plan and run nothing."),
         _OUTPUT,
-        Option(
-            ("--in",),
-            "Give the plan an input, the value of a Python expression.",
-            "NAME=EXPR",
-            many=True,
-        ),
+        _IN,
         Option(("--tools",), "Plan with these tools only, separated by commas.", "IDS"),
         Option(("--model",), "Use this model for everything.", "PROVIDER/NAME"),
         Option(("--schema",), "Shape the final output as this pydantic model.", "NAME"),
@@ -116,6 +129,21 @@ LINES: dict[str, Command] = {
         Command("runs", "List the runs that are kept, latest first."),
         Command("show", "Show a run or a plan.", (_OUTPUT,), "RUN"),
         Command("resume", "Go on with a run; finished steps don't run again.", _RUNNING, "RUN"),
+        Command(
+            "retry",
+            "Try the failed step of a run again; changed by --set, in a fork of the run.",
+            (_SET, *_RUNNING),
+            "RUN",
+            second="STEP",
+        ),
+        Command(
+            "fork",
+            "Run a step of a run again in a new run, and what depends on it; reuse the rest.",
+            (_SET, _IN, _PLAN, *_RUNNING),
+            "RUN",
+            True,
+            "STEP",
+        ),
         Command("wait", "Wait for a run that goes on in the background.", (_OUTPUT,), "RUN"),
         Command("stop", "Stop a run; what is done is kept.", (), "RUN"),
         Command("forget", "Delete a run for good, with all that it kept.", (), "RUN", True),
@@ -259,7 +287,8 @@ def _parse(command: Command, words: list[str]) -> Options:
             )
     values = {name: value for name, value in vars(given).items() if value not in (None, False)}
     _check(command, values)
-    return Options(command, _one_word(command, rest), values)
+    second = rest.pop(1) if command.second and len(rest) > 1 else None
+    return Options(command, _one_word(command, rest), values, second=second)
 
 
 def _one_word(command: Command, rest: list[str]) -> str | None:
@@ -287,14 +316,14 @@ def _check(command: Command, values: dict[str, Any]) -> None:
     output = values.get("output")
     if output is not None and not _is_name(output):
         raise InvalidOption(f"-o {output}: a variable's name is needed", option="-o")
-    for name, strict in (("in", True), ("answer", False)):
+    for name, strict in (("in", True), ("answer", False), ("set", None)):
         pairs: list[tuple[str, str]] = []
         for text in values.get(name, ()):
             key, equals, value = text.partition("=")
             if not equals or not key or (strict and not _is_name(key)):
                 expected = next(o.value for o in command.options if o.field == name)
                 raise InvalidOption(f"--{name} {text}: {expected} is needed", option=f"--{name}")
-            pairs.append((key.strip(), _unquoted(value.strip()) if not strict else value))
+            pairs.append((key.strip(), _unquoted(value.strip()) if strict is False else value))
         if pairs:
             values[name] = pairs
 

@@ -78,7 +78,30 @@ def _complete_options(face: Face, command: Command, text: str) -> tuple[str, lis
         used = {word for word in typed if word.startswith("-")}
         fresh = [o for o in command.options if o.many or not used & set(o.flags)]
         return fragment, [flag for o in fresh for flag in o.flags if flag.startswith("--")]
+    words_typed = _words_typed(command, typed[1:]) if command is not CELL else []
+    if command.second and words_typed:
+        return fragment, list(_steps(face, words_typed[0]))
     return fragment, list(_subjects(face, command))
+
+
+def _words_typed(command: Command, typed: list[str]) -> list[str]:
+    """Return the arguments among the words after a subcommand: neither options nor their values."""
+    taking = {flag for o in command.options if o.value is not None for flag in o.flags}
+    return [
+        word
+        for before, word in zip(["", *typed], typed, strict=False)
+        if not word.startswith("-") and before not in taking
+    ]
+
+
+def _steps(face: Face, run: str) -> Iterable[str]:
+    """Return the places of the steps of a run, where this kernel knows its plan."""
+    value = face.shell.user_ns.get(run)
+    attended = face.runs.get(str(getattr(value, "id", run)))
+    plan = attended.live.plan if attended else face.plans.get(str(getattr(value, "plan_id", "")))
+    if plan is None:
+        return ()
+    return ("/".join(s.name for s in (*p.around, p.step)) for p in plan.names.places)
 
 
 def _values(face: Face, name: str) -> Iterable[str]:
@@ -87,7 +110,7 @@ def _values(face: Face, name: str) -> Iterable[str]:
             return (tool.id for tool in face.portia().tools)
         case "record" | "replay" | "answers":
             return sorted(path.name for path in Path().glob("*.json"))
-        case "output" | "in":
+        case "output" | "in" | "plan":
             return _variables(face)
         case _:
             return ()
@@ -96,7 +119,8 @@ def _values(face: Face, name: str) -> Iterable[str]:
 def _subjects(face: Face, command: Command) -> Iterable[str]:
     """Return what the argument of a subcommand may be: plans, runs, or variables."""
     if command.word == "RUN":
-        return face.runs
+        runs = [n for n in _variables(face) if type(face.shell.user_ns[n]).__name__ == "PlanRun"]
+        return [*face.runs, *runs]
     return _variables(face)
 
 

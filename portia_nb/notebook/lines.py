@@ -63,7 +63,7 @@ async def run_line(
 
 
 async def _run(call: Line) -> Any:
-    plan = _plan_named(call.face, str(call.options.word))
+    plan = plan_named(call.face, str(call.options.word))
     portia = portia_as_asked(call.face.portia(), call.options)
     start = Start(call.face, portia, call.options, call.prompts)
     attended = await start.run(plan, _inputs_of(call, plan), serves=call.serves)
@@ -85,7 +85,7 @@ async def _resume(call: Line) -> Any:
 
     from .attending import Attended
 
-    run_id = _run_named(call.face, call.options.word)
+    run_id = run_named(call.face, call.options.word)
     if live_run(run_id) is not None:
         return await _wait(call)
     portia = portia_as_asked(call.face.portia(), call.options)
@@ -93,16 +93,28 @@ async def _resume(call: Line) -> Any:
     attended = start.resume(run_id, None)
     if not isinstance(attended, Attended):
         call.face.say(f"Run {run_id} is complete already.{_unfinished(call)}")
-        return _show_run(call, run_id)
+        return show_run(call, run_id)
     return await attend_or_leave(
         call.face, attended, call.options, call.prompts, serves=call.serves
     )
 
 
+async def _fork(call: Line) -> Any:
+    from .forks import fork
+
+    return await fork(call)
+
+
+async def _retry(call: Line) -> Any:
+    from .forks import retry
+
+    return await retry(call)
+
+
 async def _wait(call: Line) -> Any:
     from portia_nb.session.live import live_run
 
-    run_id = _run_named(call.face, call.options.word)
+    run_id = run_named(call.face, call.options.word)
     attended = call.face.runs.get(run_id)
     if attended is not None:
         await attend(
@@ -114,19 +126,19 @@ async def _wait(call: Line) -> Any:
             stops=False,
         )
         # The cell that started it shows it, too, and may be far up.
-        return _show_run(call, run_id)
+        return show_run(call, run_id)
     if live_run(run_id) is not None:
         raise InvalidOption(
             f"run {run_id} was started by Python code in this kernel: wait for it there",
             option=run_id,
         )
-    return _show_run(call, run_id)
+    return show_run(call, run_id)
 
 
 async def _stop(call: Line) -> None:
     from portia_nb.session.live import live_run
 
-    run_id = _run_named(call.face, call.options.word)
+    run_id = run_named(call.face, call.options.word)
     live = live_run(run_id)
     if live is None:
         call.face.say(f"Run {run_id} isn't running in this kernel; there is nothing to stop.")
@@ -139,11 +151,11 @@ async def _show(call: Line) -> Any:
     word = call.options.word
     variable = call.face.shell.user_ns.get(word) if word else None
     if type(variable).__name__ == "Plan" or (word or "").startswith("plan-"):
-        plan = _plan_named(call.face, str(word))
+        plan = plan_named(call.face, str(word))
         call.face.display(plan)
         call.face.give(call.options.one("output"), plan)
         return plan
-    return _show_run(call, _run_named(call.face, word))
+    return show_run(call, run_named(call.face, word))
 
 
 async def _runs(call: Line) -> list[Any]:
@@ -152,6 +164,7 @@ async def _runs(call: Line) -> list[Any]:
     for row in rows:
         started = datetime.datetime.fromtimestamp(row.created_at).strftime("%Y-%m-%d %H:%M")
         held = " (held by another process)" if _held_elsewhere(row) else ""
+        held += f" (forked from {row.forked_from})" if row.forked_from else ""
         goal = " ".join(row.query.split())[:60]
         lines.append(f"{row.run_id:42} {row.state.value:19} {started:17} {goal}{held}")
     call.face.say("\n".join(lines) if rows else "No runs are kept here yet.")
@@ -166,7 +179,7 @@ def _held_elsewhere(row: Any) -> bool:
 
 
 async def _forget(call: Line) -> None:
-    run_id = _run_named(call.face, str(call.options.word))
+    run_id = run_named(call.face, str(call.options.word))
     call.face.portia().store.delete_run(run_id)
     call.face.runs.pop(run_id, None)
     call.face.say(
@@ -220,7 +233,7 @@ def _unfinished(call: Line) -> str:
     return ""
 
 
-def _show_run(call: Line, run_id: str) -> PlanRun:
+def show_run(call: Line, run_id: str) -> PlanRun:
     """Show a whole run, with its plan and its times; a kept one is read from the store."""
     from portia_nb.session.opening import open_run
 
@@ -240,7 +253,7 @@ def _show_run(call: Line, run_id: str) -> PlanRun:
     return plan_run
 
 
-def _plan_named(face: Face, word: str) -> Plan:
+def plan_named(face: Face, word: str) -> Plan:
     """Return the plan that a variable holds or an id names.
 
     Raises:
@@ -267,7 +280,7 @@ def _plan_named(face: Face, word: str) -> Plan:
     raise InvalidOption(f"{word!r} is no plan: {nearest(word, plans)}", option=word)
 
 
-def _run_named(face: Face, word: str | None) -> str:
+def run_named(face: Face, word: str | None) -> str:
     """Return the id of the run that a variable holds, an id's beginning names, or was last.
 
     Raises:
@@ -300,6 +313,8 @@ _COMMANDS: dict[str, Callable[[Line], Awaitable[Any]]] = {
     "runs": _runs,
     "show": _show,
     "resume": _resume,
+    "retry": _retry,
+    "fork": _fork,
     "wait": _wait,
     "stop": _stop,
     "forget": _forget,

@@ -17,7 +17,7 @@ from portia_nb.errors import (
 from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.session.answering import read_answers_file
 
-from .approving import PlanApproval, approval_of
+from .approving import PlanApproval, approval_of, approval_of_fork
 from .arguments import Options
 from .asking import Ladder, Prompts
 from .attending import Attended, until_done
@@ -26,6 +26,7 @@ from .viewing import open_view
 if TYPE_CHECKING:
     from portia_nb.model.events import AnyEvent
     from portia_nb.model.plan import Plan
+    from portia_nb.session.forking import Fork
     from portia_nb.session.live import LiveRun
     from portia_nb.session.portia import Portia
 
@@ -71,11 +72,36 @@ class Start:
         """
         view = self._show(plan)
         try:
-            approved = await self._approve(plan, view, serves)
+            approved = await self._approve(approval_of(self._portia, plan), plan, view, serves)
             ladder = self._ladder(view)
             live = self._portia.start_run(
                 plan,
                 inputs,
+                asker=ladder,
+                listeners=(view.listen,),
+                gate=True,
+                caller=self._caller,
+                first=approved,
+            )
+        except BaseException:
+            view.finish()
+            raise
+        return self._attended(live, ladder, view)
+
+    async def fork(self, fork: Fork, *, serves: bool) -> Attended:
+        """Show what a fork reuses, have approved what it would change, and start it.
+
+        Raises:
+            ApprovalRefused: the person said no.
+            WaitingForAnswer: nobody could be asked.
+        """
+        view = self._show(fork.plan)
+        try:
+            approval = approval_of_fork(self._portia, fork)
+            approved = await self._approve(approval, fork.plan, view, serves)
+            ladder = self._ladder(view)
+            live = self._portia.start_fork(
+                fork,
                 asker=ladder,
                 listeners=(view.listen,),
                 gate=True,
@@ -186,11 +212,13 @@ class Start:
 
     # -- approval --------------------------------------------------------------------------------
 
-    async def _approve(self, plan: Plan, view: LiveView, serves: bool) -> Sequence[AnyEvent]:
+    async def _approve(
+        self, approval: PlanApproval | None, plan: Plan, view: LiveView, serves: bool
+    ) -> Sequence[AnyEvent]:
         """Ask once whether `plan` may run, where it changes the world; return what is kept."""
         if self._portia.config.replay is not None:
             return ()  # no call that changes anything is made
-        approval = self._approval = approval_of(self._portia, plan)
+        self._approval = approval
         if approval is None:
             return ()
         question = approval.question

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from portia_nb.drawing.condense import collapse_finished, group_alike
+from portia_nb.drawing.looks import REUSED
 from portia_nb.drawing.plan_picture import kind_of, plain_waits, plan_picture, shown_states
 from portia_nb.drawing.svg import draw_svg
 from portia_nb.model.composite import Composite, bodies
@@ -215,6 +216,8 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
         row["error"] = show_error(record.error)
     if record.reason:
         row["reason"] = one_line(record.reason, MAX_TASK_CHARS)
+    elif record.reused:
+        row["reason"] = REUSED.get(record.reused, "reused")
     if record.tool_under_way is not None and record.state is StepState.RUNNING:
         row["calls"] = one_line(_calls(record, record.tool_under_way.tool_id), 120)
     if record.model:
@@ -250,7 +253,8 @@ def run_head(run: Run) -> View:
         head["end"] = milliseconds(run, run.ended_at)
     if run.error is not None:
         head["error"] = show_error(run.error)
-    following = what_goes_on(run)
+    origin = f"Forked from {one_line(run.forked_from, 120)}." if run.forked_from else ""
+    following = f"{origin} {what_goes_on(run)}".strip()
     if following:
         head["next"] = following
     return head

@@ -340,6 +340,6 @@ class _Taking:
         return found
 
 
-def names_of(paths: Sequence[str]) -> tuple[str, ...]:
+def places_of(paths: Sequence[str]) -> tuple[str, ...]:
     """Return the places of `paths`, each once."""
     return tuple(dict.fromkeys(place_of(path) for path in paths))

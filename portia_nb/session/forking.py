@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from portia_nb.drawing.clean import clean
 from portia_nb.errors import InvalidPlanRunStateError, PlanError, PlanRunNotFoundError
 from portia_nb.model import codecs
 from portia_nb.model.events import AnyEvent, Recorded, RunCreated
@@ -18,10 +19,10 @@ from portia_nb.planning.bound import remember
 from portia_nb.planning.difference import Difference, difference
 from portia_nb.planning.edits import Edits, edited, place_named
 from portia_nb.planning.inputs import read_plan_run_inputs
-from portia_nb.running.takeover import Changes, Takeover, take_over
+from portia_nb.running.takeover import Changes, Takeover, places_of, take_over
 from portia_nb.tools.registry import ToolRegistry
 
-from .answering import side_effect_of
+from .answering import plan_approval_text, side_effect_of, side_effects
 from .end_users import kept_end_user
 from .launch import Company, new_run_id, wire
 from .live import LiveRun, live_run
@@ -262,6 +263,22 @@ def _refuse_nothing(
         f"fork from ({names}), or give edits, inputs or another plan",
         run_id=old.id,
     )
+
+
+def fork_approval_text(fork: Fork) -> str | None:
+    """Return the question whether `fork` may run; None where nothing that it runs is at stake.
+
+    It names the steps that change the world, and those of them that did so in the old run already.
+    """
+    kept = set(places_of(fork.reused)) - set(places_of(fork.again))
+    effects = side_effects(fork.plan, fork.registry)
+    text = plan_approval_text(
+        fork.plan, {place: effect for place, effect in effects.items() if place not in kept}
+    )
+    if text is None or not fork.takeover.changing:
+        return text
+    names = ", ".join(clean(place) for place in places_of(fork.takeover.changing))
+    return f"{text} In run {fork.forked_from} this was done already, and would be again: {names}."
 
 
 def failed_steps(run: Run) -> list[str]:

@@ -86,6 +86,7 @@ def test_a_fork_is_a_new_run_that_says_where_it_comes_from_and_what_was_changed(
     assert forked.final_output is not None
     assert forked.final_output.value == "x.."
     assert (forked.forked_from, forked.id != run.id) == (run.id, True)
+    assert (forked.reused, run.reused) == (("$step_0_output",), ())
     created = home.store.load_events(forked.id)[0].event
     assert (created.forked_at, created.edits) == ("b", ["b.args"])
     assert home.store.find_run(forked.id).forked_from == run.id

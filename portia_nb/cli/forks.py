@@ -1,0 +1,107 @@
+"""The commands that run parts of a run again: `fork` and `retry`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.drawing.text import short_text
+from portia_nb.errors import InvalidOption
+
+from .goals import Start, plan_named
+from .terminal import Terminal
+from .wiring import find_run_id, open_portia, pairs
+
+if TYPE_CHECKING:
+    from portia_nb.session.forking import Fork
+
+
+def fork(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Run a step of a run again in a new run, and what depends on it."""
+    portia = open_portia(args, terminal, all_tools=True)
+    run_id = find_run_id(portia.store, args.run)
+    fields, edits = _edits(args)
+    worked_out = portia.work_out_fork(
+        run_id,
+        _step(args.step),
+        plan=None if args.plan is None else plan_named(portia, args.plan),
+        inputs=pairs("--input", args.input) or None,
+        edits=edits,
+        **fields,
+    )
+    words = ["fork", run_id, *([] if args.step is None else [args.step])]
+    words += [] if args.plan is None else ["--plan", args.plan]
+    return _start(args, terminal, Start(args, terminal, portia), worked_out, words)
+
+
+def retry(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Try the failed step of a run again."""
+    portia = open_portia(args, terminal, all_tools=True)
+    run_id = find_run_id(portia.store, args.run)
+    failed = portia.failed_step(run_id, _step(args.step))
+    start = Start(args, terminal, portia)
+    fields = _values(args)
+    if not fields:
+        return start.resume(run_id)
+    args.input = []
+    worked_out = portia.work_out_fork(run_id, failed or None, **_with_arguments(fields))
+    return _start(args, terminal, start, worked_out, ["fork", run_id, failed])
+
+
+def _start(
+    args: argparse.Namespace, terminal: Terminal, start: Start, worked_out: Fork, words: list[str]
+) -> int:
+    reused, again = len(worked_out.reused), worked_out.again
+    outputs = "1 output is" if reused == 1 else f"{reused} outputs are"
+    anew = f"; runs again: {short_text(', '.join(again), 300)}" if again else ""
+    terminal.say(f"fork of {worked_out.forked_from}: {outputs} reused{anew}")
+    words += [word for each in args.set for word in ("--set", each)]
+    return start.fork(worked_out, words=words)
+
+
+def _step(word: str | None) -> str | int | None:
+    return int(word) if word is not None and word.lstrip("-").isdecimal() else word
+
+
+def _edits(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the fields of the step that is named; without one, those of each step before a dot."""
+    values = _values(args)
+    if args.step is not None:
+        return _with_arguments(values), {}
+    edits: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        step, dot, field = name.partition(".")
+        if not dot:
+            raise InvalidOption(
+                f"--set {name}: of which step? Name it: fork RUN STEP --set {name}=…, or "
+                f"--set STEP.{name}=…",
+                option="--set",
+            )
+        edits.setdefault(step, {})[field] = value
+    return {}, {step: _with_arguments(fields) for step, fields in edits.items()}
+
+
+def _with_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `fields` with ``args.city`` as an entry of ``args``."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        field, dot, argument = name.partition(".")
+        if dot:
+            found.setdefault(field, {})[argument] = value
+        else:
+            found[name] = value
+    return found
+
+
+def _values(args: argparse.Namespace) -> dict[str, Any]:
+    return {name: _value(text) for name, text in pairs("--set", args.set).items()}
+
+
+def _value(text: str) -> Any:
+    """Return the JSON that `text` is, else itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

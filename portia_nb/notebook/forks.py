@@ -1,0 +1,139 @@
+"""``%portia fork`` and ``%portia retry``: run parts of a run again, shown live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.errors import InvalidOption
+
+from .cell import attend_or_leave, portia_as_asked
+from .lines import plan_named, run_named, show_run
+from .starting import Start
+
+if TYPE_CHECKING:
+    from portia_nb.model.run import PlanRun
+    from portia_nb.session.forking import Fork
+
+    from .lines import Line
+
+
+async def fork(call: Line) -> Any:
+    """Fork a run as the line says."""
+    options, face = call.options, call.face
+    fields, edits = _edits(call)
+    plan = options.one("plan")
+    portia = portia_as_asked(face.portia(), options)
+    worked_out = portia.work_out_fork(
+        _run_of(call),
+        _step(options.second),
+        plan=None if plan is None else plan_named(face, plan),
+        inputs=_values(call, "in") or None,
+        edits=edits,
+        **fields,
+    )
+    return await _start(call, Start(face, portia, options, call.prompts), worked_out)
+
+
+async def retry(call: Line) -> Any:
+    """Try the failed step of a run again as the line says."""
+    from .attending import Attended
+
+    portia = portia_as_asked(call.face.portia(), call.options)
+    run = _run_of(call)
+    run_id = str(getattr(run, "id", run))
+    failed = portia.failed_step(run_id, _step(call.options.second))
+    fields = _values(call, "set")
+    start = Start(call.face, portia, call.options, call.prompts)
+    if fields:
+        worked_out = portia.work_out_fork(run, failed or None, **_with_arguments(fields))
+        return await _start(call, start, worked_out)
+    attended = start.resume(run_id, None)
+    if not isinstance(attended, Attended):
+        return show_run(call, run_id)
+    return await attend_or_leave(
+        call.face, attended, call.options, call.prompts, serves=call.serves
+    )
+
+
+async def _start(call: Line, start: Start, worked_out: Fork) -> Any:
+    call.face.say(summary(worked_out))
+    attended = await start.fork(worked_out, serves=call.serves)
+    return await attend_or_leave(
+        call.face, attended, call.options, call.prompts, serves=call.serves
+    )
+
+
+def summary(worked_out: Fork) -> str:
+    """Say in one line what a fork reuses and what it runs again."""
+    from portia_nb.drawing.text import short_text
+
+    reused, again = len(worked_out.reused), worked_out.again
+    outputs = "1 output is" if reused == 1 else f"{reused} outputs are"
+    anew = f"; runs again: {short_text(', '.join(again), 300)}" if again else ""
+    return f"Fork of {worked_out.forked_from}: {outputs} reused{anew}."
+
+
+def _run_of(call: Line) -> PlanRun | str:
+    """Return the run that is meant: as the object itself where a variable holds it.
+
+    An object may hold values that no store could keep.
+    """
+    from portia_nb.model.run import PlanRun
+
+    word = call.options.word
+    value = call.face.shell.user_ns.get(word) if word else None
+    return value if isinstance(value, PlanRun) else run_named(call.face, word)
+
+
+def _step(word: str | None) -> str | int | None:
+    return int(word) if word is not None and word.lstrip("-").isdecimal() else word
+
+
+def _edits(call: Line) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the fields of the step that is named; without one, those of each step before a dot."""
+    values = _values(call, "set")
+    if call.options.second is not None:
+        return _with_arguments(values), {}
+    edits: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        step, dot, field = name.partition(".")
+        if not dot:
+            raise InvalidOption(
+                f"--set {name}: of which step? Name it before: %portia fork RUN STEP --set "
+                f"{name}=…, or --set STEP.{name}=…",
+                option="--set",
+            )
+        edits.setdefault(step, {})[field] = value
+    return {}, {step: _with_arguments(fields) for step, fields in edits.items()}
+
+
+def _with_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `fields` with ``args.city`` as an entry of ``args``."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        field, dot, argument = name.partition(".")
+        if dot:
+            found.setdefault(field, {})[argument] = value
+        else:
+            found[name] = value
+    return found
+
+
+def _values(call: Line, option: str) -> dict[str, Any]:
+    """Return the values of ``NAME=EXPR`` options, evaluated as the notebook's own code.
+
+    Raises:
+        InvalidOption: an expression fails (chained).
+    """
+    found: dict[str, Any] = {}
+    for name, expression in call.options.pairs(option).items():
+        try:
+            found[name] = call.face.shell.ev(expression)
+        except Exception as error:
+            raise InvalidOption(
+                f"--{option} {name}={expression}: {type(error).__name__}: {error} (text goes in "
+                "quotes)",
+                option=f"--{option}",
+            ) from error
+    return found
