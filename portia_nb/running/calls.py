@@ -208,8 +208,6 @@ class Calls:
         if not self._ports.gate:
             return
         subject = approval_subject(name, arguments)
-        if at.call:
-            subject["call"] = at.call  # a second equal call is a call of its own
         for asked in reversed(self.answers(at)):
             if (
                 isinstance(asked, UserVerificationClarification)

@@ -214,6 +214,12 @@ async def test_mistakes_in_a_row_are_bounded() -> None:
     assert len(model.requests) == MISTAKES
 
 
+async def test_only_mistakes_in_a_row_count() -> None:
+    wrong, right = calls(("wether", {})), calls(OSLO)
+    stage, _ = Town().stage(*[wrong, right] * (MISTAKES + 1), says("at last"))
+    assert (await stage.run()).outputs["it"].value == "at last"
+
+
 async def test_a_hard_error_fails_the_step_and_a_resume_makes_that_call_alone_again() -> None:
     town = Town()
     stage, model = town.stage(calls(OSLO, ("weather", {"city": "Hell"})), says("done"))
