@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portia_nb.config import Config
-from portia_nb.errors import ModelNotFound, ModelReplyInvalid, ModelRequestRefused
+from portia_nb.errors import ModelError, ModelNotFound, ModelReplyInvalid, ModelRequestRefused
 from portia_nb.model.language import (
     CallAnswer,
     DataAnswer,
@@ -98,7 +98,11 @@ class OpenAIModel:
     async def reply(
         self, request: ModelRequest, *, on_text: Callable[[str], None] | None = None
     ) -> ModelReply:
-        """Answer `request`; see `LanguageModel.reply`."""
+        """Answer `request`; see `LanguageModel.reply`.
+
+        Raises:
+            ModelError: its fact `usage` tells what the calls cost that were made all the same.
+        """
         call = _Call(request, on_text)
         began = time.monotonic()
         try:
@@ -108,8 +112,12 @@ class OpenAIModel:
                     self._model = await self._first_model(connection)
                 return await self._answer(call, connection)
         except TimeoutError as error:
-            whom = self._whom()
-            raise failure_of(error, whom, waited_s=time.monotonic() - began).error from None
+            failed = failure_of(error, self._whom(), waited_s=time.monotonic() - began).error
+            failed.facts["usage"] = call.usage
+            raise failed from None
+        except ModelError as error:
+            error.facts["usage"] = call.usage
+            raise
 
     async def _answer(self, call: _Call, connection: Connection) -> ModelReply:
         """Ask until the reply fits what is wanted, telling the model what was wrong."""

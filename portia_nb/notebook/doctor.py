@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from portia_nb.drawing.text import counted
 
 from .asking import stdin_allowed
+from .visible_text import one_line
 
 if TYPE_CHECKING:
     from portia_nb.session.portia import Portia
@@ -150,8 +151,13 @@ async def _servers() -> Iterable[Finding]:
 
 
 def _tools(portia: Portia) -> Iterable[Finding]:
+    from portia_nb.tools.aside import threads
+
     tools = [tool.id for tool in portia.tools]
     yield Finding("Tools", counted(len(tools), "tool"), ", ".join(tools) or "none", bool(tools))
+    if hanging := threads.left_alone():
+        says = "; ".join(one_line(name) for name in hanging)
+        yield Finding("Tools", "stopped, and still busy on their threads", says, False)
 
 
 def _store(portia: Portia) -> Iterable[Finding]:

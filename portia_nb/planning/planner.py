@@ -15,6 +15,7 @@ from portia_nb.model.language import (
     Message,
     ModelReply,
     ModelRequest,
+    Usage,
 )
 from portia_nb.model.plan import (
     LLM_TOOL_ID,
@@ -84,6 +85,9 @@ async def make_plan(
         try:
             reply = await model.reply(asked.request(messages, count))
         except ModelReplyInvalid as error:
+            usage = error.facts.get("usage")
+            if on_reply is not None and isinstance(usage, Usage):
+                on_reply(ModelReply(model=model.name, usage=usage))  # refused, and billed
             if not error.facts.get("problem"):
                 # Cut off, filtered or refused: asking again changes nothing.
                 raise PlanError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from portia_nb.errors import InvalidAgentOutputError
+from portia_nb.errors import InvalidAgentOutputError, ModelError
 from portia_nb.model import codecs
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.events import ModelReplied, TextStreamed
@@ -25,6 +25,7 @@ from portia_nb.model.language import (
     Message,
     ModelReply,
     ModelRequest,
+    Usage,
 )
 
 from .mailbox import mailbox_of
@@ -80,15 +81,24 @@ class Models:
             on_text: takes the text while it is being written.
             is_taped: False: a tool asks of which the tape keeps the output.
         """
-        emit, tape = self._ports.emit, self._ports.tape
+        tape = self._ports.tape
         began = time.monotonic()
-        if tape is None or not is_taped:
-            reply = await model.reply(request, on_text=on_text)
-        else:
-            reply = await tape.ask(model, request, path, on_text)
-        emit(
-            ModelReplied(path, request.purpose, reply.model, time.monotonic() - began, reply.usage)
-        )
+
+        def tell(name: str, usage: Usage) -> None:
+            took_s = time.monotonic() - began
+            self._ports.emit(ModelReplied(path, request.purpose, name, took_s, usage))
+
+        try:
+            if tape is None or not is_taped:
+                reply = await model.reply(request, on_text=on_text)
+            else:
+                reply = await tape.ask(model, request, path, on_text)
+        except ModelError as error:
+            # Tries that failed, and replies that were refused, were calls too, and may be billed.
+            if isinstance(usage := error.facts.get("usage"), Usage) and usage.calls:
+                tell(model.name, usage)
+            raise
+        tell(reply.model, reply.usage)
         return reply
 
     async def ask_for_shape(

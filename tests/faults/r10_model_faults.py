@@ -136,6 +136,20 @@ async def is_absent(name: str) -> None:
     assert caught.value.calls == calls
 
 
+def portia_at(server: OpenAIServer, trial: Trial) -> Portia:
+    """Return a Portia that asks `server`."""
+    return Portia(
+        Config(
+            base_url=server.url,
+            openai_api_key="sk-fault",
+            model_retries=RETRIES,
+            model_timeout_s=0.5,
+            store=str(trial.folder / "store"),
+        ),
+        tools=[],
+    )
+
+
 def is_counted(names: list[str], rng: random.Random, trial: Trial) -> int:
     """Let a run meet these faults, each once, and return how many calls it counted."""
     met: set[str] = set()
@@ -148,15 +162,19 @@ def is_counted(names: list[str], rng: random.Random, trial: Trial) -> int:
             met.add(name)
         return PASSING[name][0](rng)[0] if first else "Oslo"
 
+    lasting = PlanBuilderV2("asks in vain").llm_step(task="Say it.", step_name="ask").build()
+    with OpenAIServer(lambda _: PASSING[names[0]][0](rng)[0]) as server:
+        portia = portia_at(server, trial)
+        failed = portia.run_plan(lasting)
+        assert failed.state == "FAILED"
+        record = open_run(portia.store, failed.id).steps["ask"]
+        assert record.usage.calls == len(server.requests) >= RETRIES + 1, "calls in vain count too"
+        portia.store.close()
     builder = PlanBuilderV2("asks")
     for place, name in enumerate(names):
         builder.llm_step(task=f"Say where: <{name}>", step_name=f"ask{place}")
     with OpenAIServer(answer) as server:
-        config = Config(
-            base_url=server.url, openai_api_key="sk-fault", model_retries=RETRIES,
-            model_timeout_s=2, store=str(trial.folder / "store"),
-        )  # fmt: skip
-        portia = Portia(config, tools=[])
+        portia = portia_at(server, trial)
         run = portia.run_plan(builder.build())
         assert run.state == "COMPLETE", run.error
         counted = sum(

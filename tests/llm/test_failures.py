@@ -284,3 +284,13 @@ async def test_many_faulty_calls_at_once_leave_no_task_behind(model_of):
         )
         assert len(asyncio.all_tasks()) == before
     assert all(getattr(r, "data", None) == {"x": 1} or isinstance(r, ModelError) for r in results)
+
+
+async def test_replies_that_were_refused_are_counted_in_the_error(model_of):
+    replies = ["no JSON", "none either"]
+    with OpenAIServer(replies) as server, pytest.raises(ModelReplyInvalid) as caught:
+        await model_of(server).reply(ask_for_point(repairs=1))
+    usage = caught.value.facts["usage"]
+    assert usage.calls == 2
+    assert usage.input_tokens > 0
+    assert usage.output_tokens > 0
