@@ -40,6 +40,24 @@ def from_base64(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
+_PIECE = 3 * 2**18  # a multiple of three bytes is base64 without padding
+
+
+def _write_bytes(value: bytes, inner: Inner) -> dict[str, Any]:
+    """Write bytes as one text, and many as several: one text more of that size is too many."""
+    if len(value) <= _PIECE:
+        return {"$": "bytes", "v": to_base64(value)}
+    starts = range(0, len(value), _PIECE)
+    return {"$": "bytes", "v": [to_base64(value[start : start + _PIECE]) for start in starts]}
+
+
+def _read_bytes(data: Mapping[str, Any], inner: Inner) -> bytes:
+    found = data["v"]
+    if isinstance(found, list):
+        return b"".join(from_base64(piece) for piece in found)
+    return from_base64(found)
+
+
 def _as_list(tag: str) -> Callable[[Any, Inner], dict[str, Any]]:
     return lambda value, inner: {"$": tag, "v": [inner(item) for item in value]}
 
@@ -91,7 +109,7 @@ _WRITERS: Mapping[type, Callable[[Any, Inner], dict[str, Any] | None]] = {
     OrderedDict: _as_pairs("ordereddict"),
     Counter: _as_pairs("counter"),
     defaultdict: _write_defaultdict,
-    bytes: lambda value, inner: {"$": "bytes", "v": to_base64(value)},
+    bytes: _write_bytes,
     bytearray: lambda value, inner: {"$": "bytearray", "v": to_base64(value)},
     complex: lambda value, inner: {"$": "complex", "v": [inner(value.real), inner(value.imag)]},
     range: lambda value, inner: {"$": "range", "v": [value.start, value.stop, value.step]},
@@ -162,7 +180,7 @@ READERS: Mapping[str, Callable[[Any, Inner], Any]] = {
     "ordereddict": lambda data, inner: OrderedDict(_read_pairs(data, inner)),
     "counter": _read_counter,
     "defaultdict": _read_defaultdict,
-    "bytes": lambda data, inner: from_base64(data["v"]),
+    "bytes": _read_bytes,
     "bytearray": lambda data, inner: bytearray(from_base64(data["v"])),
     "complex": lambda data, inner: complex(inner(data["v"][0]), inner(data["v"][1])),
     "range": lambda data, inner: range(*data["v"]),

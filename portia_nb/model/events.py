@@ -263,9 +263,24 @@ def event_to_json(event: AnyEvent) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": event.kind}
     for name in _FIELDS[event.kind]:
         value = getattr(event, name)
-        by_name = name in _BY_NAME and type(value) is dict and codecs.TAG not in value
-        data[name] = _entries_to_json(value) if by_name else _to_json(value)
+        if name not in _VALUES:
+            data[name] = _to_json(value)
+        elif name in _BY_NAME and type(value) is dict and codecs.TAG not in value:
+            data[name] = _entries_to_json(value)
+        else:
+            data[name] = _value_to_json(value)
     return data
+
+
+def _value_to_json(value: Any) -> Any:
+    """Encode a value of the user's: of any class, and text of any characters."""
+    kind = type(value)
+    if value is None or kind is bool or (kind is str and value.isascii()):
+        return value
+    if isinstance(value, str) and not isinstance(value, Enum):
+        # Text of a class of its own is worth more as text than not kept at all.
+        value = str.__str__(value)
+    return codecs.encode_or_describe(value)
 
 
 def _entries_to_json(named: dict[str, Any]) -> dict[str, Any]:
@@ -290,7 +305,7 @@ def event_from_json(data: dict[str, Any], classes: dict[str, type] | None = None
     for name, read in _READERS.items():
         if given.get(name) is not None:
             given[name] = read(given[name])
-    for name in ("value", "response", "arguments", "inputs", "end_user_data"):
+    for name in _VALUES:
         if name in given:
             given[name] = codecs.decode(given[name], classes)
     try:
@@ -305,9 +320,6 @@ def _to_json(value: Any) -> Any:
             return value.model_dump(mode="json")
         case ErrorRecord() | Usage():
             return {f.name: getattr(value, f.name) for f in fields(value)}
-        case Enum():
-            # Many are texts or numbers too; as such they would come back without their class.
-            return codecs.encode_or_describe(value)
         case None | bool() | str():
             return value
         case int() if -_PLAIN_INT < value < _PLAIN_INT:
@@ -327,6 +339,7 @@ def _call_from_json(data: dict[str, Any]) -> ToolCall:
 
 
 _BY_NAME = ("arguments", "inputs")
+_VALUES = ("value", "response", "end_user_data", *_BY_NAME)
 _PLAIN_INT = 2**63  # a larger one has a codec: Python refuses to print very long ones
 
 _READERS: dict[str, Any] = {

@@ -5,28 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 from portia_nb.errors import StoreDamaged
+from portia_nb.model.json_parts import JsonParts
 
 from .schema import sync_folder
 
-_PART = 2**20
 
-
-def blob_name(text: str) -> str:
-    """Return the name under which ASCII `text` is kept."""
+def blob_name(parts: JsonParts) -> str:
+    """Return the name under which JSON is kept."""
     made = hashlib.sha256()
-    for part in _parts(text):
-        made.update(part)
+    for piece in parts.pieces():
+        made.update(piece.encode("ascii"))
     return made.hexdigest()
-
-
-def _parts(text: str) -> Iterator[bytes]:
-    """Yield `text` as bytes, in parts: a value of 100 MB should not be in memory once more."""
-    for start in range(0, len(text), _PART):
-        yield text[start : start + _PART].encode("ascii")
 
 
 class Blobs:
@@ -36,8 +28,8 @@ class Blobs:
         """Refer to `folder`, which is made at the first write."""
         self.folder = folder
 
-    def write(self, sha256: str, text: str) -> None:
-        """Keep ASCII `text`; on return it is on disk, whole or not at all.
+    def write(self, sha256: str, parts: JsonParts) -> None:
+        """Keep JSON; on return it is on disk, whole or not at all.
 
         Raises:
             OSError: it can't be written.
@@ -50,8 +42,8 @@ class Blobs:
         try:
             descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                for part in _parts(text):
-                    file.write(part)
+                for piece in parts.pieces():
+                    file.write(piece.encode("ascii"))
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)

@@ -149,8 +149,8 @@ class JournalStore:
             self._writer.put(Work(job, hold=hold, prepare=prepare, size=len(row.body)))
 
     def _write_blobs(self, row: EventRow) -> None:
-        for sha256, text in row.blobs:
-            self._blobs.write(sha256, text)
+        for sha256, parts in row.blobs:
+            self._blobs.write(sha256, parts)
 
     async def kept(self, hold: Hold) -> None:
         """Wait until all is on disk, as `Store.kept` promises."""

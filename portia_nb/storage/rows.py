@@ -10,6 +10,7 @@ from typing import Any
 from portia_nb.errors import StorageError, StoreDamaged
 from portia_nb.model import codecs
 from portia_nb.model.events import Recorded, StepDone, event_from_json, event_to_json
+from portia_nb.model.json_parts import JsonParts, holds_long_text
 
 from .blobs import Blobs, blob_name
 
@@ -29,7 +30,7 @@ class EventRow:
     may have to be done again: of a path with other values the journal takes one completion only."""
     body: bytes
     checksum: bytes
-    blobs: tuple[tuple[str, str], ...] = ()
+    blobs: tuple[tuple[str, JsonParts], ...] = ()
     """Name and JSON of each large value."""
 
 
@@ -53,10 +54,11 @@ def row_of(run_id: str, seq: int, at: float, data: dict[str, Any]) -> EventRow:
     Raises:
         ValueError: it isn't JSON.
     """
-    blobs: tuple[tuple[str, str], ...] = ()
-    body = codecs.dumps(data)
-    if len(body) > MAX_INLINE_BYTES:
-        body = ""  # It may be large: not in memory twice.
+    blobs: tuple[tuple[str, JsonParts], ...] = ()
+    # What is large is never there as one text: the value itself is in memory, and that is enough.
+    body = "" if holds_long_text(data) else codecs.dumps(data)
+    if not body or len(body) > MAX_INLINE_BYTES:
+        body = ""
         data, blobs = _move_out(data)
         body = codecs.dumps(data)
     packed, at = body.encode("ascii"), float(at)
@@ -78,18 +80,18 @@ def path_of(data: dict[str, Any]) -> str | None:
     return data.get("path")
 
 
-def _move_out(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+def _move_out(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, JsonParts], ...]]:
     """Put each large field's JSON aside, and a tag in its place that no value can forge."""
     kept: dict[str, Any] = {}
-    blobs: list[tuple[str, str]] = []
+    blobs: list[tuple[str, JsonParts]] = []
     for name, value in data.items():
-        text = codecs.dumps(value)
-        if len(text) <= MAX_INLINE_BYTES:
+        parts = JsonParts(value)
+        if not parts.is_longer_than(MAX_INLINE_BYTES):
             kept[name] = value
             continue
-        sha256 = blob_name(text)
+        sha256 = blob_name(parts)
         kept[name] = {"$": "blob", "sha256": sha256}
-        blobs.append((sha256, text))
+        blobs.append((sha256, parts))
     return kept, tuple(blobs)
 
 

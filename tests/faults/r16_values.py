@@ -95,7 +95,9 @@ SCALARS = (
     | st.fractions()
     | st.uuids()
     | st.complex_numbers()
-    | st.sampled_from(["\0", "\ud800", "\x1b[31m", "\u202e", "$", "{{ x }}", "1e999", "NaN"])
+    | st.sampled_from(
+        ["\0", "\ud800", "\ud83d\ude00", "\x1b[31m", "\u202e", "$", "{{ x }}", "1e999", "NaN"]
+    )
 )
 KEYS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.just("$")
 NESTED = st.recursive(
@@ -224,7 +226,7 @@ ROW = Row(
     batch=500,
     sample_batch=150,
     trial=trial,
-    sample=(0, 1),
+    sample=(0,),
     holds="each comes back the same, or as a placeholder with its type; all on disk strict JSON",
     trial_s=180.0,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import json
 from dataclasses import fields
 from typing import Any
@@ -124,3 +125,30 @@ def test_a_value_without_a_codec_is_described_and_nothing_raises() -> None:
 def test_what_is_no_event_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(StoreDamaged):
         event_from_json(data)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Words(str):
+    """Text of a class of its own."""
+
+
+@pytest.mark.parametrize("value", [Colour.RED, Level.LOW, "\ud800\udc00", "\ud800", "\0", 2**80])
+def test_a_value_that_looks_like_json_comes_back_as_what_it_is(value: Any) -> None:
+    """JSON would forget an enum's class, and join two lone surrogates into one character."""
+    classes: dict[str, type] = {"Colour": Colour, "Level": Level}
+    for event in (events.StepDone("a", 1, value), events.RunCompleted(value=value)):
+        data = json.loads(codecs.dumps(event_to_json(event)))
+        back = event_from_json(data, classes).value  # type: ignore[union-attr]
+        assert (type(back), back) == (type(value), value)
+
+
+def test_text_of_a_class_of_its_own_is_kept_as_text() -> None:
+    back = event_from_json(event_to_json(events.StepDone("a", 1, Words("x"))))
+    assert back == events.StepDone("a", 1, "x")
