@@ -118,3 +118,12 @@ def test_the_help_names_every_option_and_every_subcommand():
 )
 def test_words_are_split_without_harming_expressions(line: str, words: list[str]):
     assert split(line) == words
+
+
+def test_a_cell_or_a_run_is_recorded_or_replayed_and_not_both():
+    assert parse_cell("--record a.json").one("record") == "a.json"
+    assert parse_line("run plan --replay b.json").one("replay") == "b.json"
+    assert parse_line("resume --record a.json").one("record") == "a.json"
+    for line in ("--record a.json --replay a.json", "--replay a.json --record b.json"):
+        with pytest.raises(InvalidOption, match="exclude each other"):
+            parse_cell(line)
