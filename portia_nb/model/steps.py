@@ -7,7 +7,7 @@ after, and only where it isn't the default.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -86,6 +86,21 @@ class BaseStep(Frozen):
     retries: int | None = Field(default=None, ge=0)
     """Further tries after a failure; None: as the tool declares."""
     timeout_s: float | None = Field(default=None, gt=0)
+
+    if not TYPE_CHECKING:  # type checkers see the fields
+
+        def __init__(self, **fields: Any) -> None:
+            """Make a step from its fields, or from the keywords of the SDK, with `step_name`."""
+            bound: dict[str, Any] = {}
+            if "step_name" in fields:
+                from portia_nb.model.written import fields_of
+
+                read = fields_of(fields, type(self).model_fields)
+                bound = {name: read.pop(name) for name in list(read) if name[0] == "_"}
+                fields = read
+            super().__init__(**fields)
+            for name, value in bound.items():
+                setattr(self, name, value)
 
     @model_validator(mode="before")
     @classmethod

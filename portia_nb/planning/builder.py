@@ -24,22 +24,14 @@ from portia_nb.model.plan import (
     text_argument,
 )
 from portia_nb.model.reference import StepOutput, to_argument
+from portia_nb.model.written import to_arguments, to_variables
 from portia_nb.tools.base import Tool
 
 from .bound import remember
 from .check import find_problems, refuse
 from .clauses import tree
 from .flow import FlowBuilder, StepRef
-from .given import (
-    json_only,
-    model_name,
-    model_object,
-    task_fields,
-    to_arguments,
-    to_variables,
-    tool_and_id,
-    tools_and_ids,
-)
+from .given import json_only, model_name, model_object, task_fields, tool_and_id, tools_and_ids
 
 
 class PlanBuilderV2(FlowBuilder):

@@ -19,16 +19,9 @@ from portia_nb.model.plan import AnyStep, Plan, text_argument
 from portia_nb.model.reference import to_argument
 from portia_nb.model.rounds import place_of
 from portia_nb.model.tree import Namespace, namespace_of
+from portia_nb.model.written import to_arguments, to_variables
 
-from .given import (
-    model_name,
-    model_object,
-    task_fields,
-    to_arguments,
-    to_variables,
-    tool_and_id,
-    tools_and_ids,
-)
+from .given import model_name, model_object, task_fields, tool_and_id, tools_and_ids
 
 Edits = Mapping[str, Mapping[str, Any]]
 

@@ -22,10 +22,10 @@ from portia_nb.model.plan import (
     text_argument,
 )
 from portia_nb.model.reference import Input, StepOutput, to_argument
+from portia_nb.model.written import to_arguments
 
 from .clauses import ElseIf, EndIf, EndLoop, Entry, If, Loop, flat
 from .embedding import embedded
-from .given import to_arguments
 
 StepRef = str | int | StepOutput
 """A step by its name, by its index (negative ones count from the end), or as a reference to it."""

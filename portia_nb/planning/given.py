@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from portia_nb.model import codecs
 from portia_nb.model.language import LanguageModel
-from portia_nb.model.plan import Variable, text_argument
-from portia_nb.model.reference import Argument, Input, StepOutput, show, to_argument
+from portia_nb.model.plan import text_argument
+from portia_nb.model.reference import to_argument
 from portia_nb.tools.base import Tool, to_tool
-
-
-def to_variables(inputs: Sequence[Any] | Mapping[str, Any] | None) -> tuple[Variable, ...]:
-    """Return a variable for each of `inputs`, each with a name of its own.
-
-    Args:
-        inputs: references, values and `Variable`s, or a dict of them by name.
-
-    Raises:
-        TypeError: `inputs` is neither a list nor a dict.
-
-    >>> [v.name for v in to_variables([StepOutput("sky"), StepOutput("who", path="name"), 7])]
-    ['$sky', '$who.name', 'input_2']
-    """
-    if inputs is None:
-        return ()
-    if isinstance(inputs, Mapping):
-        return tuple(
-            Variable(name=name, value=to_argument(value)) for name, value in inputs.items()
-        )
-    if not isinstance(inputs, list | tuple):
-        raise TypeError(
-            f"inputs is a list, or a dict by name, not {inputs!r:.80}: put it in a list"
-        )
-    variables: dict[str, Variable] = {}
-    for index, given in enumerate(inputs):
-        variable = given if isinstance(given, Variable) else _variable(to_argument(given), index)
-        if variables.get(variable.name, variable) != variable:
-            variable = variable.model_copy(update={"name": f"{variable.name}_{index}"})
-        variables[variable.name] = variable
-    return tuple(variables.values())
-
-
-def _variable(argument: Argument, index: int) -> Variable:
-    match argument:
-        case StepOutput() | Input():
-            return Variable(name=show(argument), value=argument)
-        case _:
-            return Variable(name=f"input_{index}", value=argument)
-
-
-def to_arguments(args: Mapping[str, Any] | None) -> dict[str, Argument]:
-    """Return the arguments by name, each with the references in it found."""
-    return {name: to_argument(value) for name, value in (args or {}).items()}
 
 
 def json_only(value: Any, what: str) -> Any:
