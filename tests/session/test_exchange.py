@@ -21,6 +21,7 @@ from portia_nb import (
     tool,
 )
 from portia_nb.errors import StoreUnwritable
+from portia_nb.session.opening import open_run
 
 from .stage import portia
 
@@ -147,6 +148,17 @@ def test_an_imported_run_that_was_not_finished_goes_on_where_it_stood(tmp_path: 
     assert done.state == "COMPLETE", done.error
     assert done.outputs.final_output is not None
     assert (done.outputs.final_output.value, calls) == (84, [42])
+
+
+def test_a_step_that_was_passed_over_before_the_file_was_written_is_not_run(tmp_path: Path):
+    outputs = {**run_file()["outputs"], "step_outputs": {}}
+    ours = with_double()
+    skipped = run_file(state="READY_TO_RESUME", outputs=outputs)
+    ours.storage.import_folder(write(tmp_path, plan_file(), skipped))
+    run = open_run(ours.store, RUN_ID)
+    assert run.steps["twice"].state == "skipped"
+    assert "four_times" not in run.steps
+    assert run.snapshot().current_step_index == 1
 
 
 def test_an_imported_run_that_waits_for_an_answer_gets_it_and_goes_on(tmp_path: Path):
