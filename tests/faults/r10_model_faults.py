@@ -64,11 +64,16 @@ PASSING: dict[str, tuple[Callable[[random.Random], Made], type[ModelError]]] = {
 """Faults of a server that answers; they pass or stay."""
 
 
+def _patience(name: str) -> dict[str, float]:
+    """Return how long a call may take: long, where a slow machine must not look like a fault."""
+    return {"model_timeout_s": 0.8 if name == "read timeout" else 10.0}
+
+
 async def passes(name: str, rng: random.Random) -> float:
     """Let a fault pass after one or two tries, and return the longest wait it asked for."""
     made = [PASSING[name][0](rng) for _ in range(rng.randint(1, RETRIES))]
     with OpenAIServer([*(fault for fault, _ in made), "Oslo"]) as server:
-        async with model_at(server.url) as model:
+        async with model_at(server.url, **_patience(name)) as model:
             reply = await model.reply(ask())
         times = [request.http.at_s for request in server.requests]
     assert reply.text == "Oslo"
@@ -83,7 +88,7 @@ async def stays(name: str, rng: random.Random) -> None:
     """Let a fault stay."""
     make, error = PASSING[name]
     with OpenAIServer([make(rng)[0] for _ in range(RETRIES + 1)]) as server:
-        async with model_at(server.url) as model:
+        async with model_at(server.url, **_patience(name)) as model:
             with pytest.raises(error) as caught:
                 await model.reply(ask())
         assert len(server.requests) == RETRIES + 1
@@ -143,7 +148,7 @@ def portia_at(server: OpenAIServer, trial: Trial) -> Portia:
             base_url=server.url,
             openai_api_key="sk-fault",
             model_retries=RETRIES,
-            model_timeout_s=0.5,
+            model_timeout_s=1.5,
             store=str(trial.folder / "store"),
         ),
         tools=[],
