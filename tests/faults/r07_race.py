@@ -124,6 +124,7 @@ ROW = Row(
     id="R7",
     fault=f"2 to {MOST} processes resume one run at once",
     full=100,
+    trial_s=180,
     batch=10,
     sample_batch=3,
     trial=race_often,

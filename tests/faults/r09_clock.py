@@ -134,5 +134,6 @@ ROW = Row(
     trial=jump,
     sample=(0,),
     jobs=1,
+    trial_s=180,
     holds="limits and pauses as they were set, no run stolen, events in order",
 )

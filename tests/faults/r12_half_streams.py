@@ -105,5 +105,6 @@ ROW = Row(
     trial=halve,
     sample=(1,),
     jobs=1,
+    trial_s=180,
     holds="half a reply never taken as one, idle limit held within 1 s",
 )

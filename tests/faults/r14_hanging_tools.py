@@ -148,5 +148,6 @@ ROW = Row(
     trial=hang_in_all_ways,
     sample=(0,),
     jobs=1,
+    trial_s=180,
     holds="ended in time, programs with all they started, threads that go on are told of",
 )

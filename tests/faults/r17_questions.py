@@ -217,5 +217,6 @@ ROW = Row(
     trial=ask,
     sample=(0,),
     jobs=1,
+    trial_s=180,
     holds="waiting costs nothing, the first valid answer wins, the record says who and when",
 )
