@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 
 from . import report
@@ -51,6 +52,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("rows", nargs="*", help="which rows, such as R7; without: every row")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs did")
     asked = parser.parse_args(arguments)
+    # A shell lets what it starts in the background ignore SIGINT, and `kill` sends SIGTERM.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     failed = 0
     for row in chosen(asked.rows):
         try:
