@@ -85,7 +85,7 @@ class JournalStore:
                 (plan_id, plan_hash),
             ).fetchone()
         if row is None:
-            raise no_plan(plan_id, f"in {self.path}")
+            raise no_plan(plan_id, f"in {self.path}", self.folder)
         return jobs.read_plan(row, self.path)
 
     def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
@@ -170,7 +170,7 @@ class JournalStore:
                 "SELECT number, last_seq FROM run WHERE id = ?", (run_id,)
             ).fetchone()
             if found is None:
-                raise no_run(run_id, f"in {self.path}")
+                raise no_run(run_id, f"in {self.path}", self.folder)
             rows = connection.execute(
                 "SELECT seq, at, kind, path, body, checksum FROM event"
                 " WHERE run = ? AND seq > ? ORDER BY seq",
@@ -235,7 +235,7 @@ class JournalStore:
         with schema.reading(self.path) as connection:
             rows = jobs.find_runs(connection, None, None, 1, self.path, str(run_id))
         if not rows:
-            raise no_run(run_id, f"in {self.path}")
+            raise no_run(run_id, f"in {self.path}", self.folder)
         return rows[0]
 
     def delete_run(self, run_id: str, *, force: bool = False) -> None:

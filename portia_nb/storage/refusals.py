@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from portia_nb.errors import (
     PlanNotFoundError,
@@ -15,14 +16,27 @@ from portia_nb.errors import (
 from .owner import Owner
 
 
-def no_plan(plan_id: str, where: str) -> PlanNotFoundError:
-    """Return the error for a plan that isn't there."""
-    return PlanNotFoundError(f"no plan {plan_id!r} is kept {where}", plan_id=plan_id)
+def no_plan(plan_id: str, where: str, folder: Path | None = None) -> PlanNotFoundError:
+    """Return the error for a plan that isn't there; `folder` may hold it as a document."""
+    beside = _document_beside(plan_id, folder)
+    return PlanNotFoundError(f"no plan {plan_id!r} is kept {where}{beside}", plan_id=plan_id)
 
 
-def no_run(run_id: str, where: str) -> PlanRunNotFoundError:
-    """Return the error for a run that isn't there."""
-    return PlanRunNotFoundError(f"no run {run_id!r} is kept {where}", run_id=run_id)
+def no_run(run_id: str, where: str, folder: Path | None = None) -> PlanRunNotFoundError:
+    """Return the error for a run that isn't there; `folder` may hold it as a document."""
+    beside = _document_beside(run_id, folder)
+    return PlanRunNotFoundError(f"no run {run_id!r} is kept {where}{beside}", run_id=run_id)
+
+
+def _document_beside(document_id: str, folder: Path | None) -> str:
+    """Say that the reference SDK's own file lies there, where it does: it can be imported."""
+    try:
+        found = folder is not None and (folder / f"{document_id}.json").is_file()
+    except (OSError, ValueError):  # an id may be any text
+        return ""
+    return (
+        f"; {document_id}.json beside it can be: portia-nb store import {folder}" if found else ""
+    )
 
 
 def run_id_taken(run_id: str) -> StorageError:

@@ -45,6 +45,25 @@ def test_a_disk_storage_and_a_disk_config_see_the_same_runs(
     disk.close()
 
 
+def test_a_config_of_an_old_folder_says_how_its_files_are_taken_in(
+    portia: ModuleType, tmp_path: Path
+):
+    folder = shutil.copytree(PAGE, tmp_path / "runs")
+    config = portia.Config(storage_class=portia.StorageClass.DISK, storage_dir=folder)
+    runner = portia.Portia(config, tools=[])
+    with pytest.raises(PlanNotFoundError, match=f"{PLAN}.json beside it can be") as caught:
+        runner.run_plan(PLAN)
+    assert f"portia-nb store import {folder}" in str(caught.value)
+    with pytest.raises(PlanRunNotFoundError, match=f"{RUN}.json beside it can be"):
+        runner.get_run(RUN)
+    with pytest.raises(PlanRunNotFoundError) as caught:
+        runner.get_run(f"{RUN[:-1]}0")
+    assert "beside" not in str(caught.value)
+    runner.storage.import_folder(folder)
+    assert runner.get_run(RUN).state == "COMPLETE"
+    runner.store.close()
+
+
 def test_a_disk_storage_without_a_folder_is_where_runs_are_kept(
     portia: ModuleType, storage: ModuleType, project: Path
 ):
