@@ -225,6 +225,23 @@ def recorded_reply(
     )
 
 
+def records_in(folder: Path) -> tuple[str, ...]:
+    """Return the names of the records in `folder`, by how they begin; none where it can't tell."""
+    found: list[str] = []
+    try:
+        for path in sorted(folder.glob("*.json"))[:_MAX_LOOKED_AT]:
+            if path.is_file():
+                with path.open("rb") as file:
+                    if b'"portia-nb-record"' in file.read(80):
+                        found.append(path.name)
+    except OSError:
+        return ()
+    return tuple(found)
+
+
+_MAX_LOOKED_AT = 100
+
+
 def write_record(path: Path, text: str) -> None:
     """Write the text of a record, whole or not at all.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import resources
+from pathlib import Path
 
 from portia_nb.config import KEYS, PROVIDER_KEYS, LLMProvider
 from portia_nb.errors import NoModelKey
@@ -16,7 +17,7 @@ from portia_nb.model.language import ModelReply, ModelRequest
 from .local_servers import LocalServer, find_local_servers
 from .matching import Matches
 from .presets import PRESETS
-from .records import Record
+from .records import Record, records_in
 
 SCRIPTED = "scripted"
 
@@ -71,15 +72,20 @@ class ScriptedModel:
                 if on_text is not None and found.text:
                     on_text(found.text)
                 return found.as_reply(SCRIPTED)
-        raise no_key_error(self._provider, await find_local_servers())
+        raise no_key_error(self._provider, await find_local_servers(), records_in(Path.cwd()))
 
 
-def no_key_error(provider: LLMProvider | None, servers: Sequence[LocalServer] = ()) -> NoModelKey:
+def no_key_error(
+    provider: LLMProvider | None,
+    servers: Sequence[LocalServer] = (),
+    records: Sequence[str] = (),
+) -> NoModelKey:
     """Return the error for a call to a model while no key is set.
 
     Args:
         provider: whose key is missing, or None where no provider was chosen.
         servers: model servers found on this machine.
+        records: names of records that lie here.
     """
     if provider is None:
         others = [KEYS[setting] for setting in PROVIDER_KEYS.values()]
@@ -101,6 +107,11 @@ def no_key_error(provider: LLMProvider | None, servers: Sequence[LocalServer] = 
         message += f": found {running}; to use it: {take}"
     else:
         message += ", e.g. Config.from_default(default_model='ollama/NAME')"
+    if records:
+        message += (
+            f". A record lies here: without any key, --replay {records[0]} or "
+            f"portia.replaying({records[0]!r}) answers from it"
+        )
     return NoModelKey(
         message,
         model=str(provider) if provider is not None else None,

@@ -15,6 +15,7 @@ import pytest
 
 from portia_nb.notebook.static_record import RUN_MIME
 from scripts.run_notebooks import ROOT, executed
+from tests.kernel.conftest import Kernel
 from tests.planning.test_planner_on_the_wire import on_the_wire
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.tavily_server import TavilyServer
@@ -176,3 +177,38 @@ def outputs_of(notebook: Any) -> list[Any]:
                 found.append([shown["state"], rows, shown.get("final")])
     assert len(found) >= 4
     return found
+
+
+SENDING = """\
+%load_ext portia_nb
+from portia_nb import PlanBuilderV2, Portia, tool
+
+sent = []
+
+@tool(side_effect=True)
+def send(text: str) -> str:
+    "Send a text."
+    sent.append(text)
+    return f"sent {len(sent)}"
+
+portia = Portia(tools=[send])
+plan = PlanBuilderV2("Send it").invoke_tool_step(tool=send(), args={"text": "hello"}).build()"""
+
+
+def test_a_line_records_what_was_approved_and_another_replays_it_unasked(
+    start_kernel: Callable[..., Kernel],
+):
+    kernel = start_kernel()
+    kernel.run(SENDING).raise_for_error()
+    kernel.run("%portia run plan --yes -o first --record r.json").raise_for_error()
+    kernel.run("%portia run plan -o second --replay r.json").raise_for_error()
+    assert kernel.evaluate("sent") == ["hello"]
+    assert kernel.evaluate("second.outputs.final_output.value") == "sent 1"
+    # Only that line is a replay: the next run would send, so it asks, and nobody is there.
+    assert kernel.run("%portia run plan").ename == "WaitingForAnswer"
+    kernel.run(
+        "plan = PlanBuilderV2('x').invoke_tool_step(tool=send(), args={'text': 'x'}).build()"
+    )
+    drifted = kernel.run("%portia run plan --replay r.json")
+    assert "no call of 'send' with these arguments" in drifted.card
+    assert kernel.evaluate("sent") == ["hello"]

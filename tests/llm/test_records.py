@@ -154,6 +154,17 @@ async def test_any_other_query_is_the_no_key_error(model_of, tmp_path):
         await ScriptedModel(records=[record]).reply(ask(text="Why?"))
 
 
+async def test_a_record_that_lies_in_the_folder_is_pointed_to_where_no_key_is_set(
+    model_of, tmp_path, monkeypatch
+):
+    record = await recorded(model_of, tmp_path / "lesson.json", ask(**PLANNING))
+    (tmp_path / "data.json").write_text("[1]")
+    (tmp_path / "a.json").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoModelKey, match=r"--replay lesson\.json or .*'lesson\.json'"):
+        await ScriptedModel(records=[record]).reply(ask(text="Why?"))
+
+
 def test_the_shipped_records_can_be_read_and_name_no_secret():
     for record in shipped_records():
         assert record.replies or record.outputs
