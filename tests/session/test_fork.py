@@ -549,24 +549,26 @@ def plan():
     )
 
 portia = Portia(Config(store=sys.argv[1], default_log_level="ERROR"), tools=[])
-match sys.argv[2]:
-    case "run":
-        print(portia.run_plan(plan()).id)
-    case "missing":
-        try:
-            portia.fork(sys.argv[3], "look")
-        except FunctionsMissing as error:
-            print(error.names, error)
-    case "fork":
-        print(portia.fork(sys.argv[3], "look", plan=plan()).id)
-    case "built":
-        built = plan()
-        print(portia.fork(sys.argv[3], "say").id)
-    case "forget":
-        portia.store.delete_run(sys.argv[3])
-    case "show":
-        run = portia.resume(plan_run_id=sys.argv[3], plan=plan())
-        print([output.value for output in run.outputs.step_outputs.values()])
+run, built = sys.argv[3:] and sys.argv[3], None
+for action in sys.argv[2].split(","):
+    match action:
+        case "run":
+            print(portia.run_plan(plan()).id)
+        case "missing":
+            try:
+                portia.fork(run, "look")
+            except FunctionsMissing as error:
+                print(error.names, error)
+        case "given":
+            portia.fork(run, "look", plan=plan())
+        case "built":
+            built = plan()
+            print(portia.fork(run, "say").id)
+        case "forget":
+            portia.store.delete_run(run)
+        case "show":
+            shown = portia.resume(plan_run_id=run, plan=plan())
+            print([output.value for output in shown.outputs.step_outputs.values()])
 """
 
 
@@ -581,14 +583,12 @@ def test_a_run_of_another_process_is_forked_with_its_plan_and_outlives_it(tmp_pa
         return done.stdout.splitlines()
 
     *_, run = call("run")
-    (missing,) = call("missing", run)
+    missing, *given, first, forked = call("missing,given,built,forget", run)
     assert missing.startswith("('look', 'say') run")
     assert missing.endswith("run the cell that builds the plan, then fork")
-    assert call("fork", run)[:-1] == ["look at Oslo", "say Oslo"]
-    first, forked = call("built", run)
+    assert given == ["look at Oslo", "say Oslo"]
     assert first == "say Oslo"
-    # The fork's own record holds all that it took over.
-    call("forget", run)
+    # The fork's own record holds all that it took over: the first run is forgotten.
     assert call("show", forked) == ["[City(name='Oslo'), 'Oslo', 'Oslo']"]
 
 
