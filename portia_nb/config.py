@@ -125,6 +125,8 @@ class Config(HandsOutModels, BaseModel):
     """Seconds that one request to a model may take."""
     model_retries: int = Field(default=3, ge=0)
     """Further tries after a request to a model that is worth repeating."""
+    cache: bool = True
+    """Tools and steps with ``cache`` reuse outputs of equal ones; False: everything is executed."""
     budget: float | None = Field(default=None, ge=0)
     assume_side_effects: bool = True
     """An undeclared tool or function keeps its place; False: runs as soon as it can."""

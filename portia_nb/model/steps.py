@@ -86,6 +86,9 @@ class BaseStep(Frozen):
     retries: int | None = Field(default=None, ge=0)
     """Further tries after a failure; None: as the tool declares."""
     timeout_s: float | None = Field(default=None, gt=0)
+    cache: bool | float | None = Field(default=None, ge=0)
+    """True: an equal step's output is reused, of any run in the store; a number: for so many
+    seconds. False: never. None: as the tool declares."""
 
     if not TYPE_CHECKING:  # type checkers see the fields
 

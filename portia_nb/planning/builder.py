@@ -55,6 +55,8 @@ class PlanBuilderV2(FlowBuilder):
       None: as the tool declares.
     - `retries`: further tries after a failure; None: as the tool declares.
     - `timeout_s`: seconds that one try may take; None: as the run's config says.
+    - `cache`: True: reuse what an equal step has put out, in any run of the store; a number: for so
+      many seconds. None: as the tool declares.
 
     >>> from portia_nb import Input, PlanBuilderV2, StepOutput
     >>> plan = (
@@ -101,6 +103,7 @@ class PlanBuilderV2(FlowBuilder):
         after: Sequence[StepRef] = (),
         retries: int | None = None,
         timeout_s: float | None = None,
+        cache: bool | float | None = None,
     ) -> Self:
         """Add one model call over `task` and `inputs`, without a tool.
 
@@ -109,6 +112,7 @@ class PlanBuilderV2(FlowBuilder):
         common = self._common(step_name, output_schema, retries, timeout_s)
         step = LLMStep(
             **common,
+            cache=cache,
             **task_fields(task),
             inputs=to_variables(inputs),
             system_prompt=system_prompt,
@@ -127,6 +131,7 @@ class PlanBuilderV2(FlowBuilder):
         side_effect: bool | None = None,
         retries: int | None = None,
         timeout_s: float | None = None,
+        cache: bool | float | None = None,
     ) -> Self:
         """Add a call of `tool` with `args`, without a model call.
 
@@ -137,6 +142,7 @@ class PlanBuilderV2(FlowBuilder):
         common = self._common(step_name, output_schema, retries, timeout_s)
         step = InvokeToolStep(
             **common,
+            cache=cache,
             task=f"Call {tool_id}",
             tool_id=tool_id,
             args=to_arguments(args),
@@ -155,6 +161,7 @@ class PlanBuilderV2(FlowBuilder):
         side_effect: bool | None = None,
         retries: int | None = None,
         timeout_s: float | None = None,
+        cache: bool | float | None = None,
     ) -> Self:
         """Add a call of `function` with `args`, which come as the Python values that they are.
 
@@ -171,6 +178,7 @@ class PlanBuilderV2(FlowBuilder):
         common = self._common(step_name, output_schema, retries, timeout_s)
         step = FunctionStep(
             **common,
+            cache=cache,
             task=_first_line(function) or f"Call {ref.name}",
             function=ref,
             args=to_arguments(args),
@@ -191,6 +199,7 @@ class PlanBuilderV2(FlowBuilder):
         side_effect: bool | None = None,
         retries: int | None = None,
         timeout_s: float | None = None,
+        cache: bool | float | None = None,
     ) -> Self:
         """Add a call of `tool` whose arguments a model chooses from `task` and `inputs`.
 
@@ -201,6 +210,7 @@ class PlanBuilderV2(FlowBuilder):
         common = self._common(step_name, output_schema, retries, timeout_s)
         step = SingleToolAgentStep(
             **common,
+            cache=cache,
             **task_fields(task),
             tool_id=tool_id,
             inputs=to_variables(inputs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -36,6 +37,10 @@ from .reach import MAX_NAMED, did_you_mean, order_problems, reference_problems
 MAX_DEPTH = 20
 """Bodies inside bodies; a plan of a person has two or three."""
 _RESERVED = "/[]"  # they separate steps and rounds in a path such as each_city[2]/sky
+
+
+_CACHED = ("llm", "tool", "function", "agent")
+"""Kinds of steps that can reuse what an equal one has put out."""
 
 
 def check_plan(plan: Plan, tools: ToolRegistry | None = None) -> None:
@@ -170,6 +175,7 @@ def _twins(names: Sequence[str]) -> list[str]:
 def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
     if isinstance(step, LLMStep | SingleToolAgentStep | ReActAgentStep) and not step.task.strip():
         yield "it has no task"
+    yield from _cache_problems(step, tools)
     match step:
         case InvokeToolStep() | SingleToolAgentStep():
             try:
@@ -193,6 +199,20 @@ def _step_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
             yield from _sub_plan_problems(step)
         case LLMStep() | UserVerifyStep() | ExitStep():
             pass
+
+
+def _cache_problems(step: AnyStep, tools: ToolRegistry | None) -> Iterator[str]:
+    if not step.cache:
+        return
+    if step.kind not in _CACHED:
+        yield f"it has cache, and a {step.kind} step has no output to reuse"
+    elif step.side_effect is True:
+        yield "it has cache, and what changes the world is never left out"
+    elif isinstance(step, InvokeToolStep | SingleToolAgentStep):
+        with contextlib.suppress(ToolNotFoundError):
+            tool = tool_of(step, tools)
+            if tool is not None and tool.side_effect is True:
+                yield f"it has cache, and its tool {tool.id!r} changes the world"
 
 
 def _agent_problems(step: ReActAgentStep, tools: ToolRegistry | None) -> Iterator[str]:

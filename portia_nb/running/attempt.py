@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.plan import AnyStep
@@ -29,6 +29,16 @@ class Attempt:
     """Of an agent: which of its calls this is about; its own side effect is `side_effect`."""
 
 
+class Cached(NamedTuple):
+    """What a step that shares its output says of it; in the order of the fields of `StepDone`."""
+
+    reused: str = ""
+    key: str | None = None
+
+
+NOT_CACHED = Cached()
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What an attempt put out."""
@@ -37,6 +47,7 @@ class Result:
     summary: str | None = None
     same_as: str | None = None
     """Path of a step inside it whose output it takes over."""
+    cached: Cached = NOT_CACHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Fact(NamedTuple):
     path: str
 
 
-CALLING = ("tool", "agent", "function", "react_agent")
+CALLING = ("tool", "agent", "function", "react")
 """Kinds of steps that call code, which can see what another step changed in the world."""
 
 

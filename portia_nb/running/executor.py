@@ -332,7 +332,9 @@ class Executor:
         if isinstance(outcome, Skipped):
             self._ports.emit(StepSkipped(at.path, outcome.reason))
         elif outcome.same_as is None:
-            self._ports.emit(StepDone(at.path, at.number, outcome.value, outcome.summary))
+            self._ports.emit(
+                StepDone(at.path, at.number, outcome.value, outcome.summary, None, *outcome.cached)
+            )
             if node.step.kind == "exit":
                 self._exit = at.path
         else:

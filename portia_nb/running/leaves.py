@@ -12,7 +12,7 @@ from portia_nb.model.clarification import (
     MultipleChoiceClarification,
     UserVerificationClarification,
 )
-from portia_nb.model.language import ModelRequest
+from portia_nb.model.language import LanguageModel, ModelRequest
 from portia_nb.model.plan import (
     ConditionalStep,
     ExitStep,
@@ -71,7 +71,7 @@ class Leaves:
             case SingleToolAgentStep():
                 result = await self._agent(step, at)
             case ReActAgentStep():
-                task = self._task(step, at)
+                task = self.task_of(step, at)
                 agent = ReAct(self._run, self._ports, self.models, self._calls, step, at, task)
                 return await agent.perform()
             case UserVerifyStep():
@@ -120,18 +120,20 @@ class Leaves:
         return await self._calls.call_function(function, step.function.name, arguments, at)
 
     async def _tool(self, step: InvokeToolStep, at: Attempt) -> Result:
+        tool, given = self.settled(step, at)
+        return await self._calls.call_tool(tool, given, at)
+
+    def settled(
+        self, step: InvokeToolStep | SingleToolAgentStep, at: Attempt
+    ) -> tuple[Tool[Any], dict[str, Any]]:
+        """Return the tool of a step, and the arguments that are settled without a model."""
         tool = self._ports.tool(step)
         given = {name: at.scope.resolve(argument) for name, argument in step.args.items()}
         given.update(self._calls.answered_arguments(at, tool))
-        return await self._calls.call_tool(tool, given, at)
+        return tool, given
 
     async def _llm(self, step: LLMStep, at: Attempt) -> Result:
-        task = self._task(step, at)
-        model = self.models.find("execution", step.bound_model)
-        request = ModelRequest(
-            llm_step.llm_step_messages(task, at.scope.inputs_of(step), step.system_prompt),
-            record_key=("llm_step", llm_step.VERSION, task),
-        )
+        model, request = self.llm_request(step, at)
         if step.output_schema is not None:
             return Result(
                 await self.models.ask_for_shape(model, request, step.output_schema, at.path)
@@ -141,10 +143,18 @@ class Leaves:
         )
         return Result(reply.text)
 
+    def llm_request(self, step: LLMStep, at: Attempt) -> tuple[LanguageModel, ModelRequest]:
+        """Return the model of a step without a tool, and what it is asked."""
+        task = self.task_of(step, at)
+        model = self.models.find("execution", step.bound_model)
+        request = ModelRequest(
+            llm_step.llm_step_messages(task, at.scope.inputs_of(step), step.system_prompt),
+            record_key=("llm_step", llm_step.VERSION, task),
+        )
+        return model, request
+
     async def _agent(self, step: SingleToolAgentStep, at: Attempt) -> Result:
-        tool = self._ports.tool(step)
-        settled = {name: at.scope.resolve(argument) for name, argument in step.args.items()}
-        settled.update(self._calls.answered_arguments(at, tool))
+        tool, settled = self.settled(step, at)
         problem: str | None = None
         for last in range(TRIES):
             is_held = self._calls.held_output(tool, at) is not None
@@ -180,7 +190,7 @@ class Leaves:
             self.models,
             self.models.find("execution", step.bound_model),
             tool,
-            self._task(step, at),
+            self.task_of(step, at),
             at.scope.inputs_of(step),
             settled=settled,
             may_ask=self._ports.config.argument_clarifications_enabled,
@@ -247,5 +257,6 @@ class Leaves:
         answers = self._calls.answers(at)
         return answers[-1] if answers else None
 
-    def _task(self, step: LLMStep | SingleToolAgentStep | ReActAgentStep, at: Attempt) -> str:
+    def task_of(self, step: LLMStep | SingleToolAgentStep | ReActAgentStep, at: Attempt) -> str:
+        """Return the task of a step with the values that it refers to."""
         return step.task if step.task_parts is None else str(at.scope.resolve(step.task_parts))

@@ -8,6 +8,7 @@ from portia_nb.model.values import LocalDataValue
 
 from .attempt import Attempt, Inside, Result, Skipped
 from .bodies import Bodies
+from .cached import CachedSteps
 from .frames import Frames, Node
 from .hooks import BeforeStepExecutionOutcome, call_hook
 from .leaves import Leaves
@@ -23,6 +24,7 @@ class Performer:
         self._run = run
         self._ports = ports
         self._leaves = Leaves(run, ports, models)
+        self._cached = CachedSteps(ports, self._leaves)
         self._bodies = Bodies(run, ports, models, frames)
 
     async def perform(self, node: Node, at: Attempt) -> Result | Skipped | Inside:
@@ -40,8 +42,10 @@ class Performer:
                 return Skipped(f"not true: {step.condition}")
         if step.holds_steps:
             outcome = await self._bodies.go_on(node)
-        else:
+        elif not node.rules.cache:
             outcome = await self._leaves.perform(at)
+        else:
+            outcome = await self._cached.perform(at, node.rules.cache)
         if hooks.after_step_execution is not None and isinstance(outcome, Result):
             await call_hook(
                 hooks.after_step_execution,

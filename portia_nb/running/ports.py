@@ -11,6 +11,7 @@ from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
 from portia_nb.model.plan import AnyStep, ReActAgentStep
+from portia_nb.model.values import Output
 from portia_nb.tools.base import Tool
 
 from .hooks import ExecutionHooks
@@ -91,5 +92,8 @@ class Ports:
     end_user: Any = None
     tape: Tape | None = None
     """Records the run's calls, or answers them; None: neither."""
+    recall: Callable[[str, float | None], Awaitable[Output | None]] | None = None
+    """Finds what an equal step had put out, by its key, at most so many seconds ago; None: nothing
+    is looked for, nor shared."""
     name: str = ""
     """Who runs: host and process."""

@@ -49,6 +49,8 @@ class Rules(NamedTuple):
 
     Else only what says that a second try may help.
     """
+    cache: bool | float = False
+    """True: the output is shared with equal steps; a number: for so many seconds."""
 
 
 def rules_of(
@@ -84,7 +86,14 @@ def rules_of(
         config.step_timeout_s if timeout_s is None else timeout_s,
         tries,
         step.retries is not None,
+        _cache_of(step, tool) if config.cache and side_effect is not True else False,
     )
+
+
+def _cache_of(step: AnyStep, tool: Tool[Any] | None) -> bool | float:
+    if step.cache is not None:
+        return step.cache
+    return tool.cache if tool is not None and step.kind in ("tool", "agent") else False
 
 
 def retry_in_s(rules: Rules, error: BaseException, attempts_left: int) -> float | None:

@@ -38,6 +38,7 @@ from .live import Asker, Listener, LiveRun, live_run
 from .log import is_detailed, log_event
 from .opening import load_further, open_run, refuse_missing_functions
 from .parts import Parts
+from .recalling import recalling
 
 if TYPE_CHECKING:
     from .tapes import AnyTape
@@ -225,6 +226,8 @@ def wire(
             gate=company.gate,
             end_user=end_user,
             tape=tape,
+            # A record holds every call, and a replay is answered from it.
+            recall=None if tape is not None else recalling(parts.store, run.plan),
             name=name,
         )
 

@@ -105,8 +105,9 @@ class Tool(BaseModel, Generic[R]):
     """Further tries after a `ToolSoftError`; None leaves it to the run."""
     timeout_s: float | None = Field(default=None, gt=0)
     """Seconds that one call may take; None leaves it to the run."""
-    cache: bool = False
-    """True: an output may be reused for equal arguments."""
+    cache: bool | float = Field(default=False, ge=0)
+    """True: an output is reused for equal arguments, in any run of the store; a number: for so many
+    seconds. Not for a tool with ``side_effect=True``."""
     loop: Literal["caller", "background"] = "caller"
     """Where `arun` runs: on the loop of whoever waits for the run, or on portia_nb's own."""
 
@@ -143,6 +144,12 @@ class Tool(BaseModel, Generic[R]):
     def _check(self) -> Self:
         self.check_description()
         self._check_signature()
+        if self.cache and self.side_effect is True:
+            raise InvalidToolDescriptionError(
+                f"tool {self.id!r} has cache and side_effect=True, and what changes the world is "
+                "never left out: drop one of the two",
+                tool_id=self.id,
+            )
         return self
 
     def _check_signature(self) -> None:

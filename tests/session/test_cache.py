@@ -1,0 +1,229 @@
+"""Steps that reuse what equal steps of other runs have put out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portia_nb import Config, Plan, PlanBuilderV2, PlanRun, Portia, StepOutput, tool
+from portia_nb.errors import InvalidToolDescriptionError, PlanCheckError
+from portia_nb.model.events import ModelReplied, StepDone
+from tests.servers.openai_server import OpenAIServer
+
+CALLS: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def no_calls() -> None:
+    CALLS.clear()
+
+
+@pytest.fixture(params=["memory", "journal"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return "memory" if request.param == "memory" else str(tmp_path / "store")
+
+
+@tool(side_effect=False, cache=True)
+def price(city: str, unit: str = "EUR") -> dict[str, Any]:
+    """Look up a price."""
+    CALLS["price"] += 1
+    return {"city": city, "unit": unit, "n": CALLS["price"]}
+
+
+@tool(side_effect=False)
+def plain(city: str) -> str:
+    """Look up a city."""
+    CALLS["plain"] += 1
+    return city
+
+
+def twice(x: int) -> int:
+    CALLS["twice"] += 1
+    return 2 * x
+
+
+def portia(store: str, **settings: Any) -> Portia:
+    return Portia(Config(store=store, **settings), tools=[price(), plain()])
+
+
+def asking(city: str, **more: Any) -> Plan:
+    return (
+        PlanBuilderV2()
+        .invoke_tool_step(tool="price", args={"city": city}, step_name="a", **more)
+        .build()
+    )
+
+
+def reused(home: Portia, run: PlanRun) -> dict[str, str]:
+    events = [each.event for each in home.store.load_events(run.id)]
+    return {event.path: event.reused for event in events if isinstance(event, StepDone)}
+
+
+def test_an_equal_call_is_made_once_for_all_runs_of_a_store(store: str):
+    home = portia(store)
+    first = home.run_plan(asking("Oslo"))
+    second = home.run_plan(asking("Oslo"))
+    assert CALLS == {"price": 1}
+    assert second.outputs["a"].value == first.outputs["a"].value
+    assert (reused(home, first), reused(home, second)) == ({"a": ""}, {"a": "cache"})
+    assert (first.reused, second.reused) == ((), ("$step_0_output",))
+    # A default that is said is the same call; another value isn't.
+    args = {"city": "Oslo", "unit": "EUR"}
+    plan = PlanBuilderV2().invoke_tool_step(tool="price", args=args).build()
+    home.run_plan(plan)
+    assert CALLS == {"price": 1}
+    home.run_plan(asking("Rome"))
+    assert CALLS == {"price": 2}
+
+
+def test_another_process_finds_it_and_forgetting_its_run_forgets_it(tmp_path: Path):
+    first = portia(str(tmp_path))
+    run = first.run_plan(asking("Oslo"))
+    first.store.close()
+    second = portia(str(tmp_path))
+    assert second.run_plan(asking("Oslo")).outputs["a"].value == run.outputs["a"].value
+    assert CALLS == {"price": 1}
+    second.store.delete_run(run.id)
+    second.run_plan(asking("Oslo"))
+    assert CALLS == {"price": 2}
+    second.store.close()
+
+
+def test_only_who_asks_for_it_reuses(store: str):
+    home = portia(store)
+    for _ in range(2):
+        home.run_plan(PlanBuilderV2().invoke_tool_step(tool="plain", args={"city": "x"}).build())
+        home.run_plan(asking("Oslo", cache=False))
+        home.run_plan(PlanBuilderV2().function_step(function=twice, args={"x": 2}).build())
+    assert CALLS == {"plain": 2, "price": 2, "twice": 2}
+    off = portia(store, cache=False) if store != "memory" else home.with_config(cache=False)
+    off.run_plan(asking("Oslo"))
+    off.run_plan(asking("Oslo"))
+    assert CALLS["price"] == 4
+
+
+def test_a_step_may_ask_for_it_by_itself_and_for_so_many_seconds(store: str):
+    home = portia(store)
+
+    def plan(cache: bool | float) -> Plan:
+        return (
+            PlanBuilderV2()
+            .function_step(function=twice, args={"x": 2}, step_name="a", cache=cache)
+            .function_step(function=twice, args={"x": StepOutput("a")}, step_name="b", cache=cache)
+            .build()
+        )
+
+    assert home.run_plan(plan(True)).outputs["b"].value == 8
+    assert home.run_plan(plan(3_600)).outputs["b"].value == 8
+    assert CALLS == {"twice": 2}
+    assert home.run_plan(plan(1e-9)).outputs["b"].value == 8
+    assert CALLS == {"twice": 4}
+
+
+def test_a_function_whose_source_changed_is_called(store: str):
+    home = portia(store)
+
+    def run(function: Any) -> Any:
+        plan = PlanBuilderV2().function_step(function=function, args={"x": 2}, cache=True).build()
+        final = home.run_plan(plan).final_output
+        return None if final is None else final.value
+
+    def once(x: int) -> int:
+        return x + 1
+
+    kept = once
+
+    def once(x: int) -> int:
+        return x + 2
+
+    assert (run(kept), run(once), run(kept)) == (3, 4, 3)
+
+
+def test_what_cannot_be_told_by_its_content_is_executed(store: str):
+    home = portia(store)
+
+    def count(x: Any) -> int:
+        CALLS["count"] += 1
+        return 1
+
+    plan = PlanBuilderV2().function_step(function=lambda: object(), step_name="a")
+    plan.function_step(function=count, args={"x": StepOutput("a")}, cache=True)
+    for _ in range(2):
+        home.run_plan(plan.build())
+    assert CALLS == {"count": 2}
+
+
+def test_an_equal_prompt_asks_the_model_once(tmp_path: Path):
+    with OpenAIServer(["one", "two", "three"]) as server:
+        home = portia(str(tmp_path), base_url=server.url, openai_api_key="sk-test")
+
+        def run(task: str, model: str = "openai/any") -> PlanRun:
+            builder = PlanBuilderV2().llm_step(task=task, model=model, cache=True, step_name="a")
+            return home.run_plan(builder.build())
+
+        first = run("Say a word")
+        again = run("Say a word")
+        assert (first.outputs["a"].value, again.outputs["a"].value) == ("one", "one")
+        assert len(server.requests) == 1
+        kinds = [type(each.event) for each in home.store.load_events(again.id)]
+        assert ModelReplied not in kinds
+        assert run("Say another word").outputs["a"].value == "two"
+        assert run("Say a word", "openai/other").outputs["a"].value == "three"
+        assert run("Say a word").outputs["a"].value == "one"
+    home.store.close()
+
+
+def test_a_step_that_failed_shares_nothing(store: str):
+    home = portia(store)
+    works: list[bool] = []
+
+    def fragile(x: int) -> int:
+        if not works:
+            raise ValueError("broken")
+        return x
+
+    plan = PlanBuilderV2().function_step(function=fragile, args={"x": 1}, cache=True).build()
+    assert home.run_plan(plan).state == "FAILED"
+    works.append(True)
+    assert home.run_plan(plan).state == "COMPLETE"
+
+
+def test_what_changes_the_world_is_never_left_out():
+    with pytest.raises(InvalidToolDescriptionError, match="cache and side_effect=True"):
+
+        @tool(side_effect=True, cache=True)
+        def send() -> None:
+            """Send."""
+
+    with pytest.raises(PlanCheckError, match="it has cache, and what changes the world"):
+        PlanBuilderV2().function_step(
+            function=twice, args={"x": 1}, side_effect=True, cache=True
+        ).build()
+
+    @tool(side_effect=True)
+    def post() -> None:
+        """Post."""
+
+    builder = PlanBuilderV2().invoke_tool_step(tool=post, cache=True)
+    with pytest.raises(PlanCheckError, match="its tool 'post' changes the world"):
+        builder.build()
+    # A step that says more than its tool.
+    home = portia("memory")
+    for _ in range(2):
+        home.run_plan(asking("Oslo", side_effect=True))
+    assert CALLS == {"price": 2}
+
+
+def test_a_fork_of_a_reused_output_and_a_plan_with_cache_print_and_load(store: str):
+    home = portia(store)
+    plan = asking("Oslo", cache=60.0)
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+    assert Plan.model_validate_json(plan.model_dump_json()).content_hash() == plan.content_hash()
+    home.run_plan(asking("Oslo"))
+    run = home.run_plan(plan)
+    assert reused(home, run) == {"a": "cache"}
+    home.fork(run, "a", args={"city": "Rome"})
+    assert CALLS == {"price": 2}
