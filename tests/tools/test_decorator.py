@@ -88,7 +88,7 @@ def test_settings_are_those_of_a_tool() -> None:
         id="mine",
         name="My own",
         description="Says what it does.",
-        side_effect=True,
+        side_effect=False,
         loop="background",
         retries=2,
         timeout_s=1.5,
@@ -102,7 +102,7 @@ def test_settings_are_those_of_a_tool() -> None:
 
     made = other()
     assert (made.id, made.name, made.description) == ("mine", "My own", "Says what it does.")
-    assert (made.side_effect, made.loop, made.retries) == (True, "background", 2)
+    assert (made.side_effect, made.loop, made.retries) == (False, "background", 2)
     assert (made.timeout_s, made.cache, made.should_summarize) == (1.5, True, True)
     assert made.structured_output_schema is Shape
 
