@@ -8,7 +8,6 @@ import json
 import math
 from collections import OrderedDict, deque
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -149,7 +148,7 @@ def same(one: Any, other: Any) -> bool:
         return one.equals(other) and same(list(one.index), list(other.index))
     if hasattr(one, "tobytes"):
         return one.dtype == other.dtype and one.shape == other.shape and repr(one) == repr(other)
-    if isinstance(one, Decimal | Fraction | UUID | complex):
+    if isinstance(one, Decimal | UUID | complex):
         return repr(one) == repr(other)
     return bool(one == other)
 
