@@ -30,6 +30,7 @@ from portia_nb.running.expiry import is_expired
 from portia_nb.running.places import Places
 from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
+from portia_nb.tools.aside import run_aside
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
@@ -57,6 +58,12 @@ class Company:
     """The loop that waits for the run, where the user's coroutine functions run."""
     tell: Callable[[LiveRun], None] | None = None
     """Is told of the run on this thread, before it starts."""
+
+
+async def open_aside(parts: Parts) -> None:
+    """Let the first opening of a store, which a slow disk may hold up, hold up no loop."""
+    if not parts.store.is_open:
+        await run_aside(parts.store.open)
 
 
 def prepare_run(

@@ -237,6 +237,7 @@ class Portia(RunAgain, Questions):
             StorageError: the run can't be kept.
         """
         loop = asyncio.get_running_loop()
+        await launch.open_aside(self._parts)
         return await run_on_this_loop(
             lambda: self._prepare(
                 plan, plan_run_inputs, end_user, structured_output_schema, caller=loop
@@ -351,6 +352,7 @@ class Portia(RunAgain, Questions):
         """
         run_id = _id_of(plan_run, plan_run_id)
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
+        await launch.open_aside(self._parts)
         return await run_on_this_loop(
             lambda: launch.prepare_resume(self._parts, run_id, plan, company=company)
         )

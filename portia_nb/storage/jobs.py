@@ -95,7 +95,6 @@ def create_run(
     run_id: str, plan: Plan, owner: Owner, now: float, connection: sqlite3.Connection
 ) -> None:
     """Start a run's record under fence 1."""
-    save_plan(plan, connection)
     try:
         connection.execute(
             "INSERT INTO run (id, plan_id, plan_hash, state, created_at, fence, host, pid,"
@@ -111,6 +110,8 @@ def create_run(
         )
     except sqlite3.IntegrityError as error:
         raise run_id_taken(run_id) from error
+    # Last: what is refused leaves nothing behind, in a transaction that others share.
+    save_plan(plan, connection)
 
 
 def claim(

@@ -69,6 +69,15 @@ class JournalStore:
         self._is_open = False
         self._at_exit: Callable[[], None] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been looked at and brought up to date."""
+        return self._is_open
+
+    def open(self) -> None:
+        """Open the file, or make it, as `Store.open` promises."""
+        self._open()
+
     # -- plans --------------------------------------------------------------------------------
 
     def save_plan(self, plan: Plan) -> None:

@@ -14,6 +14,7 @@ from portia_nb.model.events import Recorded, RunCreated, StepDone, event_to_json
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
+from .ledger import Ledger
 from .owner import Owner, is_alive
 from .refusals import done_twice, held_elsewhere, no_plan, no_run, out_of_order, run_id_taken, stale
 from .states import StateSoFar
@@ -68,6 +69,14 @@ class MemoryStore:
         self._runs: dict[str, _Run] = {}
         self._cache: dict[str, tuple[str, Recorded]] = {}
 
+    @property
+    def is_open(self) -> bool:
+        """True: there is nothing to open."""
+        return True
+
+    def open(self) -> None:
+        """Do nothing: there is nothing to open."""
+
     def save_plan(self, plan: Plan) -> None:
         """Keep `plan`, as `Store.save_plan` promises."""
         with self._lock:
@@ -104,7 +113,7 @@ class MemoryStore:
                 raise held_elsewhere(run_id, run.owner, run.held_since)
             run.fence += 1
             run.owner, run.held_since = owner, time.time()
-            return Hold(run_id, run.fence)
+            return Hold(run_id, run.fence, Ledger(len(run.events)))
 
     def release(self, hold: Hold) -> None:
         """Give the run up, as `Store.release` promises."""
@@ -120,6 +129,9 @@ class MemoryStore:
         with self._lock:
             run = self._runs.get(hold.run_id)
             try:
+                if recorded.seq != hold.ledger.last_seq + 1:
+                    raise out_of_order(hold.run_id, recorded.seq)
+                hold.ledger.last_seq = recorded.seq
                 if run is None:
                     raise no_run(hold.run_id, "in memory")
                 self._add(run, hold, recorded)

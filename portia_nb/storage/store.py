@@ -67,6 +67,15 @@ class Store(Protocol):
     `StoreDamaged` or `StoreTooNew`. Nothing is opened before the first call.
     """
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next call finds everything open, and waits for no opening."""
+        ...
+
+    def open(self) -> None:
+        """Open the store, and make it where there is none. Every other method does so itself."""
+        ...
+
     def save_plan(self, plan: Plan) -> None:
         """Keep `plan`; on return it is on disk. Twice is once."""
         ...

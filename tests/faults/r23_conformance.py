@@ -233,6 +233,6 @@ ROW = Row(
     batch=10,
     sample_batch=3,
     trial=trial,
-    sample=(0, 1),
+    sample=(0, 5),
     holds="every answer and every refusal is the same (PostgreSQL follows with that store)",
 )

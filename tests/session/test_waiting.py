@@ -12,6 +12,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from portia_nb.model.events import TextStreamed
 from portia_nb.model.language import Message, ModelReply, ModelRequest
 from portia_nb.running.background import background
 from portia_nb.session.live import live_run
+from portia_nb.storage import schema
 
 from .stage import Work, portia
 
@@ -54,6 +56,25 @@ def test_a_plain_call_works_in_any_thread() -> None:
 
 async def test_a_plain_call_works_inside_a_running_loop() -> None:
     assert portia().run_plan(number_plan()).outputs["n"].value == 42
+
+
+async def test_the_first_opening_of_a_store_holds_up_no_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[threading.Thread] = []
+    prepare = schema.prepare
+
+    def slow_disk(path: Path) -> None:
+        opened.append(threading.current_thread())
+        prepare(path)
+
+    monkeypatch.setattr(schema, "prepare", slow_disk)
+    first = portia(str(tmp_path))
+    run = await first.arun_plan(number_plan())
+    first.store.close()
+    await portia(str(tmp_path)).aresume(run)
+    assert len(opened) == 2
+    assert threading.current_thread() not in opened
 
 
 async def test_a_run_may_start_another_from_a_step() -> None:
