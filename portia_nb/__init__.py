@@ -15,6 +15,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "alias.activate": ("as_portia",),
     "session.portia": ("Portia",),
     "session.costs": ("CostEstimator",),
+    "session.comparison": ("RunComparison",),
     "session.log": ("logger",),
     "model.estimate": ("PlanCostEstimate", "StepCostEstimate"),
     "config": (
@@ -305,6 +306,9 @@ if TYPE_CHECKING:
         clarify_on_all_tool_calls as clarify_on_all_tool_calls,
         clarify_on_tool_calls as clarify_on_tool_calls,
         log_step_outputs as log_step_outputs,
+    )
+    from portia_nb.session.comparison import (
+        RunComparison as RunComparison,
     )
     from portia_nb.session.costs import (
         CostEstimator as CostEstimator,

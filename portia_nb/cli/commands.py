@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
     "resume": goals.resume,
     "retry": forks.retry,
     "fork": forks.fork,
+    "diff": forks.diff,
     "runs": records.runs,
     "show": records.show,
     "store": stores.store,

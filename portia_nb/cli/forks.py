@@ -1,4 +1,4 @@
-"""The commands that run parts of a run again: `fork` and `retry`."""
+"""The commands that run parts of a run again, and compare runs: `fork`, `retry`, `diff`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.text import short_text
 from portia_nb.errors import InvalidOption
+from portia_nb.model.plain import to_plain_json
 
 from .goals import Start, plan_named
+from .status import COMPLETE
 from .terminal import Terminal
 from .wiring import find_run_id, open_portia, pairs
 
@@ -48,6 +50,18 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
     args.input = []
     worked_out = portia.work_out_fork(run_id, failed or None, **_with_arguments(fields))
     return _start(args, terminal, start, worked_out, ["fork", run_id, failed])
+
+
+def diff(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Compare two runs."""
+    portia = open_portia(args, terminal)
+    runs = [find_run_id(portia.store, word) for word in (args.run, args.other) if word is not None]
+    found = portia.compare(*runs)
+    if terminal.as_json:
+        terminal.give_json(json.dumps(to_plain_json(found)))
+    else:
+        terminal.give(str(found))
+    return COMPLETE
 
 
 def _start(

@@ -174,6 +174,11 @@ def _add_forks(add: Any) -> None:
     retry.add_argument(
         "--take-over", action="store_true", help="even where another live process has the run"
     )
+    diff = add("diff", "Compare two runs: plan, outputs, cost, time", "RUN [OTHER]")
+    _add_run(diff)
+    diff.add_argument(
+        "other", nargs="?", metavar="OTHER", help="another; none: what RUN was forked from"
+    )
     _add_inputs(fork)
     fork.add_argument("--plan", metavar="FILE|ID", help="run this plan instead of the run's own")
 

@@ -57,6 +57,18 @@ def esc(text: str) -> str:
     return escape(clean(text), quote=True)
 
 
+def untypeset(escaped: str) -> str:
+    r"""Return escaped text such that notebooks don't typeset what stands between dollars in it.
+
+    >>> untypeset("$2, then $3")
+    '<span>$</span>2, then <span>$</span>3'
+    """
+    if "\\" not in escaped and escaped.count("$") < 2:
+        return escaped
+    # A tag of its own around each sign: typesetting looks for a pair within one piece of text.
+    return escaped.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
+
+
 _NARROW = frozenset("iljtfrI.,:;'|!()[] -")
 _BROAD = frozenset("mwMW@%&")
 

@@ -24,6 +24,7 @@ from .plain import Unkept, describe, to_plain_json, to_text, type_name
 __all__ = [
     "Unkeepable",
     "Unkept",
+    "are_same",
     "decode",
     "dumps",
     "encode",
@@ -123,6 +124,22 @@ def encode_or_describe(value: Any) -> Any:
 def is_unkept(data: Any) -> bool:
     """Return whether `data` is the description of a value that could not be kept."""
     return isinstance(data, dict) and data.get(TAG) == _UNKEPT
+
+
+def are_same(one: Any, other: Any) -> bool | None:
+    """Tell whether two values are the same by what is kept of them; None: it can't be told.
+
+    `==` would ask the values themselves, and arrays answer item by item.
+
+    >>> are_same((1, 2.0), (1, 2.0)), are_same((1, 2), [1, 2]), are_same(object(), object())
+    (True, False, None)
+    """
+    if one is other:
+        return True
+    kept = [encode_or_describe(value) for value in (one, other)]
+    if any(is_unkept(each) for each in kept):
+        return None
+    return dumps(kept[0]) == dumps(kept[1])
 
 
 def dumps(data: Any) -> str:

@@ -144,6 +144,13 @@ LINES: dict[str, Command] = {
             True,
             "STEP",
         ),
+        Command(
+            "diff",
+            "Compare two runs: plan, outputs, cost, time; one alone with what it was forked from.",
+            (_OUTPUT,),
+            "RUN",
+            second="OTHER",
+        ),
         Command("wait", "Wait for a run that goes on in the background.", (_OUTPUT,), "RUN"),
         Command("stop", "Stop a run; what is done is kept.", (), "RUN"),
         Command("forget", "Delete a run for good, with all that it kept.", (), "RUN", True),

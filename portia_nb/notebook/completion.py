@@ -79,7 +79,7 @@ def _complete_options(face: Face, command: Command, text: str) -> tuple[str, lis
         fresh = [o for o in command.options if o.many or not used & set(o.flags)]
         return fragment, [flag for o in fresh for flag in o.flags if flag.startswith("--")]
     words_typed = _words_typed(command, typed[1:]) if command is not CELL else []
-    if command.second and words_typed:
+    if command.second == "STEP" and words_typed:
         return fragment, list(_steps(face, words_typed[0]))
     return fragment, list(_subjects(face, command))
 

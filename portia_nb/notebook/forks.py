@@ -1,4 +1,4 @@
-"""``%portia fork`` and ``%portia retry``: run parts of a run again, shown live."""
+"""``%portia fork``, ``retry`` and ``diff``: run parts of a run again, and see what came of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .starting import Start
 
 if TYPE_CHECKING:
     from portia_nb.model.run import PlanRun
+    from portia_nb.session.comparison import RunComparison
     from portia_nb.session.forking import Fork
 
     from .lines import Line
@@ -25,7 +26,7 @@ async def fork(call: Line) -> Any:
     plan = options.one("plan")
     portia = portia_as_asked(face.portia(), options)
     worked_out = portia.work_out_fork(
-        _run_of(call),
+        _run_of(call, options.word),
         _step(options.second),
         plan=None if plan is None else plan_named(face, plan),
         inputs=_values(call, "in") or None,
@@ -40,7 +41,7 @@ async def retry(call: Line) -> Any:
     from .attending import Attended
 
     portia = portia_as_asked(call.face.portia(), call.options)
-    run = _run_of(call)
+    run = _run_of(call, call.options.word)
     run_id = str(getattr(run, "id", run))
     failed = portia.failed_step(run_id, _step(call.options.second))
     fields = _values(call, "set")
@@ -54,6 +55,16 @@ async def retry(call: Line) -> Any:
     return await attend_or_leave(
         call.face, attended, call.options, call.prompts, serves=call.serves
     )
+
+
+async def diff(call: Line) -> RunComparison:
+    """Show where two runs differ, as the line says."""
+    second = call.options.second
+    other = None if second is None else _run_of(call, second)
+    found = await call.face.portia().acompare(_run_of(call, call.options.word), other)
+    call.face.display(found)
+    call.face.give(call.options.one("output"), found)
+    return found
 
 
 async def _start(call: Line, start: Start, worked_out: Fork) -> Any:
@@ -74,14 +85,13 @@ def summary(worked_out: Fork) -> str:
     return f"Fork of {worked_out.forked_from}: {outputs} reused{anew}."
 
 
-def _run_of(call: Line) -> PlanRun | str:
+def _run_of(call: Line, word: str | None) -> PlanRun | str:
     """Return the run that is meant: as the object itself where a variable holds it.
 
     An object may hold values that no store could keep.
     """
     from portia_nb.model.run import PlanRun
 
-    word = call.options.word
     value = call.face.shell.user_ns.get(word) if word else None
     return value if isinstance(value, PlanRun) else run_named(call.face, word)
 

@@ -111,6 +111,12 @@ async def _retry(call: Line) -> Any:
     return await retry(call)
 
 
+async def _diff(call: Line) -> Any:
+    from .forks import diff
+
+    return await diff(call)
+
+
 async def _wait(call: Line) -> Any:
     from portia_nb.session.live import live_run
 
@@ -315,6 +321,7 @@ _COMMANDS: dict[str, Callable[[Line], Awaitable[Any]]] = {
     "resume": _resume,
     "retry": _retry,
     "fork": _fork,
+    "diff": _diff,
     "wait": _wait,
     "stop": _stop,
     "forget": _forget,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from portia_nb.drawing.clean import untypeset
 from portia_nb.drawing.looks import LOOKS
 from portia_nb.drawing.picture import ShownState
 from portia_nb.drawing.svg import data_uri
@@ -209,12 +210,8 @@ def _pre(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    r"""Escape text outside `<pre>`, where notebooks would typeset what stands between dollars."""
-    escaped = _escaped(text)
-    if "\\" not in escaped and escaped.count("$") < 2:
-        return escaped
-    # A tag of its own around each sign: typesetting looks for a pair within one piece of text.
-    return escaped.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
+    """Escape text outside `<pre>`, where notebooks would typeset what stands between dollars."""
+    return untypeset(_escaped(text))
 
 
 def _escaped(text: str) -> str:

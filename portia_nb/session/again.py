@@ -1,4 +1,4 @@
-"""Running again: forks, which are new runs, and retries, which go on with the same."""
+"""Running again: forks, which are new runs, retries, which go on with the same; comparing runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState, StepState
 from portia_nb.planning.edits import place_named
+from portia_nb.tools.aside import run_aside
 
 from . import launch
+from .comparing import compare_runs
+from .comparison import RunComparison
 from .forking import Edit, failed_steps, prepare_fork, work_out_fork
 from .launch import Company
 from .live import LiveRun
@@ -25,7 +28,7 @@ Edits = Mapping[str, Mapping[str, Any]]
 
 
 class RunAgain(Runner):
-    """What a `Portia` can do with a run that there is: fork it, or try again what failed."""
+    """What a `Portia` can do with runs that there are: fork, try again what failed, compare."""
 
     def fork(
         self,
@@ -153,6 +156,39 @@ class RunAgain(Runner):
         """
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
         return await run_on_this_loop(lambda: self._prepare_retry(run, step, fields, company))
+
+    def compare(
+        self, a: PlanRun | PlanRunUUID | str, b: PlanRun | PlanRunUUID | str | None = None
+    ) -> RunComparison:
+        """Return where two runs differ: plan, inputs, answers, each output, cost and time.
+
+        What comes back shows itself in notebooks, prints as text, and `RunComparison.to_frame`
+        makes a table of it. Values count as equal where the store would keep the same of them.
+
+        Args:
+            a: a run, or its id.
+            b: another; None: `a` is compared with the run that it was forked from, which comes
+                first.
+
+        Raises:
+            PlanRunNotFoundError: the store holds no such run.
+            InvalidPlanRunStateError: `b` is None, and `a` wasn't forked.
+
+        >>> from portia_nb import Config, PlanBuilderV2, Portia
+        >>> builder = PlanBuilderV2().function_step(function=len, args={"obj": "Oslo"})
+        >>> portia = Portia(Config(store="memory"), tools=[])
+        >>> run = portia.run_plan(builder.build())
+        >>> found = portia.compare(portia.fork(run, 0, args={"obj": "Paris"}))
+        >>> found.plan[0].fields, found.final.a, found.final.b
+        (('args.obj',), 4, 5)
+        """
+        return compare_runs(self._parts, a, b)
+
+    async def acompare(
+        self, a: PlanRun | PlanRunUUID | str, b: PlanRun | PlanRunUUID | str | None = None
+    ) -> RunComparison:
+        """Return where two runs differ; see `compare`."""
+        return await run_aside(compare_runs, self._parts, a, b)
 
     def failed_step(self, run: PlanRun | PlanRunUUID | str, step: str | int | None = None) -> str:
         """Return the path of the step at which a run failed.

@@ -107,7 +107,7 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     old = _open(parts, run_id, given_plan)
     known = parts.recent.look(run_id)
     registry = parts.tools if known is None else known[1]
-    _fill_gaps(old, parts, run if isinstance(run, PlanRun) else None)
+    fill_gaps(old, parts, run if isinstance(run, PlanRun) else None)
 
     base = old.plan if given_plan is None else given_plan
     edits: dict[str, Mapping[str, Any]] = {str(k): dict(v) for k, v in (edit.steps or {}).items()}
@@ -179,7 +179,7 @@ def _open(parts: Parts, run_id: str, given: Plan | None) -> Run:
     return open_run(parts.store, run_id, also=given)
 
 
-def _fill_gaps(run: Run, parts: Parts, snapshot: PlanRun | None) -> None:
+def fill_gaps(run: Run, parts: Parts, snapshot: PlanRun | None) -> None:
     """Put values that the store couldn't keep back in place, where this process still has them."""
     live, recent = live_run(run.id), parts.recent.look(run.id)
     others = [each for each in (live and live.run, recent and recent[0]) if each is not None]
@@ -219,7 +219,11 @@ def _inputs(old: Run, plan: Plan, given: Any) -> tuple[dict[str, Any], list[str]
     kept = {name: value for name, value in old.inputs.items() if name in names}
     new = {name.removeprefix("$"): value for name, value in (wanted or {}).items()}
     inputs = read_plan_run_inputs({**kept, **new}, plan)
-    changed = [n for n, value in inputs.items() if n not in kept or not _same(value, kept[n])]
+    changed = [
+        name
+        for name, value in inputs.items()
+        if name not in kept or not codecs.are_same(value, kept[name])
+    ]
     return inputs, changed
 
 
@@ -230,17 +234,6 @@ def _pairs(given: Any) -> list[tuple[str, Any]]:
         as_dict = item if isinstance(item, Mapping) else {"name": item.name, "value": item.value}
         found.append((as_dict["name"], as_dict["value"]))
     return found
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same, by what a journal would keep of them."""
-    if one is other:
-        return True
-    # `==` would ask the values: arrays answer item by item.
-    kept = [codecs.encode_or_describe(value) for value in (one, other)]
-    if any(codecs.is_unkept(each) for each in kept):
-        return False
-    return codecs.dumps(kept[0]) == codecs.dumps(kept[1])
 
 
 def _refuse_nothing(

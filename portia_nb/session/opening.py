@@ -38,7 +38,7 @@ def open_run(
             differs.
     """
     row = store.find_run(run_id)
-    found = _plan_of(store, row, plan)
+    found = plan_of(store, row, plan)
     classes = {**(classes_of(also) if also is not None else {}), **classes_of(found)}
     return replay(run_id, found, store.load_events(run_id, classes=classes))
 
@@ -122,7 +122,17 @@ def _add_classes(kind: Any, found: dict[str, Any]) -> None:
         found[kind.__qualname__] = kind
 
 
-def _plan_of(store: Store, row: RunRow, given: Plan | None) -> Plan:
+def plan_of(store: Store, row: RunRow, given: Plan | None = None) -> Plan:
+    """Return the plan of a kept run, with the functions of this process where it has them.
+
+    Args:
+        store: where it is kept.
+        row: the run.
+        given: its plan as this process built it, as in `open_run`.
+
+    Raises:
+        PlanError: `given` isn't the one that the run was started with.
+    """
     if given is None:
         built = built_plan(row.plan_hash)
         if built is None:
