@@ -12,14 +12,12 @@ from pathlib import Path
 
 from portia_nb.config import KEYS, PROVIDER_KEYS, LLMProvider
 from portia_nb.errors import NoModelKey
-from portia_nb.model.language import ModelReply, ModelRequest
+from portia_nb.model.language import SCRIPTED, ModelReply, ModelRequest
 
 from .local_servers import LocalServer, find_local_servers
 from .matching import Matches
 from .presets import PRESETS
 from .records import Record, records_in
-
-SCRIPTED = "scripted"
 
 
 def shipped_records() -> tuple[Record, ...]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant", "tool"]
+SCRIPTED = "scripted"
+"""Name of the model whose replies come from a shipped record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ CELL = Command(
 LINES: dict[str, Command] = {
     command.name: command
     for command in (
-        Command("run", "Run a plan, given as a variable or an id.", _RUNNING, "PLAN", True),
+        Command("run", "Run a plan, given as a variable or an id.", (_IN, *_RUNNING), "PLAN", True),
         Command("runs", "List the runs that are kept, latest first."),
         Command("show", "Show a run or a plan.", (_OUTPUT,), "RUN"),
         Command("resume", "Go on with a run; finished steps don't run again.", _RUNNING, "RUN"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from portia_nb.errors import InvalidOption
 
 from .cell import attend_or_leave, portia_as_asked
-from .lines import plan_named, run_named, show_run
+from .lines import plan_named, run_named, show_run, values_of
 from .starting import Start
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def fork(call: Line) -> Any:
         _run_of(call, options.word),
         _step(options.second),
         plan=None if plan is None else plan_named(face, plan),
-        inputs=_values(call, "in") or None,
+        inputs=values_of(call, "in") or None,
         edits=edits,
         **fields,
     )
@@ -44,7 +44,7 @@ async def retry(call: Line) -> Any:
     run = _run_of(call, call.options.word)
     run_id = str(getattr(run, "id", run))
     failed = portia.failed_step(run_id, _step(call.options.second))
-    fields = _values(call, "set")
+    fields = values_of(call, "set")
     start = Start(call.face, portia, call.options, call.prompts)
     if fields:
         worked_out = portia.work_out_fork(run, failed or None, **_with_arguments(fields))
@@ -102,7 +102,7 @@ def _step(word: str | None) -> str | int | None:
 
 def _edits(call: Line) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return the fields of the step that is named; without one, those of each step before a dot."""
-    values = _values(call, "set")
+    values = values_of(call, "set")
     if call.options.second is not None:
         return _with_arguments(values), {}
     edits: dict[str, dict[str, Any]] = {}
@@ -127,23 +127,4 @@ def _with_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
             found.setdefault(field, {})[argument] = value
         else:
             found[name] = value
-    return found
-
-
-def _values(call: Line, option: str) -> dict[str, Any]:
-    """Return the values of ``NAME=EXPR`` options, evaluated as the notebook's own code.
-
-    Raises:
-        InvalidOption: an expression fails (chained).
-    """
-    found: dict[str, Any] = {}
-    for name, expression in call.options.pairs(option).items():
-        try:
-            found[name] = call.face.shell.ev(expression)
-        except Exception as error:
-            raise InvalidOption(
-                f"--{option} {name}={expression}: {type(error).__name__}: {error} (text goes in "
-                "quotes)",
-                option=f"--{option}",
-            ) from error
     return found

@@ -73,11 +73,29 @@ async def _run(call: Line) -> Any:
 
 
 def _inputs_of(call: Line, plan: Plan) -> dict[str, Any]:
-    """Return the plan's inputs that have the name of a variable of the notebook."""
-    names = [each.name.removeprefix("$") for each in plan.plan_inputs]
-    return {
-        name: call.face.shell.user_ns[name] for name in names if name in call.face.shell.user_ns
+    """Return the plan's inputs: as ``--in`` gives them, else the variables of the same name.
+
+    An input with a default takes that, whatever variables there are.
+
+    Raises:
+        InvalidOption: ``--in`` names an input that the plan hasn't got.
+    """
+    from portia_nb.model.reference import Input, StepOutput
+
+    inputs = {each.name.removeprefix("$"): each for each in plan.plan_inputs}
+    given = values_of(call, "in")
+    for name in given.keys() - inputs.keys():
+        raise InvalidOption(
+            f"--in {name}: this plan takes no such input; {nearest(name, inputs)}", option="--in"
+        )
+    variables = {
+        name: call.face.shell.user_ns[name]
+        for name, known in inputs.items()
+        if known.value is None and name in call.face.shell.user_ns
     }
+    # What `with builder.loop(…) as item` leaves behind is no value.
+    values = {n: v for n, v in variables.items() if not isinstance(v, Input | StepOutput)}
+    return values | given
 
 
 async def _resume(call: Line) -> Any:
@@ -312,6 +330,25 @@ def run_named(face: Face, word: str | None) -> str:
     if word.startswith("prun-") and len(word) == len("prun-") + 36:
         return word
     raise PlanRunNotFoundError(f"{word!r} is no run; %portia runs lists them", plan_run_id=word)
+
+
+def values_of(call: Line, option: str) -> dict[str, Any]:
+    """Return the values of ``NAME=EXPR`` options, evaluated as the notebook's own code.
+
+    Raises:
+        InvalidOption: an expression fails (chained).
+    """
+    found: dict[str, Any] = {}
+    for name, expression in call.options.pairs(option).items():
+        try:
+            found[name] = call.face.shell.ev(expression)
+        except Exception as error:
+            raise InvalidOption(
+                f"--{option} {name}={expression}: {type(error).__name__}: {error} (text goes in "
+                "quotes)",
+                option=f"--{option}",
+            ) from error
+    return found
 
 
 _COMMANDS: dict[str, Callable[[Line], Awaitable[Any]]] = {

@@ -7,7 +7,7 @@ from textwrap import indent
 from portia_nb.drawing.looks import LOOKS
 
 from .shown_output import Shown
-from .view_rows import Fold, View, duration, fold_finished, said_of, state_words
+from .view_rows import Fold, View, by_round, duration, fold_finished, said_of, state_words
 
 LARGE = 150
 MAX_CELL = 32
@@ -34,7 +34,7 @@ def view_to_text(view: View) -> str:
     if "next" in view:
         lines.append(view["next"])
     number = 0
-    for row in fold_finished(steps, above=LARGE):
+    for row in fold_finished(by_round(steps), above=LARGE):
         if isinstance(row, Fold):
             number = row.first + len(row.names) - 1
             lines.append(f"   {row.sentence()}")

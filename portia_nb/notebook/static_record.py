@@ -19,7 +19,7 @@ from portia_nb.model.run import PlanRun, Run
 
 from .record_text import view_to_text
 from .shown_output import TOTAL_BYTES, OutputRoom, Shown
-from .view_rows import Fold, duration, fold_finished, said_of, state_words
+from .view_rows import Fold, by_round, duration, fold_finished, said_of, state_words
 from .view_state import (
     Order,
     SideEffects,
@@ -112,7 +112,7 @@ def view_to_html(view: View, svg: str | None = None) -> str:
 
     Guarantees: every text is escaped; there is no line end, script, link or remote address.
     """
-    folded = fold_finished(view["steps"], above=LARGE)
+    folded = fold_finished(by_round(view["steps"]), above=LARGE)
     parts = [f"<p>{_headline(view)}</p>"]
     if "error" in view:
         parts.append(_error(view["error"]))

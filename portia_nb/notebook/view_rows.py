@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ KEEP_AT_END = 8
 MAX_OPEN_ROWS = 150
 MIN_FOLD = 3
 _OVER = ("done", "skipped")
+_NAME_AND_ROUND = re.compile(r"(.*?)(?:\[(\d+)\])?", re.DOTALL)
 
 _RUN_WORDS: dict[str, tuple[ShownState, str]] = {
     "NOT_STARTED": ("waiting", "not started"),
@@ -75,6 +77,32 @@ def said_of(row: View) -> list[str]:
     waits = row.get("state", "waiting") == "waiting"
     lines = [row.get("task"), row.get("why") if waits else None, row.get("reason")]
     return [line for line in lines if line]
+
+
+def by_round(rows: Sequence[View]) -> list[View]:
+    """Return the rows such that what ran in a round stands together, below its loop.
+
+    Steps, and those of a round, keep the order of the plan; rounds are in the order of their
+    numbers, also where they ran side by side.
+
+    >>> rows = [{"path": p, "el": "x"} for p in ("each", "each/a", "end")]
+    >>> rows += [{"path": p} for p in ("each[0]", "each[1]", "each[1]/a", "each[0]/a")]
+    >>> [row["path"] for row in by_round(rows)]
+    ['each', 'each/a', 'each[0]', 'each[0]/a', 'each[1]', 'each[1]/a', 'end']
+    """
+    places = {row["path"]: number for number, row in enumerate(rows) if "el" in row}
+
+    def place(row: View) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        prefix = ""
+        for part in row["path"].split("/"):
+            name, round_number = _NAME_AND_ROUND.fullmatch(part).groups()  # type: ignore[union-attr]
+            prefix = f"{prefix}/{name}" if prefix else name
+            number = -1 if round_number is None else int(round_number)
+            found.append((places.get(prefix, len(rows)), number))
+        return found
+
+    return sorted(rows, key=place) if any("[" in row["path"] for row in rows) else list(rows)
 
 
 def fold_finished(rows: Sequence[View], *, above: int) -> list[View | Fold]:

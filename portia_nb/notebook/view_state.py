@@ -21,6 +21,7 @@ from portia_nb.drawing.plan_picture import kind_of, plain_waits, plan_picture, s
 from portia_nb.drawing.svg import draw_svg
 from portia_nb.model.composite import Composite, bodies
 from portia_nb.model.events import AnyEvent, ErrorRecord
+from portia_nb.model.language import SCRIPTED
 from portia_nb.model.order import Waits
 from portia_nb.model.plan import AnyStep, Plan, UserInputStep, UserVerifyStep
 from portia_nb.model.reference import show
@@ -249,6 +250,8 @@ def show_record(record: StepRecord, room: OutputRoom) -> Shown | None:
 def run_head(run: Run) -> View:
     """Return what stands above the steps: how far the run is, why it ended, and what goes on."""
     head: View = {"state": run.state.value}
+    if run.plan.scripted or any(record.model == SCRIPTED for record in run.steps.values()):
+        head["scripted"] = True
     if run.ended_at is not None:
         head["end"] = milliseconds(run, run.ended_at)
     if run.error is not None:

@@ -10,6 +10,7 @@ from portia_nb.errors import ModelReplyInvalid, PlanError, PlanNotFeasibleError
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.json_schema import schema_violations
 from portia_nb.model.language import (
+    SCRIPTED,
     DataAnswer,
     LanguageModel,
     Message,
@@ -45,7 +46,6 @@ MAX_REPLIES = 3
 """Replies of the model, the first one included, before planning fails."""
 MAX_PROBLEMS = 10
 """Problems of one reply that are sent back; the rest mostly follow from them."""
-SCRIPTED = "scripted"
 
 
 async def make_plan(

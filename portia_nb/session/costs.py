@@ -7,8 +7,8 @@ from typing import Any
 
 from portia_nb.config import Config
 from portia_nb.llm.prices import Price
-from portia_nb.llm.scripted import SCRIPTED
 from portia_nb.model.estimate import PlanCostEstimate
+from portia_nb.model.language import SCRIPTED
 from portia_nb.model.plan import Plan
 from portia_nb.tools.registry import ToolRegistry
 

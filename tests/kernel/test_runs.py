@@ -50,6 +50,31 @@ def test_where_cells_can_not_await_the_magic_blocks_and_works_the_same(kernel: K
         kernel.run("%autoawait asyncio").raise_for_error()
 
 
+TAKES = """
+takes = (
+    PlanBuilderV2("takes inputs")
+    .input(name="city")
+    .input(name="unit", default_value="mm")
+    .function_step(function=lambda c, u: f"{c} {u}", args={"c": Input("city"), "u": Input("unit")})
+    .build()
+)
+city = unit = "a variable"
+"""
+
+
+def test_inputs_are_given_by_an_option_or_by_variables_of_their_names(kernel: Kernel):
+    kernel.run(TAKES).raise_for_error()
+    kernel.run("one = %portia run takes --in city=('Ri' + 'ga') --in unit='cm'").raise_for_error()
+    assert kernel.evaluate("one.final_output.value") == "Riga cm"
+    kernel.run("two = %portia run takes").raise_for_error()
+    assert kernel.evaluate("two.final_output.value") == "a variable mm"  # a default stands
+    refused = kernel.run("%portia run takes --in ciyt=1")
+    assert "--in ciyt: this plan takes no such input; did you mean 'city'?" in refused.card
+    kernel.run("city = StepOutput('of a loop, say')").raise_for_error()
+    assert "the plan needs 'city'" in kernel.run("%portia run takes").card
+    kernel.run("del city, unit").raise_for_error()
+
+
 def test_a_declared_answer_answers(kernel: Kernel):
     kernel.run("%portia run asking -o result --answer city=Oslo").raise_for_error()
     assert kernel.evaluate("result.outputs['city'].value") == "Oslo"

@@ -14,6 +14,7 @@ from portia_nb.model.events import (
     ClarificationRaised,
     ClarificationResolved,
     ErrorRecord,
+    ModelReplied,
     RunCompleted,
     RunFailed,
     RunStopped,
@@ -27,7 +28,7 @@ from portia_nb.model.events import (
     TextStreamed,
     ToolCalled,
 )
-from portia_nb.model.language import ToolCall
+from portia_nb.model.language import SCRIPTED, ToolCall, Usage
 from portia_nb.model.order import effective_side_effect, waits
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState
@@ -59,6 +60,14 @@ def test_a_plan_shows_its_steps_in_order_and_no_state():
         ("faster", "n2", "model"),
     ]
     assert not any("state" in row for row in view["steps"])
+
+
+def test_a_run_says_that_it_is_scripted_once_a_step_of_it_was_answered_from_a_shipped_record():
+    live = ModelReplied("faster", "execution", "openai/some", 0.1, Usage())
+    scripted = ModelReplied("faster", "execution", SCRIPTED, 0.0, Usage(calls=0))
+    begun = [StepStarted(name) for name in ("amazon", "faster")]
+    assert "scripted" not in run_view(told(two_searches(), [*begun, live]))
+    assert run_view(told(two_searches(), [*begun, scripted]))["scripted"] is True
 
 
 @pytest.mark.parametrize(

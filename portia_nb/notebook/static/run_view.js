@@ -692,7 +692,7 @@ export function drawRun(el, given, host) {
   set(title, { role: 'heading', 'aria-level': 3 });
   const count = make('span', 'count');
   const elapsed = make('span', 'time');
-  const scripted = view.scripted ? make('span', 'scripted', 'scripted model') : null;
+  const scripted = make('span', 'scripted', 'scripted model');
   const stop = make('button', 'button stop', 'Stop');
   stop.type = 'button';
   const bar = make('div', 'bar', make('div', ''));
@@ -816,6 +816,7 @@ export function drawRun(el, given, host) {
       badge.replaceChildren(make('span', 'shape', icon(looks)), make('span', '', word));
     }
     stop.hidden = !isUnderWay();
+    scripted.hidden = !view.scripted;
     const ended = JSON.stringify([view.error, view.final, view.next, isUnderWay()]);
     if (ended !== shownOutcome) {
       shownOutcome = ended;
