@@ -1,26 +1,33 @@
-"""Write the records that answer for a planner in the tutorials, which run without a key.
+"""Write the records that answer for the models of the tutorials, which run without a key.
 
-    python scripts/record_tutorials.py
+    python scripts/record_tutorials.py [quickstart control_flow …]
 
-The answers are written by hand below. Each goes through the real planner and its checks against
-the tools that the notebook itself defines, so a record that would not run is never written. Run
-this again when the planner's prompt changes its version.
+Each tutorial has a function here. The answers are written by hand; each goes through the real
+planner, or the real steps, with the tools and plans that the notebook itself defines, so a record
+that would not run is never written. Run this again when a prompt changes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
 from portia_nb.llm.records import Record
 from portia_nb.llm.replay import RecordingModel
 from portia_nb.model.language import ModelReply, ModelRequest, Usage
 from portia_nb.planning.planner import make_plan
+from scripts import control_flow_replies
 
-ROOT = Path(__file__).resolve().parent.parent
+MAGIC = re.compile(r"\s*%|\s*\w+ = %portia ")
+"""A line of a cell that isn't Python."""
 RECORDS = ROOT / "portia_nb" / "llm" / "shipped"
 
 QUICKSTART_QUERY = "Which stock price grew faster, Amazon or Google?"
@@ -81,27 +88,51 @@ class Author:
         return ModelReply(data=self._plan, model=self.name, usage=Usage(calls=0))
 
 
-def tools_of_notebook(name: str) -> list[Any]:
-    """Return the tools that a tutorial defines, by running the cells that define them."""
+def names_of_notebook(name: str) -> dict[str, Any]:
+    """Return what a tutorial defines, by running its first cell and those with functions.
+
+    Lines with magics are left out, and with them whatever they run.
+    """
     cells = json.loads((ROOT / "notebooks" / name).read_text("utf-8"))["cells"]
     sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
     known: dict[str, Any] = {"__name__": "tutorial"}
-    for source in sources:
-        if "def " in source and not source.startswith("%"):
-            exec(compile(source, name, "exec"), known)  # our own notebook, at build time only
-    return known["portia"].tools
+    for source in (sources[0], *(each for each in sources[1:] if "def " in each)):
+        if not source.startswith("%%"):
+            plain = "\n".join(line for line in source.splitlines() if not MAGIC.match(line))
+            exec(compile(plain, name, "exec"), known)  # our own notebook, at build time only
+    return known
 
 
 async def record_quickstart() -> Record:
     """Record the quickstart's planner."""
     record = Record(about="The planner of 00_quickstart.ipynb, written by hand.")
     model = RecordingModel(Author(QUICKSTART_PLAN), record)
-    await make_plan(QUICKSTART_QUERY, tools_of_notebook("00_quickstart.ipynb"), model=model)
+    tools = names_of_notebook("00_quickstart.ipynb")["portia"].tools
+    await make_plan(QUICKSTART_QUERY, tools, model=model)
     for reply in record.replies:
         reply.match = "key"  # a reader may improve a tool's docstring
     return record
 
 
+async def record_control_flow() -> Record:
+    """Record the models of the tutorial on control flow."""
+    return await control_flow_replies.replies(names_of_notebook("06_control_flow.ipynb"))
+
+
+TUTORIALS: dict[str, Callable[[], Awaitable[Record]]] = {
+    "quickstart": record_quickstart,
+    "control_flow": record_control_flow,
+}
+"""How each shipped record is made, by its name without ``.json``."""
+
+
+async def main(names: Sequence[str]) -> None:
+    """Make the records of these names anew; all of them where none is given."""
+    for name in names or TUTORIALS:
+        file = RECORDS / f"{name}.json"
+        (await TUTORIALS[name]()).save(file)
+        file.chmod(0o644)
+
+
 if __name__ == "__main__":
-    asyncio.run(record_quickstart()).save(RECORDS / "quickstart.json")
-    (RECORDS / "quickstart.json").chmod(0o644)
+    asyncio.run(main(sys.argv[1:]))

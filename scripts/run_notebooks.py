@@ -1,6 +1,6 @@
 """Run the tutorials without a key and keep what they show, so that the saved notebooks have it.
 
-    python scripts/run_notebooks.py
+    python scripts/run_notebooks.py [06 10 …]
 
 Each runs in a folder of its own, so that no run of this machine is listed in it. What would differ
 from one run to the next and tells a reader nothing is left out: times of cells, versions, widgets.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,11 @@ def executed(path: Path, folder: Path, **variables: str) -> Any:
     return client.execute(env=environment)
 
 
-def main() -> None:
-    """Run every tutorial and write it back."""
+def main(names: Sequence[str]) -> None:
+    """Run the tutorials whose names begin with one of `names`, or all, and write them back."""
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if names and not path.name.startswith(tuple(names)):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             notebook = executed(path, Path(folder))
         notebook.metadata["language_info"] = LANGUAGE
@@ -65,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
