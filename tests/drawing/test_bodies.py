@@ -121,22 +121,22 @@ def test_graphviz_draws_bodies_as_clusters():
 def test_text_lists_steps_inside_others_below_them():
     rows = plan_to_text(nested()).splitlines()[1:]
     assert [row.split()[:2] for row in rows] == [
-        ["0", "find"],
-        ["1", "judge"],
-        ["1.0", "each"],
-        ["1.0.0", "size"],
-        ["1.0.1", "large"],
-        ["1.0.1.0", "shorten"],
-        ["1.0.1.1", "leave"],
-        ["2", "sum"],
+        ["1", "find"],
+        ["2", "judge"],
+        ["2.1", "each"],
+        ["2.1.1", "size"],
+        ["2.1.2", "large"],
+        ["2.1.2.1", "shorten"],
+        ["2.1.2.2", "leave"],
+        ["3", "sum"],
     ]
-    assert "← 1.0.0" in rows[4]
+    assert "← 2.1.1" in rows[4]
 
 
 def test_text_of_a_run_shows_how_steps_inside_others_stand():
     rows = {row.split()[0]: row for row in run_to_text(in_second_round()).splitlines()[1:]}
-    assert "running" in rows["1.0.0"]
-    assert "skipped" in rows["1.0.1.1"]
+    assert "running" in rows["2.1.1"]
+    assert "skipped" in rows["2.1.2.2"]
 
 
 def test_a_conditional_without_steps_is_a_card():
