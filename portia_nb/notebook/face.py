@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MAX_REMEMBERED = 200
 """Runs and plans that are remembered for being shown again; the store keeps all."""
 
+_IN_FILE = re.compile(r'File "([^"\n]+)"')
 _NO_PORTIA = "no variable portia holds a Portia: run the cell that makes yours, then this again"
 
 
@@ -168,16 +170,26 @@ class Face:
         return dress(error, facts)
 
     def why(self) -> str:
-        """Return the full traceback of the latest error."""
+        """Return the traceback of the latest error: of a step that failed, in its own code."""
         from .visible_text import visible
 
         if self._error is None:
             return "No error so far."
-        lines = traceback.format_exception(self._error)
         record = getattr(getattr(self._error, "plan_run", None), "error", None)
         if record is not None and record.traceback:
-            lines += [f"\nIn step {record.step!r}:\n", record.traceback]
-        return visible("".join(lines))
+            # Where the cell waited for the run says nothing about why the step failed.
+            text = (
+                f"Traceback of step {record.step!r}:\n{record.traceback}\n"
+                f"{record.type}: {record.message}"
+            )
+        else:
+            text = "".join(traceback.format_exception(self._error))
+        return visible(_IN_FILE.sub(self._cell_or_file, text))
+
+    def _cell_or_file(self, found: re.Match[str]) -> str:
+        """Return a line's place by the cell that it is in; where it is in a file, as it is."""
+        named = getattr(self.shell.compile, "format_code_name", lambda _: None)(found[1])
+        return found[0] if named is None else " ".join(named)
 
 
 def _shorten(kept: OrderedDict[str, Any]) -> None:

@@ -160,7 +160,11 @@ async def _wait(call: Line) -> Any:
 
 
 async def _stop(call: Line) -> None:
+    from concurrent.futures import wait
+
     from portia_nb.session.live import live_run
+    from portia_nb.session.waiting import GRACE_S
+    from portia_nb.tools.aside import run_aside
 
     run_id = run_named(call.face, call.options.word)
     live = live_run(run_id)
@@ -168,7 +172,10 @@ async def _stop(call: Line) -> None:
         call.face.say(f"Run {run_id} isn't running in this kernel; there is nothing to stop.")
         return
     live.stop("stopped by %portia stop")
-    call.face.say(f"Run {run_id} stops; what is done is kept. %portia resume {run_id} goes on.")
+    # The next line may well be the resume: it should find a run that has ended.
+    await run_aside(wait, [live.done], GRACE_S)
+    how = "has stopped" if live.done.done() else "stops once a step has cleaned up"
+    call.face.say(f"Run {run_id} {how}; what is done is kept. %portia resume {run_id} goes on.")
 
 
 async def _show(call: Line) -> Any:

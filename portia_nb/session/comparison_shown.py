@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from portia_nb.drawing.clean import clean, esc, untypeset
 from portia_nb.drawing.looks import LOOKS, REUSED
 from portia_nb.drawing.text import cells, counted, cut_cells, short_text
-from portia_nb.model.codecs import Unkept
+from portia_nb.model.codecs import Unkept, to_plain_json
 from portia_nb.model.estimate import dollars
 from portia_nb.planning.difference import PlanChange
 
@@ -20,6 +21,8 @@ MAX_PATH = 40
 MAX_LISTED = 60
 """Steps above which those that are equal are only counted."""
 MAX_ROWS = 300
+MAX_CELLS = 50
+"""Cells of a table or an array whose values are shown; of larger ones the shape."""
 
 _HOW: dict[How, str] = {
     "equal": "= equal",
@@ -207,6 +210,8 @@ def _text(value: Any) -> str:
         return clean(f"<not kept: {value.type_name}>")
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
+        if math.prod(shape) <= MAX_CELLS:
+            return short_text(to_plain_json(value), 2_000)
         # Tables and arrays: their beginning says little, and looks it up slowly.
         return clean(f"{type(value).__name__}, {' x '.join(str(each) for each in shape)}")
     return short_text(value, 2_000)
