@@ -175,12 +175,14 @@ class RunAgain(Runner):
             InvalidPlanRunStateError: `b` is None, and `a` wasn't forked.
 
         >>> from portia_nb import Config, PlanBuilderV2, Portia
-        >>> builder = PlanBuilderV2().function_step(function=len, args={"obj": "Oslo"})
+        >>> def count(word: str) -> int:
+        ...     return len(word)
+        >>> builder = PlanBuilderV2().function_step(function=count, args={"word": "Oslo"})
         >>> portia = Portia(Config(store="memory"), tools=[])
         >>> run = portia.run_plan(builder.build())
-        >>> found = portia.compare(portia.fork(run, 0, args={"obj": "Paris"}))
+        >>> found = portia.compare(portia.fork(run, 0, args={"word": "Paris"}))
         >>> found.plan[0].fields, found.final.a, found.final.b
-        (('args.obj',), 4, 5)
+        (('args.word',), 4, 5)
         """
         return compare_runs(self._parts, a, b)
 
