@@ -36,9 +36,8 @@ class Done:
         A cell that says the same as an earlier one is found after another that stands between.
         """
         cells = iter(c for c in self.notebook.cells if c.cell_type == "code")
-        for begin in begins:
-            cell = next(c for c in cells if begin in c.source)
-        return cell.outputs  # pyright: ignore[reportPossiblyUnbound]
+        found = [next(c for c in cells if begin in c.source) for begin in begins]
+        return found[-1].outputs
 
     def text(self, *begins: str) -> str:
         """Return all that the cell shows as text."""
