@@ -32,6 +32,7 @@ from portia_nb.tools.base import Tool, ToolRunContext
 from .attempt import Asking, Attempt, Result
 from .failures import record_error
 from .hooks import call_hook
+from .memory import Memory
 from .models import Models, StepModel
 from .ports import Ports
 
@@ -56,17 +57,23 @@ class Calls:
         found = self._run.answers_for(at.path)
         return [c for c in found if c.resolved and (c.call or "") == at.call]
 
-    def answered_arguments(self, at: Attempt, tool: Tool[Any]) -> dict[str, Any]:
+    def answered_arguments(
+        self, at: Attempt, tool: Tool[Any], memory: Memory | None = None
+    ) -> dict[str, Any]:
         """Return the arguments of `tool` that people's answers have settled.
 
         With those that a model had chosen before it asked: a model that is asked again may choose
-        others than the ones with which the person was asked.
+        others than the ones with which the person was asked. What it chose by reference is looked
+        up in `memory`, which has been shown what the model saw.
         """
         fields = tool.args_schema.model_fields
         found: dict[str, Any] = {}
         for asked in self.answers(at):
             if isinstance(asked, InputClarification | MultipleChoiceClarification):
-                given = {**(asked.chosen or {}), asked.argument_name: asked.response}
+                chosen = asked.chosen or {}
+                if memory is not None:
+                    chosen = memory.settle(chosen, tool.json_schema())
+                given = {**chosen, asked.argument_name: asked.response}
                 found.update((name, value) for name, value in given.items() if name in fields)
         return found
 

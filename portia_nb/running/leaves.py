@@ -32,6 +32,7 @@ from portia_nb.tools.base import Tool
 from .agent import choose_arguments
 from .attempt import Asking, Attempt, Result
 from .calls import Calls
+from .memory import Memory
 from .models import TRIES, Models
 from .ports import Ports
 from .prompts import llm_step
@@ -129,7 +130,11 @@ class Leaves:
         """Return the tool of a step, and the arguments that are settled without a model."""
         tool = self._ports.tool(step)
         given = {name: at.scope.resolve(argument) for name, argument in step.args.items()}
-        given.update(self._calls.answered_arguments(at, tool))
+        memory = None
+        if isinstance(step, SingleToolAgentStep) and self._calls.have_chosen(at):
+            memory = Memory(self._ports.config.large_output_threshold_tokens)
+            memory.show_all(at.scope.inputs_of(step))
+        given.update(self._calls.answered_arguments(at, tool, memory))
         return tool, given
 
     async def _llm(self, step: LLMStep, at: Attempt) -> Result:

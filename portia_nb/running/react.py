@@ -74,6 +74,7 @@ class ReAct:
             Exception: whatever a call raises, but for `ToolSoftError`, which the model is told.
         """
         self._calls.heed_what_was_decided(self._pending())
+        self._remember()
         while True:
             if turns := self._turns():
                 made = await self._calls.make(self._pending())
@@ -88,6 +89,14 @@ class ReAct:
             answer = await self._go_on()
             if answer is not None:
                 return answer
+
+    def _remember(self) -> None:
+        """Know by reference what the model was told before: calls that are still to be made may
+        name it, and their attempt, or their process, is another one.
+        """
+        for turn in self._turns()[:-1]:
+            for call in turn.calls:
+                self._shown_of(call)
 
     def _turns(self) -> Sequence[Turn]:
         conversation = self._record.conversation

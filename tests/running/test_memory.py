@@ -209,6 +209,26 @@ async def test_a_large_input_may_be_read_first_and_is_passed_by_reference() -> N
     assert len(model.requests[0].messages[1].content) < 600
 
 
+async def test_what_was_chosen_by_reference_beside_a_question_is_the_value_once_it_is_answered() -> (
+    None
+):
+    class Asking(Answering):
+        async def reply(self, request: Any, *, on_text: Any = None) -> ModelReply:
+            self.requests.append(request)
+            reference = json.loads(request.messages[1].content)["inputs"]["it"]["by_reference"]
+            missing = [{"argument": "note", "question": "Which note?"}]
+            chosen = {"what": {"by_reference": reference}, "note": None, "missing": missing}
+            return _call("keep", chosen)
+
+    model = Asking()
+    stage, got = _single("x" * 100, model)
+    assert (await stage.run()).state == "NEED_CLARIFICATION"
+    stage.answer(stage.questions[0], "n")
+    run = await stage.resume()
+    assert run.state == "COMPLETE", run.error
+    assert got == [("x" * 100, "n")] and len(model.requests) == 1
+
+
 async def test_looking_is_bounded_and_then_the_call_is_forced() -> None:
     class Staring(Answering):
         async def reply(self, request: Any, *, on_text: Any = None) -> ModelReply:

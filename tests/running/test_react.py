@@ -16,6 +16,7 @@ from portia_nb import (
     ToolHardError,
     ToolRunContext,
     ToolSoftError,
+    UserVerificationClarification,
     tool,
 )
 from portia_nb.errors import ModelReplyInvalid, ModelServerError
@@ -591,3 +592,39 @@ async def test_a_large_result_goes_by_reference_is_read_in_pieces_and_handed_on_
     assert isinstance(first, CallAnswer) and isinstance(second, CallAnswer)
     assert [s.name for s in first.tools] == ["search", "count"]
     assert [s.name for s in second.tools] == ["search", "count", "read_value"]
+
+
+async def test_a_call_that_asks_keeps_the_value_that_it_was_given_by_reference() -> None:
+    got: list[str] = []
+
+    @tool(side_effect=False)
+    def fetch() -> str:
+        """Fetch."""
+        return "x" * 5_000
+
+    @tool(side_effect=False)
+    def save(text: str, ctx: ToolRunContext) -> Any:
+        """Save."""
+        got.append(text)
+        if not ctx.clarifications:
+            return UserVerificationClarification(user_guidance="Sure?")
+        return "saved"
+
+    class Passing(Answering):
+        async def reply(self, request: Any, *, on_text: Any = None) -> ModelReply:
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                return calls(("fetch", {}))
+            if len(self.requests) == 2:
+                reference = told(self)[-1][1]["output"]["by_reference"]
+                return calls(("save", {"text": {"by_reference": reference}}))
+            return says("done")
+
+    model = Passing()
+    plan = PlanBuilderV2().react_agent_step(task="?", tools=[fetch, save], step_name="it").build()
+    stage = Stage(plan, model=model, large_output_threshold_tokens=100)
+    assert (await stage.run()).state == "NEED_CLARIFICATION"
+    stage.answer(stage.questions[0], "yes")
+    assert (await stage.resume()).state == "COMPLETE"
+    assert told(model)[-1] == ("tool", {"output": "saved"})
+    assert got == ["x" * 5_000] * 2
