@@ -35,6 +35,7 @@ from .hooks import call_hook
 from .memory import Memory
 from .models import Models, StepModel
 from .ports import Ports
+from .unfinished import idempotency_key
 
 APPROVAL = "approval"
 """`source` of a question that asks whether a call may be made."""
@@ -238,8 +239,7 @@ class Calls:
 
     def idempotency_key(self, at: Attempt) -> str:
         """Return the same text whenever this step of this run makes its call, also after a kill."""
-        which = f"{self._run.id}\n{at.path}" + (f"\n{at.call}" if at.call else "")
-        return hashlib.sha256(which.encode()).hexdigest()[:32]
+        return idempotency_key(self._run.id, at.path, at.call)
 
     def _context(self, tool: Tool[Any], at: Attempt) -> ToolRunContext:
         path, tape = at.path, self._ports.tape

@@ -28,6 +28,7 @@ from .dependents import Dependents, Fact, What
 from .ending import RUN_ENDED
 from .frames import output_path
 from .recovery import UNCERTAIN
+from .unfinished import so_far
 
 FORK = "fork"
 """Where outputs and answers come from that a fork has taken over."""
@@ -280,10 +281,8 @@ class _Taking:
         if self._is(What.AGAIN, path) or record.state in (StepState.DONE, StepState.SKIPPED):
             return
         self._ask_again_of(self._old.answers_for(path))
-        call = record.tool_under_way
-        if call is not None and self._side_effect_of(step) is True:
-            # Nobody knows whether it took effect: this run asks, as a resume of the old one would.
-            self._events += [StepStarted(path, record.attempt), call]
+        effect = self._side_effect_of(step) is True
+        self._events += so_far(record, self._run_id, effect=effect)
 
     def _ask_again_of(self, questions: Iterable[Clarification]) -> None:
         """Take over questions with their answers, but not what one call was allowed to do."""
