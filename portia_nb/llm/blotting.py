@@ -6,6 +6,7 @@ The same is done to a call before it is looked up, so that what was blotted out 
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -17,54 +18,74 @@ _MIN_CHARS = 6
 _WHOLE_WORD_CHARS = 12
 """Shorter secrets are blotted out only where they stand by themselves: they may be a word."""
 
+# A prompt may show JSON, in which ``\n`` stands for the end of a line and ``\"`` for a mark.
+_START = r"(?:(?<!\w)|(?<=\\[nrt]))"
+_GAP = r"(?:\s|\\+[nrt])"
+_MARK = r"""(?:\\*["'])?"""
+_GOES_ON = r"""(?!\\+[nrt"'])"""
+
 _FORMS = re.compile(
-    "|".join(
+    _START
+    + "(?:"
+    + "|".join(
         (
-            r"\bsk-[A-Za-z0-9_-]{16,}",
-            r"\b(?:tvly|pplx|hf|gsk|xai|r8|glpat|shpat)[-_][A-Za-z0-9_-]{16,}",
-            r"\bgh[a-z]_[A-Za-z0-9]{30,}",
-            r"\bgithub_pat_[A-Za-z0-9_]{30,}",
-            r"\bxox[a-z]-[A-Za-z0-9-]{10,}",
-            r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-            r"\bAIza[A-Za-z0-9_-]{35}",
-            r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+",
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+            r"sk-[A-Za-z0-9_-]{16,}",
+            r"(?:tvly|pplx|hf|gsk|xai|r8|glpat|shpat)[-_][A-Za-z0-9_-]{16,}",
+            r"gh[a-z]_[A-Za-z0-9]{30,}",
+            r"github_pat_[A-Za-z0-9_]{30,}",
+            r"xox[a-z]-[A-Za-z0-9-]{10,}",
+            r"(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+            r"AIza[A-Za-z0-9_-]{35}",
+            r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+",
         )
     )
+    + r")|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
 )
 """Forms that services give their keys, and tokens and private keys in their own formats."""
 
 # Bounded everywhere: a page that a tool read must not make these slow.
 _AROUND: tuple[re.Pattern[str], ...] = (
     # user:password@ in an address
-    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@\"'<>]{1,400}(?=@)", re.IGNORECASE),
+    re.compile(
+        rf"(?P<keep>{_START}[a-z][a-z0-9+.-]{{1,20}}://)[^\s/@\"'<>]{{1,400}}(?=@)", re.IGNORECASE
+    ),
     # Authorization: Bearer …
     re.compile(
-        r"(?P<keep>\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:[a-z]{3,20}\s{1,3})?)"
-        r"[^\s\"',;]{1,4000}",
+        rf"(?P<keep>{_START}authorization{_MARK}{_GAP}{{0,3}}[:=]{_GAP}{{0,3}}{_MARK}"
+        rf"(?:[a-z]{{3,20}}{_GAP}{{1,3}})?)(?:{_GOES_ON}[^\s\"',;]){{1,4000}}",
         re.IGNORECASE,
     ),
     # Bearer …, where it can't be a word
     re.compile(
-        r"(?P<keep>\b(?:bearer|basic)\s{1,3})(?=[A-Za-z._~+/=-]{0,400}\d)[A-Za-z0-9._~+/=-]{12,4000}",
+        rf"(?P<keep>{_START}(?:bearer|basic){_GAP}{{1,3}})(?=[A-Za-z._~+/=-]{{0,400}}\d)"
+        r"[A-Za-z0-9._~+/=-]{12,4000}",
         re.IGNORECASE,
     ),
     # ?api_key=… and api_key: …
     re.compile(
         r"(?P<keep>(?:[?&](?:key|token|sig|signature)=|"
-        r"\b(?:api[-_]?key|x-api-key|appid|access[-_]?token|refresh[-_]?token|client[-_]?secret|"
-        r"password|passwd)[\"']?\s{0,3}[:=]\s{0,3}[\"']?))[^\s\"'&,;<>]{4,4000}",
+        rf"{_START}(?:api[-_]?key|x-api-key|appid|access[-_]?token|refresh[-_]?token|"
+        rf"client[-_]?secret|password|passwd){_MARK}{_GAP}{{0,3}}[:=]{_GAP}{{0,3}}{_MARK}))"
+        rf"(?:{_GOES_ON}[^\s\"'&,;<>]){{4,4000}}",
         re.IGNORECASE,
     ),
 )
 
-_NAMES = re.compile(
-    r"(?:.{0,40}[-_])?(?:authorization|cookie|api[-_]?key|access[-_]?key|access[-_]?token|"
+_SECRET_NAMES = (
+    r"(?:authorization|cookie|api[-_]?key|access[-_]?key|access[-_]?token|"
     r"auth[-_]?token|refresh[-_]?token|client[-_]?secret|secret|secret[-_]?key|password|passwd|"
-    r"passphrase|private[-_]?key|credentials?)",
+    r"passphrase|private[-_]?key|credentials?)"
+)
+_NAMES = re.compile(rf"(?:.{{0,40}}[-_])?{_SECRET_NAMES}", re.IGNORECASE)
+"""Names whose values are kept out whatever they look like."""
+_NAMED = re.compile(
+    rf"""(?P<keep>(?P<slashes>\\*)"(?:[^"\\]{{0,40}}[-_])?{_SECRET_NAMES}(?P=slashes)"\s{{0,3}}:\s{{0,3}})"""
+    r"""(?:(?P<opening>(?P=slashes)")|-?\d[\d.eE+-]{0,60}(?=[\s,}\]]))""",
     re.IGNORECASE,
 )
-"""Names whose values are kept out whatever they look like."""
+"""Such a name and the beginning of its value in JSON, or in JSON inside a text of JSON, which has
+more backslashes: prompts show values so, and must lose what the values themselves lose."""
+_QUOTE = re.compile(r'(\\*)"')
 
 
 class Blotter:
@@ -87,6 +108,7 @@ class Blotter:
         """Return `text`, each secret in it replaced by asterisks; twice is once."""
         if self._known is not None:
             text = self._known.sub(BLOT, text)
+        text = _without_named(text)
         text = _FORMS.sub(BLOT, text)
         for pattern in _AROUND:
             text = pattern.sub(rf"\g<keep>{BLOT}", text)
@@ -127,12 +149,52 @@ class Blotter:
                 return self.json(pair)
 
 
+def _without_named(text: str) -> str:
+    r"""Return `text` with asterisks for the values that have a secret's name in the JSON in it.
+
+    >>> _without_named('{"db_password": "a \\"b\\" c", "n": "{\\"cookie\\":\\"x\\"}", "secret": 1}')
+    '{"db_password": "***", "n": "{\\"cookie\\":\\"***\\"}", "secret": "***"}'
+    """
+    parts: list[str] = []
+    at = 0
+    while (found := _NAMED.search(text, at)) is not None:
+        slashes, end, value = found["slashes"], found.end(), BLOT
+        if found["opening"] is not None:
+            closed_at, end = _closing(text, end, _level(slashes))
+            value = BLOT if closed_at > found.end() else ""
+        parts += [text[at : found.start()], found["keep"], f'{slashes}"{value}{slashes}"']
+        at = end
+    return "".join(parts) + text[at:] if parts else text
+
+
+def _closing(text: str, start: int, level: int) -> tuple[int, int]:
+    """Return where the text in JSON that begins at `start` ends, and where what is after it begins.
+
+    Where it isn't closed, it ends with the text of JSON that it is in.
+    """
+    for mark in _QUOTE.finditer(text, start):
+        if (found := _level(mark[1])) <= level:
+            at = mark.end() - 2**found
+            return at, mark.end() if found == level else at
+    return len(text), len(text)
+
+
+def _level(slashes: str) -> int:
+    """Return how many texts of JSON a quotation mark after `slashes` is inside."""
+    count = len(slashes)
+    return (~count & (count + 1)).bit_length() - 1
+
+
 def _pattern(secret: str) -> str:
     """Return a pattern for `secret` as it may be written: plain, in an address, inside base64."""
-    spellings = dict.fromkeys([secret, quote(secret, safe=""), secret.replace("/", "\\/")])
+    written = [secret, quote(secret, safe=""), secret.replace("/", "\\/")]
+    for is_ascii in (False, True):
+        once = json.dumps(secret, ensure_ascii=is_ascii)[1:-1]
+        written += [once, json.dumps(once, ensure_ascii=is_ascii)[1:-1]]  # JSON in a text of JSON
+    spellings = dict.fromkeys(sorted(written, key=len, reverse=True))
     if len(secret) < _WHOLE_WORD_CHARS:
         plain = "|".join(map(re.escape, spellings))
-        return rf"(?<![A-Za-z0-9])(?:{plain})(?![A-Za-z0-9])"
+        return rf"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:{plain})(?![A-Za-z0-9])"
     data = secret.encode("utf-8", "surrogatepass")
     for before in range(3):
         # Only the characters that the secret alone decides, wherever it begins.

@@ -91,8 +91,9 @@ class ReAct:
                 return answer
 
     def _remember(self) -> None:
-        """Know by reference what the model was told before: calls that are still to be made may
-        name it, and their attempt, or their process, is another one.
+        """Know by reference what the model was told before.
+
+        Calls that are still to be made may name it, though asked for in another attempt or process.
         """
         for turn in self._turns()[:-1]:
             for call in turn.calls:

@@ -209,9 +209,7 @@ async def test_a_large_input_may_be_read_first_and_is_passed_by_reference() -> N
     assert len(model.requests[0].messages[1].content) < 600
 
 
-async def test_what_was_chosen_by_reference_beside_a_question_is_the_value_once_it_is_answered() -> (
-    None
-):
+async def test_what_was_chosen_by_reference_beside_a_question_is_passed_with_the_answer() -> None:
     class Asking(Answering):
         async def reply(self, request: Any, *, on_text: Any = None) -> ModelReply:
             self.requests.append(request)
