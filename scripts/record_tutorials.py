@@ -24,7 +24,7 @@ from portia_nb.llm.records import Record
 from portia_nb.llm.replay import RecordingModel
 from portia_nb.model.language import ModelReply, ModelRequest, Usage
 from portia_nb.planning.planner import make_plan
-from scripts import control_flow_replies
+from scripts import control_flow_replies, from_portia_replies
 
 MAGIC = re.compile(r"\s*%|\s*\w+ = %portia ")
 """A line of a cell that isn't Python."""
@@ -89,15 +89,16 @@ class Author:
 
 
 def names_of_notebook(name: str) -> dict[str, Any]:
-    """Return what a tutorial defines, by running its first cell and those with functions.
+    """Return what a tutorial defines, by running its first cell and those with functions or plans.
 
     Lines with magics are left out, and with them whatever they run.
     """
     cells = json.loads((ROOT / "notebooks" / name).read_text("utf-8"))["cells"]
     sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
     known: dict[str, Any] = {"__name__": "tutorial"}
-    for source in (sources[0], *(each for each in sources[1:] if "def " in each)):
-        if not source.startswith("%%"):
+    for number, source in enumerate(sources):
+        defines = "def " in source or "PlanBuilder(" in source or number == 0
+        if defines and not source.startswith("%%"):
             plain = "\n".join(line for line in source.splitlines() if not MAGIC.match(line))
             exec(compile(plain, name, "exec"), known)  # our own notebook, at build time only
     return known
@@ -119,9 +120,15 @@ async def record_control_flow() -> Record:
     return await control_flow_replies.replies(names_of_notebook("06_control_flow.ipynb"))
 
 
+async def record_from_portia() -> Record:
+    """Record the models of the tutorial for code of the reference SDK."""
+    return await from_portia_replies.replies(names_of_notebook("10_from_portia.ipynb"))
+
+
 TUTORIALS: dict[str, Callable[[], Awaitable[Record]]] = {
     "quickstart": record_quickstart,
     "control_flow": record_control_flow,
+    "from_portia": record_from_portia,
 }
 """How each shipped record is made, by its name without ``.json``."""
 

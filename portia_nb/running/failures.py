@@ -47,6 +47,11 @@ def _where(error: BaseException) -> str | None:
         return None
     theirs = [frame for frame in frames if not frame.filename.startswith(_OWN)][-12:]
     lines = [
-        f'File "{f.filename}", line {f.lineno}, in {f.name}\n    {f.line or ""}' for f in theirs
+        f"{_file(f.filename)}, line {f.lineno}, in {f.name}\n    {f.line or ''}" for f in theirs
     ]
     return "\n".join(lines) or None
+
+
+def _file(name: str) -> str:
+    """Return how a frame's file is called: of a notebook's cell it is one that doesn't exist."""
+    return "Cell" if "ipykernel_" in name else f'File "{name}"'

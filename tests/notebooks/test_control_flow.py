@@ -62,11 +62,11 @@ def all_runs(notebook: Any) -> list[dict[str, Any]]:
     return [o.data[RUN_MIME] for o in outputs if RUN_MIME in o.get("data", {})]
 
 
-def states(run: dict[str, Any]) -> dict[str, str]:
-    return {step["path"]: step["state"] for step in run["steps"]}
+def states(run: dict[str, Any]) -> dict[str, str | None]:
+    return {step["path"]: step.get("state") for step in run["steps"]}
 
 
-def rounds(run: dict[str, Any]) -> dict[str, str]:
+def rounds(run: dict[str, Any]) -> dict[str, str | None]:
     """Return states; for bodies that run side by side those of each round alone."""
     return {p: s for p, s in states(run).items() if not p.startswith("each_day/")}
 

@@ -396,3 +396,13 @@ async def test_a_step_is_not_tried_again_once_another_has_failed() -> None:
     stage = Stage(plan_of(flaky=flaky, broken=broken))
     assert (await stage.run()).state == "FAILED"
     assert len(tried) == 1
+
+
+async def test_where_a_step_failed_is_told_without_the_made_up_file_of_a_notebooks_cell() -> None:
+    names: dict[str, Any] = {}
+    source = "def broken():\n    raise ValueError(0)\n"
+    exec(compile(source, "/tmp/ipykernel_7/11.py", "exec"), names)
+    stage = Stage(plan_of(a=names["broken"]))
+    run = await stage.run()
+    assert run.error is not None and run.error.traceback is not None
+    assert run.error.traceback.startswith("Cell, line 2, in broken")
