@@ -15,7 +15,7 @@ from portia_nb.planning.difference import PlanChange
 
 from .comparison import How, RunComparison, RunSide, StepComparison, StepSide, ValueComparison
 
-MAX_VALUE = 60
+TEXT_VALUE, HTML_VALUE = 60, 110
 """Characters of a value: the beginning, or of two that begin alike, the part that differs."""
 MAX_PATH = 40
 MAX_LISTED = 60
@@ -46,7 +46,7 @@ class _Table(NamedTuple):
 def to_text(found: RunComparison) -> str:
     """Return a comparison as text: no control, format or terminal sequence passes."""
     lines = [_headline(found)]
-    for table in _tables(found):
+    for table in _tables(found, TEXT_VALUE):
         lines += ["", *([table.title] if table.title else [])]
         rows = [row for row in (table.head, *table.rows) if any(row)]
         widths = [max(cells(row[n]) for row in rows) for n in range(len(table.head))]
@@ -65,7 +65,7 @@ def to_html(found: RunComparison) -> str:
     the page's, light or dark.
     """
     parts = [f"<p><b>{_prose(_headline(found))}</b></p>"]
-    for table in _tables(found):
+    for table in _tables(found, HTML_VALUE):
         title = f"<p><b>{_prose(table.title)}</b></p>" if table.title else ""
         more = f"<p><i>{_prose(table.more)}</i></p>" if table.more else ""
         head = "".join(f'<th style="text-align:left">{_prose(cell)}</th>' for cell in table.head)
@@ -98,18 +98,18 @@ def _headline(found: RunComparison) -> str:
     return f"Two runs compared: {', '.join(parts)}."
 
 
-def _tables(found: RunComparison) -> Iterator[_Table]:
+def _tables(found: RunComparison, room: int) -> Iterator[_Table]:
     yield _overview(found)
     if found.plan:
         rows = [_plan_row(change) for change in found.plan[:MAX_ROWS]]
         yield _Table("Plan", ("step", "", "what"), rows)
     for title, values in (("Inputs", found.inputs), ("Answers", found.answers)):
         if values:
-            rows = [_value_row(each) for each in values[:MAX_ROWS]]
+            rows = [_value_row(each, room) for each in values[:MAX_ROWS]]
             yield _Table(title, ("name", "", "A", "B"), rows)
-    yield _steps(found.steps)
+    yield _steps(found.steps, room)
     if found.final.how != "none":
-        yield _Table("Final output", ("", "A", "B"), [_value_row(found.final)[1:]])
+        yield _Table("Final output", ("", "A", "B"), [_value_row(found.final, room)[1:]])
 
 
 def _overview(found: RunComparison) -> _Table:
@@ -147,8 +147,8 @@ def _plan_row(change: PlanChange) -> tuple[str, ...]:
     return (where, _SIGNS[change.change], clean(", ".join(change.fields)))
 
 
-def _value_row(each: ValueComparison) -> tuple[str, ...]:
-    one, other = _two_texts(each.a, each.b)
+def _value_row(each: ValueComparison, room: int) -> tuple[str, ...]:
+    one, other = _two_texts(each.a, each.b, room)
     if each.how == "equal":
         other = "same"
     one = "" if each.how == "only in b" else one
@@ -156,12 +156,12 @@ def _value_row(each: ValueComparison) -> tuple[str, ...]:
     return (_path(each.name), _HOW[each.how], one, other)
 
 
-def _steps(steps: Sequence[StepComparison]) -> _Table:
+def _steps(steps: Sequence[StepComparison], room: int) -> _Table:
     listed = list(steps)
     if len(listed) > MAX_LISTED:
         listed = [step for step in steps if step.how not in ("equal", "none")]
     shown = listed[:MAX_ROWS]
-    rows = [_step_row(step) for step in shown]
+    rows = [_step_row(step, room) for step in shown]
     left = len(steps) - len(shown)
     cut = len(listed) > len(shown)
     more = f"{counted(left, 'more step')} {'is' if left == 1 else 'are'} not listed"
@@ -171,9 +171,11 @@ def _steps(steps: Sequence[StepComparison]) -> _Table:
     )
 
 
-def _step_row(step: StepComparison) -> tuple[str, ...]:
+def _step_row(step: StepComparison, room: int) -> tuple[str, ...]:
     one, other = _two_texts(
-        None if step.a is None else step.a.value, None if step.b is None else step.b.value
+        None if step.a is None else step.a.value,
+        None if step.b is None else step.b.value,
+        room,
     )
     if step.how == "equal":
         other = "same"
@@ -194,15 +196,15 @@ def _path(path: str) -> str:
     return cut_cells(clean(path), MAX_PATH)
 
 
-def _two_texts(one: Any, other: Any) -> tuple[str, str]:
+def _two_texts(one: Any, other: Any, room: int) -> tuple[str, str]:
     """Return two values on a line each; of long ones that begin alike, from where they differ."""
     a, b = (_text(value) for value in (one, other))
-    if max(len(a), len(b)) > MAX_VALUE and a != b:
+    if max(len(a), len(b)) > room and a != b:
         alike = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
-        if alike > MAX_VALUE // 2:
-            start = alike - MAX_VALUE // 4
+        if alike > room // 2:
+            start = alike - room // 4
             a, b = (f"…{text[start:]}" for text in (a, b))
-    return cut_cells(a, MAX_VALUE), cut_cells(b, MAX_VALUE)
+    return cut_cells(a, room), cut_cells(b, room)
 
 
 def _text(value: Any) -> str:
