@@ -30,7 +30,7 @@ from portia_nb.model.run import PlanRun, PlanRunState, Run, StepRecord, StepStat
 
 from .questions import show_question
 from .shown_output import OutputRoom, Shown
-from .visible_text import by_cell, one_line, visible
+from .visible_text import one_line, visible
 
 FORMAT = 1
 MAX_TITLE_CHARS = 1_000
@@ -292,7 +292,7 @@ def show_error(error: ErrorRecord) -> View:
     if error.step:
         shown["step"] = one_line(error.step, 120)
     if error.traceback:
-        shown["traceback"] = visible(by_cell(error.traceback)[-MAX_ERROR_CHARS:])
+        shown["traceback"] = visible(error.traceback[-MAX_ERROR_CHARS:])
     return shown
 
 

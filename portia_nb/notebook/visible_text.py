@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-_CELL_FILE = re.compile(r'File "[^"\n]*[/\\]ipykernel_\d+[/\\]\d+\.py"')
 # Joiners shape Persian and Indic words and emoji; where exact text counts they are shown too.
 _JOINERS = frozenset("\u200c\u200d")
 _CONTROL_PICTURES = 0x2400
@@ -43,17 +41,6 @@ def _sign(char: str, exact: bool) -> str:
     if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") or code & 0xFFFE == 0xFFFE:
         return f"⟨U+{code:04X}⟩"
     return char
-
-
-def by_cell(text: str) -> str:
-    """Return a traceback without the names of files that a kernel makes up for its cells.
-
-    They are in no reader's way to the code, and tell of the machine.
-
-    >>> by_cell('File "/tmp/ipykernel_12/345.py", line 3, in read')
-    'Cell, line 3, in read'
-    """
-    return _CELL_FILE.sub("Cell", text)
 
 
 def one_line(text: str, max_chars: int = 300) -> str:
