@@ -6,7 +6,7 @@
     ├── PlanError ── PlanCheckError, PlanNotFeasibleError
     ├── PlanNotFoundError, PlanRunNotFoundError, StepNotFoundError
     ├── InvalidPlanRunStateError ── NotReadyInTime
-    ├── PlanRunExitError, SkipExecutionError
+    ├── InputsMissing, PlanRunExitError, SkipExecutionError
     ├── FunctionsMissing, StepTimeout, StepUncertain, ValueNotKept, PlanRunFailed
     ├── ToolNotFoundError, DuplicateToolError, InvalidToolDescriptionError
     ├── ToolHardError, ToolSoftError, ToolFailedError, ToolRetryError
@@ -102,6 +102,10 @@ class InvalidPlanRunStateError(PortiaBaseError):
 
 class NotReadyInTime(InvalidPlanRunStateError, TimeoutError):
     """A run still waits for an answer after the time for which somebody waited with it."""
+
+
+class InputsMissing(PortiaBaseError, ValueError):
+    """A plan's inputs have no value; `missing` holds their names."""
 
 
 class PlanRunExitError(PortiaBaseError):

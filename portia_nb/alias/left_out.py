@@ -37,6 +37,8 @@ LEFT_OUT: Mapping[str, str] = {
 """By name, or by module path below ``portia``."""
 
 _PATTERNS: Mapping[str, str] = {
+    r"[A-Z]\w+GenerativeModel": "one client stands behind all providers: give the model as text, "
+    "such as default_model='openai/NAME', or take one from `Config.get_generative_model`",
     r"SUPPORTED_\w+_MODELS": "no list of models is kept: any name that a provider knows can be "
     "given, as 'provider/name'",
 }

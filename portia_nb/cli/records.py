@@ -144,7 +144,7 @@ def _row(row: RunRow) -> dict[str, Any]:
 def _line(row: RunRow) -> str:
     started = datetime.datetime.fromtimestamp(row.created_at).strftime("%Y-%m-%d %H:%M")
     held = f" (held by {holder})" if (holder := _holder(row)) else ""
-    held += f" (forked from {row.forked_from})" if row.forked_from else ""
+    held += f" (fork of {row.forked_from[:13]})" if row.forked_from else ""
     goal = short_text(row.query, MAX_GOAL_CHARS)
     return f"{row.run_id:42} {row.state.value:19} {started:17} {goal}{held}"
 

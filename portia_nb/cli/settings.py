@@ -37,6 +37,7 @@ HELP: Mapping[str, str] = {
     "budget": "most that a run may spend",
     "assume_side_effects": "a tool that doesn't say whether it changes something keeps its place",
     "use_similar_plans": "show the planner kept plans of similar queries",
+    "cache": "reuse the output of an equal step, where its tool or the step allows that",
     "file_root": "folder that the file tools may not leave; default: this one",
     "record": "keep what models, tools and people answer in this file",
     "replay": "answer from this record: no key, no network, no call",

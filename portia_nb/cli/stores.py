@@ -41,7 +41,7 @@ def _path(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
 
 def _forget(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
     if args.run is None:
-        raise InvalidOption("store forget: which run? `portia-nb runs` lists them", option="run")
+        raise InvalidOption("which run? `portia-nb runs` lists them", option="run")
     run_id = find_run_id(portia.store, args.run)
     portia.store.delete_run(run_id, force=args.force)
     terminal.say(f"run {run_id} is forgotten")
@@ -98,7 +98,7 @@ def _prune(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
 
 def _export(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
     if args.target is None:
-        raise InvalidOption("store export: to which folder? or to which file?", option="target")
+        raise InvalidOption("to which file or folder? - writes to standard output", option="target")
     if args.layout == PAGE:
         if args.runs or args.salvage:
             raise InvalidOption(f"--layout {PAGE} exports all that is whole", option="--layout")
@@ -117,7 +117,7 @@ def _export(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int
 
 def _import(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
     if args.source is None:
-        raise InvalidOption("store import: from which folder? or which file?", option="source")
+        raise InvalidOption("from which file or folder?", option="source")
     source = Path(args.source)
     if (args.layout or _layout_of(source)) == PAGE:
         return _exchanged(portia.storage.import_folder(source), "imported", args, terminal)

@@ -85,7 +85,8 @@ def find_run_id(store: Store, typed: str) -> str:
         return store.find_run(typed).run_id
     if len(matching) > 1:
         raise PlanRunNotFoundError(
-            f"{len(matching)} runs begin with {typed!r}: {', '.join(matching[:5])}",
+            f"{len(matching)} runs begin with {typed!r}: {', '.join(matching[:5])}: type more of "
+            "the id",
             plan_run_id=typed,
         )
     return matching[0]

@@ -86,17 +86,15 @@ def no_key_error(
         records: names of records that lie here.
     """
     if provider is None:
-        others = [KEYS[setting] for setting in PROVIDER_KEYS.values()]
+        variables = [KEYS[setting] for setting in PROVIDER_KEYS.values()]
         found = "no language model: no provider has a key"
-        variable, setting = others[0], PROVIDER_KEYS[LLMProvider.OPENAI]
-        choice = f"set {variable} (or one of {', '.join(others[1:])})"
+        variable = variables[0]
+        choice = f"{variable}, or another provider's key,"
     else:
-        setting = PROVIDER_KEYS[provider]
-        variable = KEYS[setting]
+        variable = KEYS[PROVIDER_KEYS[provider]]
         found = f"no key for {PRESETS[provider].title}: {variable} is not set"
-        choice = f"set {variable}"
-    message = f"{found}. Either {choice} in the environment or in .env"
-    message += f", or pass Config.from_default({setting}=…), or use a model server of your own"
+        choice = variable
+    message = f"{found}. Set {choice} in the environment or in .env, or use a server of your own"
     if servers:
         running = ", ".join(
             f"{PRESETS[server.provider].title} at {server.base_url}" for server in servers
@@ -104,7 +102,7 @@ def no_key_error(
         take = f"Config.from_default(default_model={servers[0].model_name!r})"
         message += f": found {running}; to use it: {take}"
     else:
-        message += ", e.g. Config.from_default(default_model='ollama/NAME')"
+        message += ": Config.from_default(default_model='ollama/NAME')"
     if records:
         message += (
             f". A record lies here: without any key, --replay {records[0]} or "

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 _MAX_DEPTH = 100
 _MAX_CONTAINERS = 1_200_000  # shared lists can stand for more than any memory holds
 _MAX_INT_BITS = 14_000  # Python refuses to print integers of more than 4,300 digits, 14,284 bits.
+_BYTES_SHOWN = 16
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -154,9 +155,18 @@ def _plain_scalar(value: Any, depth: int, state: _Pass) -> Any:
         case Decimal() | UUID() | PurePath() | dt.timedelta() | complex():
             return _clean(str(value))
         case bytes() | bytearray() | memoryview():
-            return f"<{type(value).__name__}, {memoryview(value).nbytes} bytes>"
+            return _bytes_text(value)
         case _:
             return _plain_table(value, depth, state)
+
+
+def _bytes_text(value: bytes | bytearray | memoryview) -> str:
+    """Return the length and how it begins, which tells a person what kind of file it is."""
+    shown = memoryview(value).tobytes()
+    begins = repr(shown[:_BYTES_SHOWN])[1:].strip("'\"")
+    more = "…" if len(shown) > _BYTES_SHOWN else ""
+    unit = "byte" if len(shown) == 1 else "bytes"
+    return f"{len(shown):,} {unit}: {begins}{more}" if shown else "0 bytes"
 
 
 def _plain_table(value: Any, depth: int, state: _Pass) -> Any:

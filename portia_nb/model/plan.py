@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib import import_module
 from typing import Any
 
 from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
@@ -213,6 +214,19 @@ class Plan(Frozen):
             if isinstance(step, Composite):
                 lines += _inner_lines(step, "   ")
         return "\n".join(lines)
+
+    def to_dot(self) -> str:
+        r"""Return Graphviz source that `dot` draws: a node for each step, an edge for each wait.
+
+        Guarantees: valid source whatever the names say, with no HTML label, link or tooltip.
+        Dashed edges are `after=`, dotted ones are places kept.
+
+        >>> plan = Plan(steps=[{"task": "Say hello", "output": "$hello"}])
+        >>> plan.to_dot().splitlines()[-2:]
+        ['    n0 [label="hello\\nmodel", fillcolor="#f6f8fa", color="#656e7a"]', '}']
+        """
+        # Drawing stands above the nouns, so it is found by name, at the call.
+        return import_module("portia_nb.drawing.dot").plan_to_dot(self)
 
     def _line(self, step: AnyStep) -> str:
         needs = ", ".join(f"${name}" for name in self.needs(step))

@@ -195,7 +195,7 @@ async def _runs(call: Line) -> list[Any]:
     for row in rows:
         started = datetime.datetime.fromtimestamp(row.created_at).strftime("%Y-%m-%d %H:%M")
         held = " (held by another process)" if _held_elsewhere(row) else ""
-        held += f" (forked from {row.forked_from})" if row.forked_from else ""
+        held += f" (fork of {row.forked_from[:13]})" if row.forked_from else ""
         goal = " ".join(row.query.split())[:60]
         lines.append(f"{row.run_id:42} {row.state.value:19} {started:17} {goal}{held}")
     call.face.say("\n".join(lines) if rows else "No runs are kept here yet.")

@@ -51,8 +51,9 @@ def place_named(plan: Plan, step: str | int) -> str:
     if isinstance(step, int):
         place = plan.names.find(step)
         if place is None:
+            known = ", ".join(f"{i} {each.name}" for i, each in enumerate(plan.steps[:50]))
             raise StepNotFoundError(
-                f"no step {step} in this plan of {len(plan.steps)} steps", step=step
+                f"no step {step} in this plan, counted from 0: {known}", plan_id=plan.id, step=step
             )
         return place.step.name
     names, found = plan.names, ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from portia_nb.errors import InputsMissing
 from portia_nb.model.plan import Plan, PlanInput
 
 logger = logging.getLogger("portia_nb")
@@ -23,8 +24,9 @@ def read_plan_run_inputs(given: Any, plan: Plan) -> dict[str, Any]:
         plan: what is going to run.
 
     Raises:
-        ValueError: inputs without a default are missing; an input is given twice; or `given` has
-            another shape. The message lists the inputs that the plan takes.
+        InputsMissing: inputs without a default are missing, a `ValueError`.
+        ValueError: an input is given twice, or `given` has another shape. The message lists the
+            inputs that the plan takes.
 
     >>> plan = Plan(plan_inputs=[PlanInput(name="city"), PlanInput(name="unit", value="°C")])
     >>> read_plan_run_inputs([{"name": "$city", "value": "Oslo"}], plan)
@@ -42,9 +44,11 @@ def read_plan_run_inputs(given: Any, plan: Plan) -> dict[str, Any]:
         )
     missing = [n for n, known in declared.items() if n not in values and known.value is None]
     if missing:
-        raise ValueError(
+        raise InputsMissing(
             f"the plan needs {_listed({name: declared[name] for name in missing})}, and "
-            f"{_named(values)}: pass plan_run_inputs={{{', '.join(f'{n!r}: …' for n in missing)}}}"
+            f"{_named(values)}: pass plan_run_inputs={{{', '.join(f'{n!r}: …' for n in missing)}}}",
+            missing=tuple(missing),
+            plan_id=plan.id,
         )
     return {name: values.get(name, known.value) for name, known in declared.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from portia_nb.errors import InvalidPlanRunStateError
@@ -128,34 +129,48 @@ class RunAgain(Runner):
         return await run_on_this_loop(lambda: self._prepare_fork(run, edit, company))
 
     def retry(
-        self, run: PlanRun | PlanRunUUID | str, step: str | int | None = None, **fields: Any
+        self,
+        run: PlanRun | PlanRunUUID | str,
+        step: str | int | None = None,
+        *,
+        inputs: Any = None,
+        **fields: Any,
     ) -> PlanRun:
         """Try the failed step of a run again; see `aretry`."""
         refuse_own_loop("aretry")
-        return run_here(lambda: self._prepare_retry(run, step, fields, Company(tell=tell_watchers)))
+        edit, company = Edit(step, fields, inputs=inputs), Company(tell=tell_watchers)
+        return run_here(lambda: self._prepare_retry(run, edit, company))
 
     async def aretry(
-        self, run: PlanRun | PlanRunUUID | str, step: str | int | None = None, **fields: Any
+        self,
+        run: PlanRun | PlanRunUUID | str,
+        step: str | int | None = None,
+        *,
+        inputs: Any = None,
+        **fields: Any,
     ) -> PlanRun:
         """Try the failed step of a run again, and go on from there.
 
         It is the same run that goes on, as with `resume`; but only a run that has failed is tried
         again, while `resume` goes on with any that isn't complete. With `fields`, the failed step
-        is changed first, as in `afork`: since a run's plan never changes, that is a fork.
+        is changed first, and with `inputs` the plan's inputs, as in `afork`: since a run's plan and
+        inputs never change, that is a fork.
 
         Args:
             run: the run, or its id.
             step: the step that failed; None: whichever did.
+            inputs: values of the plan's inputs, of those that change, as in `afork`.
             fields: edits of the failed step, as in `afork`.
 
         Raises:
             PlanRunNotFoundError: the store holds no such run.
             InvalidPlanRunStateError: the run has not failed, or `step` has not; the message says
                 what helps instead.
-            PortiaBaseError: as `aresume`, and with `fields` as `afork`.
+            PortiaBaseError: as `aresume`, and with `fields` or `inputs` as `afork`.
         """
+        edit = Edit(step, fields, inputs=inputs)
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
-        return await run_on_this_loop(lambda: self._prepare_retry(run, step, fields, company))
+        return await run_on_this_loop(lambda: self._prepare_retry(run, edit, company))
 
     def compare(
         self, a: PlanRun | PlanRunUUID | str, b: PlanRun | PlanRunUUID | str | None = None
@@ -239,14 +254,13 @@ class RunAgain(Runner):
     def _prepare_retry(
         self,
         run: PlanRun | PlanRunUUID | str,
-        step: str | int | None,
-        fields: Mapping[str, Any],
+        edit: Edit,
         company: Company,
     ) -> LiveRun | PlanRun:
-        failed = self.failed_step(run, step)
-        if not fields:
+        failed = self.failed_step(run, edit.step)
+        if not edit.fields and edit.inputs is None:
             return launch.prepare_resume(self._parts, _id_of(run), company=company)
-        return self._prepare_fork(run, Edit(failed or None, fields), company)
+        return self._prepare_fork(run, replace(edit, step=failed or None), company)
 
 
 def _id_of(run: PlanRun | PlanRunUUID | str) -> str:

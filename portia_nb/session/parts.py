@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from portia_nb.config import Config, Purpose
-from portia_nb.errors import PortiaBaseError
+from portia_nb.errors import PlanNotFoundError, PortiaBaseError
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.language import LanguageModel
 from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRun
 from portia_nb.planning.bound import built_plan
 from portia_nb.planning.check import check_plan
 from portia_nb.running.background import background
@@ -142,10 +143,17 @@ class Parts:
         """Return `plan`, or the kept plan with that id, with this process's functions if it can.
 
         Raises:
-            PlanNotFoundError: the store holds no such plan.
+            PlanNotFoundError: the store holds no such plan, or `plan` is a run.
         """
         if isinstance(plan, Plan):
             return plan
+        if isinstance(plan, PlanRun) or str(plan).startswith("prun-"):
+            run_id = plan.id if isinstance(plan, PlanRun) else plan
+            raise PlanNotFoundError(
+                f"{run_id} is a run, and a plan is needed: to start that run or go on with it, "
+                f"portia.resume(plan_run_id={str(run_id)!r})",
+                plan_id=str(run_id),
+            )
         kept = self.store.load_plan(str(plan))
         built = built_plan(kept.content_hash())
         if built is None:

@@ -318,7 +318,7 @@ class Portia(RunAgain, Questions):
 
     def resume(
         self,
-        plan_run: PlanRun | None = None,
+        plan_run: PlanRun | PlanRunUUID | str | None = None,
         plan_run_id: PlanRunUUID | str | None = None,
         plan: Plan | None = None,
     ) -> PlanRun:
@@ -330,7 +330,7 @@ class Portia(RunAgain, Questions):
 
     async def aresume(
         self,
-        plan_run: PlanRun | None = None,
+        plan_run: PlanRun | PlanRunUUID | str | None = None,
         plan_run_id: PlanRunUUID | str | None = None,
         plan: Plan | None = None,
     ) -> PlanRun:
@@ -339,8 +339,8 @@ class Portia(RunAgain, Questions):
         Steps that are done are not executed again. A complete run comes back as it is.
 
         Args:
-            plan_run: the run; only its id counts.
-            plan_run_id: or its id.
+            plan_run: the run, of which only the id counts; or that id.
+            plan_run_id: the run's id.
             plan: the run's plan, built again; needed in a new process where the plan holds
                 functions and its cell has not been run.
 
@@ -358,9 +358,11 @@ class Portia(RunAgain, Questions):
         )
 
 
-def _id_of(plan_run: PlanRun | None, plan_run_id: PlanRunUUID | str | None) -> str:
+def _id_of(
+    plan_run: PlanRun | PlanRunUUID | str | None, plan_run_id: PlanRunUUID | str | None
+) -> str:
     if plan_run is not None:
-        return str(plan_run.id)
+        return str(plan_run.id if isinstance(plan_run, PlanRun) else plan_run)
     if plan_run_id is None:
         raise PlanRunNotFoundError("resume needs a run: pass plan_run= or plan_run_id=")
     return str(plan_run_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
+import logging
 import signal
 import threading
 from collections.abc import Callable, Generator
@@ -16,12 +17,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
+from portia_nb.errors import PortiaBaseError
 from portia_nb.model.run import PlanRun
 from portia_nb.running.background import background
 from portia_nb.running.mailbox import mailbox_of
 
 if TYPE_CHECKING:
     from .live import LiveRun
+
+logger = logging.getLogger("portia_nb")
 
 T = TypeVar("T")
 BEAT_S = 0.1
@@ -130,6 +134,8 @@ def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
                 return found
             live = found.start()
         return wait_here(live.done, stop=stop)
+    except PortiaBaseError as error:
+        raise _without_frames(error)  # noqa: B904  (the same error; its own cause stays)
     except KeyboardInterrupt:
         if live is not None and not is_stopped:  # it came before the wait
             stop()
@@ -143,12 +149,25 @@ async def run_on_this_loop(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
     Raises:
         asyncio.CancelledError: as `await_here`; the run has been stopped and can be resumed.
     """
-    with _interrupts_held():
-        found = prepare()
-        if isinstance(found, PlanRun):
-            return found
-        live = found.start()
-    return await await_here(live.done, stop=live.stop)
+    try:
+        with _interrupts_held():
+            found = prepare()
+            if isinstance(found, PlanRun):
+                return found
+            live = found.start()
+        return await await_here(live.done, stop=live.stop)
+    except PortiaBaseError as error:
+        raise _without_frames(error)  # noqa: B904  (the same error; its own cause stays)
+
+
+def _without_frames(error: PortiaBaseError) -> PortiaBaseError:
+    """Return `error` without the frames in which it was raised: its message says it all.
+
+    A notebook would show a page of them below the line that the caller wrote. At DEBUG the log
+    has them.
+    """
+    logger.debug("refused: %s", error, exc_info=error)
+    return error.with_traceback(None)
 
 
 @contextmanager

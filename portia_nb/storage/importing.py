@@ -121,13 +121,14 @@ class _File:
         except OSError as error:
             raise typed(error, self._path) from error
         except ValueError as error:
-            raise self._broken(max(number, 1), str(error)) from error
+            raise self._broken(max(number, 1), f"it is not JSON ({error})") from error
         if not number:
             raise self._broken(1, "the file is empty")
 
     def _broken(self, number: int, why: str) -> StorageError:
         return StorageError(
-            f"{self._path}, line {number}: {why}. What portia-nb store export wrote is wanted",
+            f"{self._path}, line {number}: {why}; a file is needed that "
+            "`portia-nb store export` wrote",
             path=self._path,
             line=number,
         )

@@ -265,7 +265,7 @@ class JournalStore:
         from .reports import CheckReport
 
         if not self.path.exists():
-            return CheckReport(str(self.path))
+            return CheckReport(str(self.path), is_there=False)
         if self._is_open:
             self._catch_up()
         return check_journal(self.path, self._blobs)

@@ -38,6 +38,8 @@ class CheckReport:
     unused: tuple[Path, ...] = ()
     """Files that nothing refers to: what a killed process left. They do no harm; vacuum deletes
     them."""
+    is_there: bool = True
+    """False: there is no such file, so nothing was looked at."""
 
     @property
     def is_ok(self) -> bool:
@@ -50,6 +52,8 @@ class CheckReport:
         return tuple(dict.fromkeys(f.run_id for f in self.findings if f.run_id is not None))
 
     def __str__(self) -> str:
+        if not self.is_there:
+            return f"{self.where}: there is no such file, so no run is kept there"
         lines = [f"{self.where}: {finding}" for finding in self.findings]
         counted = (
             f"{self.runs} runs with {self.events} events, {self.plans} plans, "

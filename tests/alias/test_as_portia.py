@@ -139,6 +139,7 @@ def test_what_is_left_out_says_so_and_why(portia: ModuleType, name: str):
     [
         ("from portia import SUPPORTED_OPENAI_MODELS", "no list of models is kept"),
         ("from portia.config import SUPPORTED_MISTRALAI_MODELS", "no list of models is kept"),
+        ("from portia.model import OpenAIGenerativeModel", "give the model as text"),
         ("from portia.storage import PortiaCloudStorage", "a cloud service that is closed"),
         ("import portia.cloud.client", "a cloud service that is closed"),
         ("from portia import Plann", "did you mean 'Plan'?"),

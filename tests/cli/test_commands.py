@@ -235,7 +235,7 @@ def test_a_folder_of_the_reference_is_imported_and_all_is_exported(call: Call):
     missing = call("store", "import", "nowhere")
     assert missing.returncode == 1
     assert "nowhere" in missing.stderr
-    assert "which folder?" in call("store", "export").stderr
+    assert "to which file or folder?" in call("store", "export").stderr
 
 
 def test_no_terminal_sequence_of_a_model_reaches_the_screen(call: Call):
@@ -328,3 +328,10 @@ def test_an_agents_calls_are_lines_of_its_progress(call: Call):
     assert 'add  calls calculator_tool {"math_question": "1' in done.stderr
     assert "add  tool_call_limit=1 is reached" in done.stderr
     assert "It is 2." in done.stdout
+
+
+def test_what_is_missing_is_named_with_the_command_that_helps_here(call: Call):
+    own = call("run-plan", written(PlanBuilderV2().invoke_tool_step(tool="my_tool", args={})))
+    assert (own.returncode, "no tool 'my_tool'" in own.stderr) == (1, True)
+    assert "go on in the notebook or program that defines it" in own.stderr
+    assert "here: `portia-nb runs` lists the runs" in call("show", "prun-nope").stderr

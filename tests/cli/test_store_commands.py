@@ -77,9 +77,17 @@ def test_what_is_no_export_is_refused(call: Call):
     Path("notes.jsonl").write_text("hello")
     done = call("store", "import", "notes.jsonl")
     assert done.returncode == 1
-    assert "notes.jsonl, line 1" in done.stderr
+    assert "notes.jsonl, line 1: it is not JSON" in done.stderr
+    assert "that `portia-nb store export` wrote" in done.stderr
     assert "isn't there" in call("store", "import", "nothing.jsonl").stderr
-    assert "which folder?" in call("store", "export").stderr
+    assert "to which file or folder?" in call("store", "export").stderr
+
+
+def test_a_check_of_a_store_that_is_not_there_says_so_and_makes_none(call: Call):
+    done = call("store", "check", "--store", "mistyped")
+    assert "there is no such file, so no run is kept there" in done.stdout
+    assert "whole" not in done.stdout
+    assert not Path("mistyped").exists()
 
 
 def test_old_runs_are_pruned_and_the_space_is_given_back(call: Call, run_id: str):

@@ -94,6 +94,7 @@ def test_a_plan_that_refers_to_nothing_is_drawn_without_that_line():
     plan = Plan(steps=[step("a", "nowhere"), step("b", "a", after=["gone"])])
     assert plan_picture(plan).lines == (Line("n0", "n1"),)
     assert "nowhere" not in plan_to_dot(plan)
+    assert plan.to_dot() == plan_to_dot(plan)
     assert plan_to_text(plan).count("←") == 1
 
 

@@ -352,6 +352,15 @@ def test_shared_lists_that_stand_for_more_than_any_memory_are_refused_soon(
     assert len(codecs.to_text(value)) < 1_000_000
 
 
+def test_bytes_are_shown_by_their_number_and_how_they_begin():
+    png = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
+    assert codecs.to_plain_json(png).startswith("1,008 bytes: \\x89PNG\\r\\n\\x1a\\n\\x00")
+    assert codecs.to_plain_json(png).endswith("…")
+    assert codecs.to_plain_json([b"", bytearray(b"x"), memoryview(b"it's")]) == [
+        "0 bytes", "1 byte: x", "4 bytes: it's"
+    ]  # fmt: skip
+
+
 def test_a_secret_is_shown_as_stars_and_never_kept():
     from pydantic import SecretStr
 
@@ -377,7 +386,7 @@ def test_a_persons_view_of_a_value_is_plain():
         "when": "2024-01-02T03:00:00", "price": "1.10", "n": None,
         "trip": {"stops": [{"name": "a", "at": [0.0, 0.0]}], "when": "2024-01-01", "fee": "0",
                  "colour": "red"},
-        "1": "<bytes, 3 bytes>", "frame": [{"a": 1}, {"a": 2}],
+        "1": "3 bytes: abc", "frame": [{"a": 1}, {"a": 2}],
         "box": {"content": 1, "place": {"name": "b", "at": [0.0, 0.0]}, "weight": 1.0},
         "\ufffd": "x", "colour": "red", "array": [0, 1],
     }  # fmt: skip

@@ -439,7 +439,7 @@ class Wrong:
 
 WRONG = [
     Wrong({"step": "bb"}, StepNotFoundError, "no step 'bb' in this plan: did you mean 'b'"),
-    Wrong({"step": 7}, StepNotFoundError, "no step 7 in this plan of 3 steps"),
+    Wrong({"step": 7}, StepNotFoundError, "no step 7 in this plan, counted from 0: 0 a, 1 b"),
     Wrong({"step": "b[0]"}, StepNotFoundError, r"no step 'b\[0\]'"),
     Wrong({"step": "b", "argz": {}}, PlanError, r"'b' \(function\) has no field 'argz'.*'args'"),
     Wrong({"step": "b", "args": 7}, PlanError, "'b': args can't be that: a dict by argument"),

@@ -22,7 +22,7 @@ from portia_nb.errors import PortiaBaseError, ToolHardError, ToolSoftError
 from .configs import AnyMcpClientConfig
 from .listing import ListedTool, read_listing
 from .process import ServerProcess
-from .session import Session, open_session
+from .session import Session, innermost, open_session
 from .streams import require_mcp
 
 logger = logging.getLogger("portia_nb")
@@ -260,7 +260,9 @@ class _Line:
             self._doubt(session)
             found = session.explain(error)
             raised = ToolHardError if found.is_final else kind
-            raise raised(f"{where} {found.text}{session.process.remarks}", **facts) from error
+            # Their own error without the task groups around it, and without frames of their inside.
+            cause = innermost(error).with_traceback(None)
+            raise raised(f"{where} {found.text}{session.process.remarks}", **facts) from cause
 
     async def _drop_if_dead(self, session: Session) -> None:
         """End a session whose server doesn't even answer a ping: the next call connects anew."""

@@ -167,7 +167,7 @@ class Session:
 
     def explain(self, error: Exception) -> Explained:
         """Say in words what went wrong."""
-        inner = _innermost(error)
+        inner = innermost(error)
         code = getattr(getattr(inner, "error", None), "code", None)
         match inner:
             case SessionLost():
@@ -242,7 +242,7 @@ def _client(incoming: Any, outgoing: Any, notified: Any) -> Any:
     return _Client(incoming, outgoing, message_handler=notified)
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """Return what a task group wrapped."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
