@@ -60,8 +60,16 @@ def show_question(question: Clarification) -> ShownQuestion:
     if until := deadline_text(question):
         shown["text"] += f"\n{visible(until)}"
     if question.default is not None:
-        shown["default"] = one_line(to_text(question.default))
+        shown["default"] = _in_a_word(question.default)
     return shown
+
+
+def _in_a_word(default: Any) -> str:
+    return (
+        {True: "yes", False: "no"}[default]
+        if isinstance(default, bool)
+        else one_line(to_text(default))
+    )
 
 
 def read_answer(question: Clarification, value: Any) -> Any:

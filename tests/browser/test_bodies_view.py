@@ -18,7 +18,16 @@ async def test_rounds_stand_below_their_loop_and_frames_are_coloured(browser: Br
         await stage.update(
             {"steps": {"each[1]": {"state": "running"}, "each/odd": {"state": "running"}}}
         )
+        await stage.update({"steps": {"each[1]/size": {"state": "done"}}})
+        await stage.update({"steps": {"each[1]/odd": {"state": "running"}}})
         names = await stage.page.locator(".portia-name").all_inner_texts()
+        rounds = [name for name in names if name.startswith(("each[0]", "each[1]"))]
+        assert [name for name in rounds if name.startswith("each[1]")] == [
+            "each[1]",
+            "each[1]/size",
+            "each[1]/odd",
+        ]
+        assert rounds == sorted(rounds, key=lambda name: name.split("/")[0]), "the second is below"
         assert names.index("each") < names.index("each[0]") < names.index("end")
         await expect(stage.page.locator("svg > g[id$='-pf1']")).to_have_class("running")
         assert stage.problems == []

@@ -770,6 +770,25 @@ export function drawRun(el, given, host) {
   /** @param {Step} step */
   const stateOf = step => step.state ?? (view.kind === 'run' ? 'waiting' : '');
 
+  /**
+   * Where one run of a step inside another stands: below that step's row and what is below it already.
+   * @param {string} path
+   */
+  function lastInside(path) {
+    const isInside = (/** @type {string} */ inner, /** @type {string} */ outer) =>
+      inner.startsWith(outer) && /^[[/]/.test(inner.slice(outer.length));
+    const known = [...rows.keys()].filter(each => each !== path);
+    const outer = known.filter(each => isInside(path, each)).reduce((a, b) => (b.length > a.length ? b : a), '');
+    let last = rows.get(outer)?.item;
+    for (const each of known) {
+      const item = rows.get(each)?.item;
+      if (last && item && isInside(each, outer) && last.compareDocumentPosition(item) & Node.DOCUMENT_POSITION_FOLLOWING) {
+        last = item;
+      }
+    }
+    return last;
+  }
+
   /** @param {Step} step */
   function showStep(step) {
     let row = rows.get(step.path);
@@ -777,12 +796,10 @@ export function drawRun(el, given, host) {
       const isTop = step.el !== undefined;
       row = drawStep(step, isTop ? rows.size + 1 : 0, `${uid}-more${rows.size}`);
       rows.set(step.path, row);
-      // One run of a step inside another step stands below that step's row.
-      const outer = [...rows.keys()].filter(path => /^[[/]/.test(step.path.slice(path.length)) && step.path.startsWith(path));
-      const after = isTop ? undefined : rows.get(outer.at(-1) ?? '');
+      const after = isTop ? undefined : lastInside(step.path);
       row.item.classList.toggle('portia-inner', !isTop);
       if (after) {
-        after.item.after(row.item);
+        after.after(row.item);
       } else {
         list.append(row.item);
       }
