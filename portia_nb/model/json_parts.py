@@ -25,12 +25,12 @@ def holds_long_text(data: Any, depth: int = 0) -> bool:
 
 
 class JsonParts:
-    r"""JSON as `codecs.dumps` writes it, a few pieces at a time.
+    """JSON as `codecs.dumps` writes it, a few pieces at a time.
 
     All but long texts is written when it is made: what changes afterwards isn't seen.
 
-    >>> "".join(JsonParts({"a": [1, "é"]}).pieces())
-    '{"a":[1,"\u00e9"]}'
+    >>> "".join(JsonParts({"a": [1, 2]}).pieces())
+    '{"a":[1,2]}'
     """
 
     __slots__ = ("_parts",)

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from portia_nb.errors import ModelError, ModelRateLimited, NoModelKey
+from portia_nb.errors import (
+    ModelError,
+    ModelRateLimited,
+    ModelReplyInvalid,
+    NoModelKey,
+    PlanError,
+)
 from portia_nb.model.plan import Plan
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.script import (
@@ -178,9 +184,12 @@ def test_a_fault_of_the_server_fails_the_step_and_resume_goes_on_from_there(
 def test_the_same_fault_while_planning_is_raised(
     story: Story, fault: Any, tries: int, kind: str, facts: tuple[str, ...]
 ):
-    with OpenAIServer(lambda _: fault) as server, pytest.raises(ModelError) as caught:
+    """A model that can't be asked is a ModelError; one that answers, but badly, made no plan."""
+    with OpenAIServer(lambda _: fault) as server, pytest.raises((ModelError, PlanError)) as caught:
         story.portia(server, model_retries=0).run(QUERY)
-    assert type(caught.value).__name__ == kind
+    cause = caught.value.__cause__ if isinstance(caught.value, PlanError) else caught.value
+    assert type(cause).__name__ == kind
+    assert isinstance(caught.value, PlanError) == isinstance(cause, ModelReplyInvalid)
     story.says(caught.value, "openai/", *facts)
 
 
