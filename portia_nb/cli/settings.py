@@ -34,7 +34,6 @@ HELP: Mapping[str, str] = {
     "step_timeout_s": "seconds that a step may take",
     "model_timeout_s": "seconds that one request to a model may take",
     "model_retries": "further tries after a model request that is worth repeating",
-    "cache": "steps and tools with cache= reuse outputs of equal ones",
     "budget": "most that a run may spend",
     "assume_side_effects": "a tool that doesn't say whether it changes something keeps its place",
     "use_similar_plans": "show the planner kept plans of similar queries",
