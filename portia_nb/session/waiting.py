@@ -135,7 +135,8 @@ def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
             live = found.start()
         return wait_here(live.done, stop=stop)
     except PortiaBaseError as error:
-        raise _without_frames(error)  # noqa: B904  (the same error; its own cause stays)
+        _drop_frames(error)
+        raise error.with_traceback(None) from error.__cause__
     except KeyboardInterrupt:
         if live is not None and not is_stopped:  # it came before the wait
             stop()
@@ -157,17 +158,21 @@ async def run_on_this_loop(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
             live = found.start()
         return await await_here(live.done, stop=live.stop)
     except PortiaBaseError as error:
-        raise _without_frames(error)  # noqa: B904  (the same error; its own cause stays)
+        _drop_frames(error)
+        raise error.with_traceback(None) from error.__cause__
 
 
-def _without_frames(error: PortiaBaseError) -> PortiaBaseError:
-    """Return `error` without the frames in which it was raised: its message says it all.
+def _drop_frames(error: BaseException) -> None:
+    """Take from `error` and its causes the frames in which they were raised: messages say it all.
 
-    A notebook would show a page of them below the line that the caller wrote. At DEBUG the log
-    has them.
+    A notebook would show pages of them below the line that the caller wrote. At DEBUG the log has
+    them.
     """
     logger.debug("refused: %s", error, exc_info=error)
-    return error.with_traceback(None)
+    cause = error.__cause__
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__
 
 
 @contextmanager

@@ -7,7 +7,13 @@ import traceback
 import pytest
 
 from portia_nb import Config, Input, PlanBuilderV2, Portia, ToolHardError, tool
-from portia_nb.errors import InputsMissing, PlanCheckError, PlanNotFoundError, PortiaBaseError
+from portia_nb.errors import (
+    InputsMissing,
+    PlanCheckError,
+    PlanError,
+    PlanNotFoundError,
+    PortiaBaseError,
+)
 
 MOST_FRAMES = 3
 """The caller's, the method's, and the one in which all wait for a run."""
@@ -50,6 +56,14 @@ def test_a_refused_call_shows_no_inner_frames(portia, call, kind):
         call(portia)
     inner = [f for f in traceback.extract_tb(caught.value.__traceback__) if "portia_nb/" in f[0]]
     assert len([f for f in inner if "tests/" not in f.filename]) < MOST_FRAMES
+
+
+def test_the_cause_of_a_refusal_is_named_without_its_frames(portia):
+    run = portia.run_plan(plan_of(), plan_run_inputs={"currency": "EUR"})
+    with pytest.raises(PlanError, match="retries can't be that") as caught:
+        portia.fork(run, "rate", retries="many")
+    assert caught.value.__cause__ is not None
+    assert caught.value.__cause__.__traceback__ is None
 
 
 async def test_an_async_call_that_is_refused_shows_no_inner_frames(portia):
