@@ -18,6 +18,7 @@ from .faults import typed
 from .reports import Finding, ImportReport
 from .rows import blobs_in, path_of
 from .states import StateSoFar
+from .strangers import contradiction, misfit
 
 _MAX_ID_CHARS = 200
 _FAR = 1e12
@@ -218,6 +219,8 @@ class _File:
             raise _Refused(
                 f"of its {announced.count} events {len(run.events)} are in the file, in order"
             )
+        if (wrong := contradiction(run.run_id, plan, run.recorded)) is not None:
+            raise _Refused(wrong)
         return run
 
     def _refuse(self, what: str, run_id: str | None = None) -> None:
@@ -235,6 +238,8 @@ def _event_of(kept: KeptEvent, run_id: str) -> AnyEvent:
         event = event_from_json(kept.data)
     except (StorageError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise _Refused(f"event {kept.seq} can't be read: {error}") from error
+    if (wrong := misfit(event)) is not None:
+        raise _Refused(f"event {kept.seq} can't be read: {wrong}")
     if event.passing:
         raise _Refused(f"event {kept.seq} is of a kind that is never kept")
     return event

@@ -138,7 +138,9 @@ def test_an_id_of_a_run_never_leads_out_of_the_folder(tmp_path: Path):
     report = store.export_to(tmp_path / "inner" / "out")
     assert len(report.files) == 4
     assert {path.parent for path in report.files} == {tmp_path / "inner" / "out"}
-    assert len(MemoryStore().import_from(tmp_path / "inner" / "out").added) == 4
+    # Nothing could open them by such an id.
+    found = MemoryStore().import_from(tmp_path / "inner" / "out")
+    assert (found.added, len(found.refused)) == ((), 4)
 
 
 def test_a_run_that_is_here_with_other_events_stays_as_it_is(
@@ -192,6 +194,28 @@ REFUSED: dict[str, tuple[Callable[[list[Any]], Any], str]] = {
     "done twice": (
         lambda lines: lines[5].update(event=lines[6]["event"]),
         "step 's0' is recorded as done twice",
+    ),
+    "a number as text": (
+        lambda lines: lines[5]["event"].update(attempt="x"),
+        "event 3 can't be read: attempt is 'x'",
+    ),
+    "a path that is none": (
+        lambda lines: lines[6]["event"].update(path=[]),
+        "event 4 can't be read: path is []",
+    ),
+    "no such round": (
+        lambda lines: lines[5]["event"].update(path="s0[999999999]"),
+        "it tells of rounds that never began",
+    ),
+    "no such branch": (
+        lambda lines: lines[5].update(event={"kind": "branch_taken", "path": "s0", "branch": 7}),
+        "step 's0' has no branch 7",
+    ),
+    "an answer to no question": (
+        lambda lines: lines[5].update(
+            event={"kind": "clarification_resolved", "clarification_id": "x", "response": 1}
+        ),
+        "its events don't add up: KeyError: 'x'",
     ),
     "no plan": (lambda lines: lines.pop(1), "its plan plan-"),
     "another plan under that hash": (
