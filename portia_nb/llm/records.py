@@ -135,6 +135,8 @@ class RecordedAnswer(_Part):
     """As `codecs.encode` writes it."""
     left_open: bool = False
     """True: nobody answered while the run lived, and the run returned with the question."""
+    expired: bool = False
+    """True: nobody answered in time, and there was no default, so the step failed."""
 
 
 class Record(_Part):

@@ -54,6 +54,8 @@ class CachedSteps:
             Exception: it failed.
         """
         recall = self._ports.recall
+        if at.step.kind in ("tool", "agent") and self._ports.hooks.before_tool_call is not None:
+            recall = None  # a hook may change each call's arguments, forbid it or ask about it
         key = None if recall is None else self._key(at)
         if recall is None or key is None:
             return await self._leaves.perform(at)
@@ -82,7 +84,7 @@ class CachedSteps:
             case InvokeToolStep():
                 tool, settled = self._leaves.settled(step, at)
                 given = _encoded(tool.parse_arguments(settled))
-                return None if given is None else [_tool(tool), step.task, given]
+                return None if given is None else [self._tool(tool), step.task, given]
             case LLMStep():
                 model, request = self._leaves.llm_request(step, at)
                 return [model.name, [asdict(message) for message in request.messages]]
@@ -93,9 +95,17 @@ class CachedSteps:
                     return None
                 model = self._leaves.models.find("execution", step.bound_model)
                 task = self._leaves.task_of(step, at)
-                return [_tool(tool), model.name, choose_arguments.VERSION, task, seen, given]
+                return [self._tool(tool), model.name, choose_arguments.VERSION, task, seen, given]
             case _:
                 return None
+
+    def _tool(self, tool: Tool[Any]) -> list[Any]:
+        """Return what tells a tool, and for whom it works where it can see that."""
+        user = self._ports.end_user
+        # Of functions that @tool wraps, those without a parameter for the context don't see it.
+        if user is None or getattr(type(tool), "context_name", "ctx") is None:
+            return _tool(tool)
+        return [*_tool(tool), user.model_dump(mode="json")]
 
 
 def _encoded(values: Mapping[str, Any]) -> dict[str, Any] | None:

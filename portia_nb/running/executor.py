@@ -66,7 +66,7 @@ class Executor:
         self._rules: dict[int, Rules] = {}
         """By the step's identity: a step of a body is one object, however often it runs."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._asked = Asked(run, ports, self._expire)
+        self._asked = Asked(run, ports, self.expire)
         self._failure: ErrorRecord | None = None
         self._stopping: str | None = None
         self._own: asyncio.Task[None] | None = None
@@ -105,7 +105,7 @@ class Executor:
         self._asked.nobody_answers(clarification_id)
         self._advance()
 
-    def _expire(self, clarification_id: str) -> None:
+    def expire(self, clarification_id: str) -> None:
         """Take a question's default, or let the step fail that asks: its time is up."""
         asked = self._run.clarifications[clarification_id]
         if asked.resolved or (self._has_begun and self._settled.done()):

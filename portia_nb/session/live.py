@@ -238,7 +238,9 @@ class LiveRun:
         """Hand a question to whoever answers; False: there is nobody."""
         recorded = None if self._tape is None else self._tape.answer_to(clarification)
         if recorded is not None:
-            if recorded.left_open:
+            if recorded.expired:
+                self._executor.expire(clarification.id)
+            if recorded.left_open or recorded.expired:
                 return False
             with suppress(ValueError):  # no answer at all, or none that the question allows
                 self.answer(clarification.id, codecs.decode(recorded.response), "record")

@@ -20,6 +20,7 @@ from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import ClarificationResolved, Recorded
 from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
 from portia_nb.model.run import Run
+from portia_nb.running.expiry import EXPIRY
 from portia_nb.running.takeover import FORK
 from portia_nb.settings.environment import secrets_around
 from portia_nb.tools.aside import threads
@@ -94,7 +95,10 @@ class RecordingTape:
         """Keep an answer, unless it came from code, which will answer again."""
         event = recorded.event
         if isinstance(event, ClarificationResolved) and event.by not in _NOBODY_LIVE:
-            self._keep_answer(run.clarifications[event.clarification_id], event.response)
+            asked = run.clarifications[event.clarification_id]
+            # A default answers a question; without one its step fails, and so it does in a replay.
+            expired = event.by == EXPIRY and event.response is None
+            self._keep_answer(asked, event.response, expired=expired)
 
     async def leave(self, run: Run) -> None:
         """Keep which questions the run returned with, and all that isn't in the file yet."""
@@ -102,7 +106,14 @@ class RecordingTape:
             self._keep_answer(asked, None, left_open=True)
         await self.kept()
 
-    def _keep_answer(self, asked: Clarification, response: Any, *, left_open: bool = False) -> None:
+    def _keep_answer(
+        self,
+        asked: Clarification,
+        response: Any,
+        *,
+        left_open: bool = False,
+        expired: bool = False,
+    ) -> None:
         if is_approval(asked):
             return  # a replay calls nothing, and asks for no leave
         blotter = self._recorder.blotter
@@ -114,6 +125,7 @@ class RecordingTape:
             question=blotter.text(asked.user_guidance),
             response=blotter.named(argument, written(response)),
             left_open=left_open,
+            expired=expired,
         )
         self._recorder.add(self._take, answer)
 

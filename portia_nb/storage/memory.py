@@ -1,4 +1,4 @@
-"""A store that lives as long as its process: objects as they are, nothing encoded."""
+"""A store that lives as long as its process: objects as they are, only shared outputs encoded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import PlanRunNotFoundError, StorageError
-from portia_nb.model.events import Recorded, RunCreated, StepDone, event_to_json
+from portia_nb.model import codecs
+from portia_nb.model.events import (
+    Recorded,
+    RunCreated,
+    StepDone,
+    event_from_json,
+    event_to_json,
+)
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
@@ -67,7 +74,8 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._plans: dict[tuple[str, str], tuple[Plan, float]] = {}
         self._runs: dict[str, _Run] = {}
-        self._cache: dict[str, tuple[str, Recorded]] = {}
+        self._cache: dict[str, tuple[str, float, int, str]] = {}
+        """By key: the run, time, number and JSON of an event; its value may change meanwhile."""
 
     @property
     def is_open(self) -> bool:
@@ -151,7 +159,10 @@ class MemoryStore:
                 raise done_twice(hold.run_id, event.path)
             run.done.add(event.path)
             if event.cache_key is not None and not event.reused:
-                self._cache[event.cache_key] = (hold.run_id, recorded)
+                data = event_to_json(event)
+                if not codecs.is_unkept(data["value"]):
+                    kept = (hold.run_id, recorded.at, recorded.seq, codecs.dumps(data))
+                    self._cache[event.cache_key] = kept
         elif type(event) is RunCreated:
             run.forked_from = event.forked_from
         run.events.append(recorded)
@@ -182,9 +193,11 @@ class MemoryStore:
         """Return the step's end with this key, as `Store.find_cached` promises."""
         with self._lock:
             found = self._cache.get(key)
-        if found is None or (max_age_s is not None and found[1].at < time.time() - max_age_s):
+        if found is None or (max_age_s is not None and found[1] < time.time() - max_age_s):
             return None
-        return found[1]
+        run_id, at, seq, text = found
+        event = event_from_json(codecs.loads(text), dict(classes or {}))
+        return Recorded(seq, at, run_id, event)
 
     def find_runs(
         self, *, plan_id: str | None = None, state: PlanRunState | None = None, limit: int = 100

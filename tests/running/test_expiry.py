@@ -75,7 +75,7 @@ async def test_an_answer_in_time_stands_and_its_end_changes_nothing() -> None:
     running = asyncio.create_task(stage.run())
     await stage.until(lambda: "run_waiting" in stage.kinds)
     stage.answer(stage.questions[0], "Rome")
-    stage.executor._expire(stage.questions[0].id)
+    stage.executor.expire(stage.questions[0].id)
     assert (await running).outputs["city"].value == "Rome"
     assert stage.kinds.count("clarification_resolved") == 1
 

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from portia_nb import Config, Plan, PlanBuilderV2, PlanRun, Portia, StepOutput, tool
+from portia_nb import (
+    Config,
+    ExecutionHooks,
+    Plan,
+    PlanBuilderV2,
+    PlanRun,
+    Portia,
+    StepOutput,
+    ToolRunContext,
+    tool,
+)
 from portia_nb.errors import InvalidToolDescriptionError, PlanCheckError
 from portia_nb.model.events import ModelReplied, StepDone
 from tests.servers.openai_server import OpenAIServer
@@ -154,6 +164,46 @@ def test_what_cannot_be_told_by_its_content_is_executed(store: str):
     for _ in range(2):
         home.run_plan(plan.build())
     assert CALLS == {"count": 2}
+
+
+def test_what_a_tool_put_out_for_one_end_user_is_not_anothers(store: str):
+    @tool(side_effect=False, cache=True)
+    def mine(ctx: ToolRunContext) -> str:
+        """Look up what somebody has."""
+        return f"of {ctx.end_user.external_id}"
+
+    home = portia(store)
+    plan = PlanBuilderV2().invoke_tool_step(tool=mine, step_name="a").build()
+    runs = [home.run_plan(plan, end_user=user) for user in ("ada", "bob", "ada")]
+    assert [run.outputs["a"].value for run in runs] == ["of ada", "of bob", "of ada"]
+    assert [bool(run.reused) for run in runs] == [False, False, True]
+    # A tool that can't see for whom it works shares with all.
+    assert [bool(home.run_plan(asking("Oslo"), end_user=u).reused) for u in "ab"] == [False, True]
+
+
+def test_where_a_hook_may_change_a_call_it_is_made(store: str):
+    def to_rome(_tool: Any, args: dict[str, Any], _run: PlanRun, _step: Any) -> None:
+        args["city"] = "Rome"
+
+    def city(home: Portia) -> str:
+        return home.run_plan(asking("Oslo")).outputs["a"].value["city"]
+
+    home = portia(store)
+    hooks = ExecutionHooks(before_tool_call=to_rome)
+    hooked = Portia(home.config, tools=home.tools, execution_hooks=hooks)
+    hooked._parts.share(home._parts)
+    assert [city(each) for each in (hooked, home, hooked)] == ["Rome", "Oslo", "Rome"]
+
+
+def test_a_later_step_that_changes_an_output_in_place_does_not_change_what_is_shared(store: str):
+    def add(x: dict[str, Any]) -> None:
+        x["n"] += 100
+
+    home = portia(store)
+    builder = PlanBuilderV2().invoke_tool_step(tool="price", args={"city": "Oslo"}, step_name="a")
+    builder.function_step(function=add, args={"x": StepOutput("a")})
+    home.run_plan(builder.build())
+    assert home.run_plan(asking("Oslo")).outputs["a"].value["n"] == 1
 
 
 def test_an_equal_prompt_asks_the_model_once(tmp_path: Path):

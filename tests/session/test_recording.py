@@ -506,3 +506,20 @@ def test_a_call_that_the_record_does_not_hold_fails_at_once_with_the_difference(
     assert heat.calls == ["Oslo"]
     with pytest.raises(RecordDrift, match="no planning call at all"):
         player.plan("What now?")
+
+
+def test_a_question_that_nobody_answered_in_time_fails_the_replay_too(file: Path):
+    class Silent(ClarificationHandler):
+        def handle_input_clarification(self, *_: Any) -> None:
+            pass
+
+    plan = (
+        PlanBuilderV2()
+        .user_input(message="City?", step_name="city", expires_in_s=0.05)
+        .user_input(message="Unit?", step_name="unit", expires_in_s=0.05, default="EUR")
+        .build()
+    )
+    for settings in ({"record": file}, {"replay": file}):
+        home = portia(hooks=ExecutionHooks(clarification_handler=Silent()), **settings)
+        run = home.run_plan(plan)
+        assert run.error is not None and run.error.type == "ClarificationExpired", settings
