@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from .by_hand import wall_time
+from .frames import ten_changes
 from .loading import load_ext
 from .makespan import chain, fan_out, layered, page_shape
 from .row import Row
@@ -19,6 +20,7 @@ WORKLOADS: dict[str, Callable[[], Iterator[Row]]] = {
     "B6": page_shape,
     "B9 B10 W3 W4 W5 W6": calls_and_characters,
     "B11": wall_time,
+    "B15": ten_changes,
 }
 
 
