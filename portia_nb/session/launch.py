@@ -159,6 +159,7 @@ def prepare_resume(
     try:
         if _is_complete(run):
             return run.snapshot()
+        _refuse_half_made(run)
         if company.asker is None and parts.hooks.clarification_handler is None:
             _refuse_open_questions(run)
         refuse_missing_functions(run)
@@ -189,6 +190,19 @@ def _is_complete(run: Run) -> bool:
 def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegistry]:
     known = parts.recent.take(run_id, plan, parts.store)
     return known or (open_run(parts.store, run_id, plan), parts.tools)
+
+
+def _refuse_half_made(run: Run) -> None:
+    """Refuse a fork whose process died before all was kept that it takes over.
+
+    It would do again what was done in the other run, side effects too.
+    """
+    if run.forked_from is not None and run.state is PlanRunState.NOT_STARTED:
+        raise InvalidPlanRunStateError(
+            f"run {run.id} is a fork whose process ended before it was whole: fork run "
+            f"{run.forked_from} again",
+            run_id=run.id,
+        )
 
 
 def _refuse_open_questions(run: Run) -> None:

@@ -17,7 +17,10 @@ from portia_nb import (
     UserVerificationClarification,
     tool,
 )
+from portia_nb.errors import InvalidPlanRunStateError
+from portia_nb.model.events import Recorded
 from portia_nb.model.language import ModelReply, ToolCall
+from portia_nb.storage.owner import this_process
 from tests.planning.answers import Answering
 
 
@@ -140,3 +143,21 @@ def test_an_output_about_which_a_hook_asks_is_taken_over_and_not_made_again(
         assert home.fork(run, "last").outputs["it"].value == "sent a"
         assert home.resume(run).state == "COMPLETE"
         assert post.sent == ["a"]
+
+
+def test_a_fork_that_was_killed_while_it_was_made_is_not_resumed(post: Post):
+    plan = (
+        PlanBuilderV2()
+        .invoke_tool_step(tool=post.send, args={"text": "a"}, step_name="it")
+        .function_step(function=str, args={"object": StepOutput("it")}, step_name="last")
+        .build()
+    )
+    home = Portia(Config(store="memory"), tools=[])
+    fork = home.work_out_fork(home.run_plan(plan), "last")
+    # What is on disk of it: its beginning, without what it takes over.
+    hold = home.store.create_run(fork.run_id, fork.plan, owner=this_process())
+    home.store.append(hold, Recorded(1, 1.0, fork.run_id, fork.created))
+    home.store.release(hold)
+    with pytest.raises(InvalidPlanRunStateError, match=f"fork run {fork.forked_from} again"):
+        home.resume(plan_run_id=fork.run_id)
+    assert post.sent == ["a"]
