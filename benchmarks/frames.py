@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 
 from tests.browser.lab import chromium
@@ -58,7 +58,7 @@ async def _measure() -> float:
 
 
 @asynccontextmanager
-async def _five_hundred() -> AsyncIterator[Stage]:
+async def _five_hundred() -> AsyncGenerator[Stage]:
     async with chromium() as browser, open_stage(browser) as stage:
         await stage.draw_run(chain(500), [])
         # Somebody reads the list, so it doesn't jump to what runs, which is a frame of its own.

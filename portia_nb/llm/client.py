@@ -7,13 +7,16 @@ import hashlib
 import json
 import logging
 import random
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from threading import Thread
 from typing import Any
 
 from portia_nb.config import Config
 from portia_nb.errors import ModelError, ModelNotFound, ModelReplyInvalid, ModelRequestRefused
+from portia_nb.model import json_schema
 from portia_nb.model.language import (
     CallAnswer,
     DataAnswer,
@@ -122,6 +125,9 @@ class OpenAIModel:
     async def _answer(self, call: _Call, connection: Connection) -> ModelReply:
         """Ask until the reply fits what is wanted, telling the model what was wrong."""
         request = call.request
+        if "jsonschema" not in sys.modules and not isinstance(request.answer, TextAnswer):
+            # The model takes its time; the checker of its reply is there when that comes.
+            Thread(target=json_schema.load, name="portia-nb-import", daemon=True).start()
         messages = list(request.messages)
         for repair in range(request.repairs + 1):
             raw, habits = await self._ask(call, messages, connection)

@@ -55,6 +55,14 @@ def fits(value: Any, schema: Schema) -> bool:
     return not schema_violations(value, schema)
 
 
+def load() -> None:
+    """Import the checker, which takes a second where the checkers of all formats are installed.
+
+    JupyterLab installs them. For a thread of its own, while there is something else to wait for.
+    """
+    _validator_class()
+
+
 def resolve_reference(schema: Mapping[str, Any], root: Schema) -> Schema | None:
     """Return what the `$ref` of `schema` points at within `root`, None where that is nowhere."""
     path = schema["$ref"]

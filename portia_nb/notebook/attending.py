@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -163,18 +164,29 @@ def judge(face: Face, attended: Attended, plan_run: PlanRun) -> PlanRun:
             raise face.carded(cards.stopped(str(plan_run.id)))
 
 
-def leave_behind(attended: Attended) -> None:
-    """Let a run end without its cell: its view says how, at the latest after `CLEANUP_TIME_S`."""
+def finish_at_end(attended: Attended) -> Callable[[], None]:
+    """Let the view become the record once the run ends; return what does it at once instead.
+
+    Before `live.done` resolves, since who waits for that may close the cell that the view is in.
+    """
     once = threading.Lock()
 
     def finish(_: Any = None) -> None:
         if once.acquire(blocking=False):
             attended.view.finish()
 
+    attended.live.at_end(finish)
+    attended.live.done.add_done_callback(finish)  # where it ended before anybody could say so
+    return finish
+
+
+def leave_behind(attended: Attended) -> None:
+    """Let a run end without its cell: its view says how, at the latest after `CLEANUP_TIME_S`."""
+    finish = finish_at_end(attended)
     timer = threading.Timer(CLEANUP_TIME_S, finish)
     timer.daemon = True
     timer.start()
-    attended.live.done.add_done_callback(lambda _: (timer.cancel(), finish()))
+    attended.live.done.add_done_callback(lambda _: timer.cancel())
 
 
 def _resume(live: LiveRun) -> str:

@@ -10,7 +10,7 @@ from portia_nb.errors import InvalidOption
 from . import cards
 from .arguments import CELL, Options, help_on, nearest, parse_cell
 from .asking import Prompts
-from .attending import Attended, attend
+from .attending import Attended, attend, finish_at_end
 from .bindings import bind
 from .starting import Start
 
@@ -63,7 +63,7 @@ async def attend_or_leave(
     name = options.one("output")
     if not options.is_on("background"):
         return await attend(face, attended, prompts=prompts, serves=serves, output=name)
-    attended.live.done.add_done_callback(lambda _: attended.view.finish())
+    finish_at_end(attended)
     face.give(name, attended.live)
     into = f" -o {name}" if name else ""
     face.say(
