@@ -276,7 +276,7 @@ def _size(value: Any) -> str:
         return f"{len(value):,} characters"
     characters = f"{len(codecs.to_text(value)):,} characters of JSON"
     if isinstance(value, Mapping):
-        return f"{len(value):,} entries, {characters}"
+        return f"{len(value):,} {'entry' if len(value) == 1 else 'entries'}, {characters}"
     if isinstance(value, list | tuple):
         return f"{len(value):,} items, {characters}"
     return characters

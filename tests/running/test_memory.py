@@ -37,7 +37,7 @@ def test_a_small_value_is_shown_as_it_is(value: Any) -> None:
         (TABLE, "4 rows of 2 columns: city, degrees"),
         (TABLE["city"], "4 items"),
         (np.arange(3), "3 items"),
-        ({"raw": b"\0"}, "1 entries, 27 characters of JSON"),
+        ({"raw": b"\0"}, "1 entry, 24 characters of JSON"),
         ([{"deep": [TABLE.head(1)]}], None),
     ],
     ids=lambda given: type(given).__name__,

@@ -241,7 +241,10 @@ BROKEN: dict[str, tuple[Callable[[list[Any]], Any], str]] = {
     "no header": (lambda lines: lines.pop(0), "line 1: the file doesn't begin with"),
     "no JSON": (lambda lines: lines.insert(2, "{"), "line 3: "),
     "no object": (lambda lines: lines.insert(2, "[1]"), "line 3: it is no JSON object"),
-    "not strict": (lambda lines: lines.insert(2, '{"run": NaN}'), "line 3: not strict JSON: NaN"),
+    "not strict": (
+        lambda lines: lines.insert(2, '{"run": NaN}'),
+        r"line 3: .*strict JSON: NaN",
+    ),
     "deep": (lambda lines: lines.insert(2, "[" * 100_000), "line 3: "),
     "an event of nothing": (lambda lines: lines.pop(2), "line 3: it is neither a plan nor"),
     "a time": (lambda lines: lines[4].update(at=1e300), "line 5: seq and at are numbers"),

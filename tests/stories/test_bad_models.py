@@ -38,7 +38,7 @@ def spoken(story: Story) -> Plan:
 
 def test_without_a_key_a_step_says_how_to_set_one_or_use_a_local_server(story: Story):
     run = story.portia().run_plan(spoken(story))
-    story.failed(run, "NoModelKey", "speak", "set OPENAI_API_KEY", ".env", "model server")
+    story.failed(run, "NoModelKey", "speak", "Set OPENAI_API_KEY", ".env", "a server of your own")
     with OpenAIServer(["Summed up."]) as server:
         story.goes_on(story.portia(server), run)
 
@@ -46,7 +46,7 @@ def test_without_a_key_a_step_says_how_to_set_one_or_use_a_local_server(story: S
 def test_without_a_key_a_query_says_how_to_set_one(story: Story):
     with pytest.raises(NoModelKey) as caught:
         story.portia().run("What is the weather in Paris?")
-    story.says(caught.value, "set OPENAI_API_KEY", ".env", "Config.from_default")
+    story.says(caught.value, "Set OPENAI_API_KEY", ".env", "Config.from_default")
 
 
 def test_a_key_that_the_server_refuses_is_named_by_its_variable_and_never_shown(story: Story):
