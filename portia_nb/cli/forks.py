@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.text import short_text
-from portia_nb.errors import InvalidOption
 from portia_nb.model.plain import to_plain_json
+from portia_nb.session.set_edits import read_edits, with_arguments
 
 from .goals import Start, plan_named
 from .status import COMPLETE
@@ -24,7 +23,7 @@ def fork(args: argparse.Namespace, terminal: Terminal) -> int:
     """Run a step of a run again in a new run, and what depends on it."""
     portia = open_portia(args, terminal, all_tools=True)
     run_id = find_run_id(portia.store, args.run)
-    fields, edits = _edits(args)
+    fields, edits = read_edits(_values(args), args.step, "fork")
     worked_out = portia.work_out_fork(
         run_id,
         _step(args.step),
@@ -48,7 +47,7 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
     if not fields:
         return start.resume(run_id)
     args.input = []
-    worked_out = portia.work_out_fork(run_id, failed or None, **_with_arguments(fields))
+    worked_out = portia.work_out_fork(run_id, failed or None, **with_arguments(fields))
     return _start(args, terminal, start, worked_out, ["fork", run_id, failed])
 
 
@@ -77,36 +76,6 @@ def _start(
 
 def _step(word: str | None) -> str | int | None:
     return int(word) if word is not None and word.lstrip("-").isdecimal() else word
-
-
-def _edits(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the fields of the step that is named; without one, those of each step before a dot."""
-    values = _values(args)
-    if args.step is not None:
-        return _with_arguments(values), {}
-    edits: dict[str, dict[str, Any]] = {}
-    for name, value in values.items():
-        step, dot, field = name.partition(".")
-        if not dot:
-            raise InvalidOption(
-                f"--set {name}: of which step? Name it: fork RUN STEP --set {name}=…, or "
-                f"--set STEP.{name}=…",
-                option="--set",
-            )
-        edits.setdefault(step, {})[field] = value
-    return {}, {step: _with_arguments(fields) for step, fields in edits.items()}
-
-
-def _with_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `fields` with ``args.city`` as an entry of ``args``."""
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        field, dot, argument = name.partition(".")
-        if dot:
-            found.setdefault(field, {})[argument] = value
-        else:
-            found[name] = value
-    return found
 
 
 def _values(args: argparse.Namespace) -> dict[str, Any]:

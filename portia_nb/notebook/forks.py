@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import InvalidOption
+from portia_nb.session.set_edits import read_edits, with_arguments
 
 from .cell import attend_or_leave, portia_as_asked
 from .lines import plan_named, run_named, show_run, values_of
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 async def fork(call: Line) -> Any:
     """Fork a run as the line says."""
     options, face = call.options, call.face
-    fields, edits = _edits(call)
+    fields, edits = read_edits(values_of(call, "set"), options.second, "%portia fork")
     plan = options.one("plan")
     portia = portia_as_asked(face.portia(), options)
     worked_out = portia.work_out_fork(
@@ -47,7 +46,7 @@ async def retry(call: Line) -> Any:
     fields = values_of(call, "set")
     start = Start(call.face, portia, call.options, call.prompts)
     if fields:
-        worked_out = portia.work_out_fork(run, failed or None, **_with_arguments(fields))
+        worked_out = portia.work_out_fork(run, failed or None, **with_arguments(fields))
         return await _start(call, start, worked_out)
     attended = start.resume(run_id, None)
     if not isinstance(attended, Attended):
@@ -98,33 +97,3 @@ def _run_of(call: Line, word: str | None) -> PlanRun | str:
 
 def _step(word: str | None) -> str | int | None:
     return int(word) if word is not None and word.lstrip("-").isdecimal() else word
-
-
-def _edits(call: Line) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the fields of the step that is named; without one, those of each step before a dot."""
-    values = values_of(call, "set")
-    if call.options.second is not None:
-        return _with_arguments(values), {}
-    edits: dict[str, dict[str, Any]] = {}
-    for name, value in values.items():
-        step, dot, field = name.partition(".")
-        if not dot:
-            raise InvalidOption(
-                f"--set {name}: of which step? Name it before: %portia fork RUN STEP --set "
-                f"{name}=…, or --set STEP.{name}=…",
-                option="--set",
-            )
-        edits.setdefault(step, {})[field] = value
-    return {}, {step: _with_arguments(fields) for step, fields in edits.items()}
-
-
-def _with_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `fields` with ``args.city`` as an entry of ``args``."""
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        field, dot, argument = name.partition(".")
-        if dot:
-            found.setdefault(field, {})[argument] = value
-        else:
-            found[name] = value
-    return found
