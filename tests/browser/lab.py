@@ -308,9 +308,19 @@ class NotebookPage:
         )
 
     async def text(self, index: int) -> str:
-        """Return the text that the cell has put out, as a reader sees it."""
+        """Return the text that the cell has put out, as a reader sees it, once there is some.
+
+        A cell's number may stand before its output is drawn: the two come over channels of their
+        own, and JupyterLab draws text when it has time.
+        """
         outputs = self.output(index).locator(".jp-OutputArea-output")
+        await expect(outputs.filter(has_text=re.compile(r"\S")).first).to_be_attached()
         return "\n".join(await outputs.all_inner_texts())
+
+    async def expect_text(self, index: int, text: str) -> None:
+        """Wait until the text that the cell has put out is `text`, but for space around it."""
+        whole = re.compile(rf"^\s*{re.escape(text)}\s*$")
+        await expect(self.output(index).locator(".jp-OutputArea-output")).to_have_text([whole])
 
 
 @contextlib.asynccontextmanager

@@ -17,8 +17,8 @@ async def test_a_cell_runs_and_shows_its_value(open_notebook: OpenNotebook, app:
     nb = await open_notebook(["1 + 1", "_ * 21"], app)
     await nb.run_all()
     await nb.wait_until_done(1)
-    assert await nb.text(0) == "2"
-    assert await nb.text(1) == "42"
+    await nb.expect_text(0, "2")
+    await nb.expect_text(1, "42")
     assert nb.errors == []
     assert nb.outside_requests == []
 
@@ -31,8 +31,8 @@ async def test_the_kernel_sees_no_keys_and_works_in_the_tests_own_folder(
     nb = await open_notebook(sources, app)
     await nb.run_all()
     await nb.wait_until_done(2)
-    assert await nb.text(1) == "[]"
-    assert (await nb.text(2)).strip() == str(nb.path.parent)
+    await nb.expect_text(1, "[]")
+    await nb.expect_text(2, str(nb.path.parent))
 
 
 @BOTH
@@ -45,10 +45,10 @@ async def test_a_running_cell_can_be_interrupted_and_the_kernel_goes_on(
     await nb.wait_until_running(0)
     await nb.interrupt()
     await nb.wait_until_done(0)
-    assert "KeyboardInterrupt" in await nb.text(0)
+    await expect(nb.output(0)).to_contain_text("KeyboardInterrupt")
     await nb.run_cell(1)
     await nb.wait_until_done(1)
-    assert await nb.text(1) == "'still here'"
+    await nb.expect_text(1, "'still here'")
 
 
 async def test_the_theme_changes_and_the_file_is_saved(

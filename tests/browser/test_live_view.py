@@ -94,7 +94,7 @@ async def test_a_run_is_watched_answered_stopped_and_recorded(
     await expect(view.locator("form")).to_have_count(0)
     await view.get_by_role("button", name="Stop").click()
     await nb.wait_until_done(2)
-    assert await nb.text(2) == "'dd2024'"
+    await nb.expect_text(2, "'dd2024'")
     assert await nb.output(1).locator(".jupyter-widgets").count() == 0
     await nb.save()
     stored = json.loads(nb.path.read_text())["cells"][1]["outputs"]
