@@ -2,10 +2,27 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from tests.environment import is_private
+
+TESTS = Path(__file__).parent / "tests"
+OTHER_PROCESSES = ("browser", "cli", "faults", "kernel", "notebooks", "session", "tools/mcp")
+"""Folders whose tests wait for kernels, browsers, servers and terminals on a busy machine."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a test that waits for other processes a second try.
+
+    The summary lists each one that needed it: that is a fault to look for, here or in the test, but
+    no reason to throw away a whole run.
+    """
+    folders = [TESTS / name for name in OTHER_PROCESSES]
+    for item in items:
+        if any(folder in item.path.parents for folder in folders):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(autouse=True)
