@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import InvalidOption
 
-from .arguments import nearest
+from .commands.nearness import nearest
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import PlanInput

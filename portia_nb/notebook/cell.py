@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from portia_nb.errors import InvalidOption
 
 from . import cards
-from .arguments import CELL, Options, help_on, nearest, parse_cell
 from .asking import Prompts
 from .attending import Attended, attend, finish_at_end
 from .bindings import bind
+from .commands.declared import CELL
+from .commands.help_text import help_on
+from .commands.nearness import nearest
+from .commands.parsing import Options, parse_cell
 from .starting import Start
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import CELL, LINES, Command
+from .commands.declared import CELL, LINES
+from .commands.declaring import Command
 
 if TYPE_CHECKING:
     from .face import Face

@@ -101,7 +101,7 @@ class Face:
     def _portia_named(self, name: str) -> Portia:
         from portia_nb.session.portia import Portia
 
-        from .arguments import nearest
+        from .commands.nearness import nearest
 
         found = self.shell.user_ns.get(name)
         if isinstance(found, Portia):

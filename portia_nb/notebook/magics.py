@@ -9,8 +9,9 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, Float, observe
 
-from .arguments import CELL, help_on, help_on_lines
 from .asyncio_run import AsyncioRun
+from .commands.declared import CELL
+from .commands.help_text import help_on, help_on_lines
 from .completion import make_matcher
 from .face import Face
 from .transform import await_magics
@@ -92,7 +93,7 @@ class PortiaMagics(Magics):
 
     async def _line(self, line: str, prompts: Any, *, serves: bool, target: str | None) -> Any:
         async def run() -> Any:
-            from .lines import run_line
+            from .commands.call import run_line
 
             return await run_line(self.face, line, prompts, serves=serves, target=target)
 

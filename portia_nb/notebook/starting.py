@@ -18,9 +18,9 @@ from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.session.answering import read_answers_file
 
 from .approving import PlanApproval, approval_of, approval_of_fork
-from .arguments import Options
 from .asking import Ladder, Prompts
 from .attending import Attended, until_done
+from .commands.parsing import Options
 from .viewing import open_view
 
 if TYPE_CHECKING:

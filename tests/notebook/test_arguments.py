@@ -1,17 +1,15 @@
 """Options of the magics."""
 
+import inspect
+
 import pytest
 
 from portia_nb.errors import InvalidOption
-from portia_nb.notebook.arguments import (
-    CELL,
-    LINES,
-    help_on,
-    help_on_lines,
-    parse_cell,
-    parse_line,
-    split,
-)
+from portia_nb.notebook.commands.call import function_of
+from portia_nb.notebook.commands.declared import CELL, LINES
+from portia_nb.notebook.commands.declaring import Command, Option
+from portia_nb.notebook.commands.help_text import help_on, help_on_lines
+from portia_nb.notebook.commands.parsing import parse, parse_cell, parse_line, split
 
 
 def test_every_option_of_the_cell_is_read():
@@ -127,3 +125,17 @@ def test_a_cell_or_a_run_is_recorded_or_replayed_and_not_both():
     for line in ("--record a.json --replay a.json", "--replay a.json --record b.json"):
         with pytest.raises(InvalidOption, match="exclude each other"):
             parse_cell(line)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_each_command_has_a_function_that_says_what_it_does(name):
+    assert inspect.iscoroutinefunction(function_of(LINES[name]))
+    assert function_of(LINES[name]).__doc__
+
+
+def test_an_option_with_choices_takes_no_other():
+    option = Option(("--to",), "The kind of file.", "FORMAT", choices=("html", "json"))
+    command = Command("export", "Write a run into one file.", (option,))
+    assert parse(command, ["--to", "json"]).one("to") == "json"
+    with pytest.raises(InvalidOption, match=r"^--to htm: did you mean 'html'\?$"):
+        parse(command, ["--to", "htm"])

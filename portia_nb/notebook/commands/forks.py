@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
+from portia_nb.notebook.starting import Start
 from portia_nb.session.set_edits import read_edits, with_arguments
 
-from .cell import attend_or_leave, portia_as_asked
-from .lines import plan_named, run_named, show_run, values_of
-from .starting import Start
+from .named import plan_named, run_named, values_of
+from .showing import show_run
 
 if TYPE_CHECKING:
     from portia_nb.model.run import PlanRun
     from portia_nb.session.comparison import RunComparison
     from portia_nb.session.forking import Fork
 
-    from .lines import Line
+    from .call import Call
 
 
-async def fork(call: Line) -> Any:
+async def fork(call: Call) -> Any:
     """Fork a run as the line says."""
     options, face = call.options, call.face
     fields, edits = read_edits(values_of(call, "set"), options.second, "%portia fork")
@@ -35,9 +36,9 @@ async def fork(call: Line) -> Any:
     return await _start(call, Start(face, portia, options, call.prompts), worked_out)
 
 
-async def retry(call: Line) -> Any:
+async def retry(call: Call) -> Any:
     """Try the failed step of a run again as the line says."""
-    from .attending import Attended
+    from portia_nb.notebook.attending import Attended
 
     portia = portia_as_asked(call.face.portia(), call.options)
     run = _run_of(call, call.options.word)
@@ -56,7 +57,7 @@ async def retry(call: Line) -> Any:
     )
 
 
-async def diff(call: Line) -> RunComparison:
+async def diff(call: Call) -> RunComparison:
     """Show where two runs differ, as the line says."""
     second = call.options.second
     other = None if second is None else _run_of(call, second)
@@ -66,7 +67,7 @@ async def diff(call: Line) -> RunComparison:
     return found
 
 
-async def _start(call: Line, start: Start, worked_out: Fork) -> Any:
+async def _start(call: Call, start: Start, worked_out: Fork) -> Any:
     call.face.say(summary(worked_out))
     attended = await start.fork(worked_out, serves=call.serves)
     return await attend_or_leave(
@@ -84,7 +85,7 @@ def summary(worked_out: Fork) -> str:
     return f"Fork of {worked_out.forked_from}: {outputs} reused{anew}."
 
 
-def _run_of(call: Line, word: str | None) -> PlanRun | str:
+def _run_of(call: Call, word: str | None) -> PlanRun | str:
     """Return the run that is meant: as the object itself where a variable holds it.
 
     An object may hold values that no store could keep.

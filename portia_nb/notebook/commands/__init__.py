@@ -1,0 +1,1 @@
+"""The commands of the notebook face: what each is called, takes and does."""

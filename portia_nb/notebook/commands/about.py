@@ -1,0 +1,45 @@
+"""``%portia tools``, ``use``, ``doctor`` and ``why``: what is here, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .call import Call
+
+
+async def tools(call: Call) -> list[str]:
+    """List the tools, and return their ids."""
+    tools = list(call.face.portia().tools)
+    width = max((len(tool.id) for tool in tools), default=0) + 2
+    says = {True: "changes something", False: "only reads", None: "may change something"}
+    lines = [
+        f"{tool.id:{width}}{says[tool.side_effect]:22}{' '.join(tool.description.split())[:100]}"
+        for tool in tools
+    ]
+    call.face.say("\n".join(lines) if lines else "This Portia has no tools.")
+    return [tool.id for tool in tools]
+
+
+async def use(call: Call) -> Any:
+    """Use the Portia of a variable from here on, and return it."""
+    portia = call.face.use(str(call.options.word))
+    from portia_nb.drawing.text import counted
+
+    tools = counted(len(portia.tools), "tool")
+    call.face.say(f"%%portia uses {call.options.word} from here on, with {tools}.")
+    return portia
+
+
+async def doctor(call: Call) -> Any:
+    """Tell what works here, and return the report."""
+    from portia_nb.notebook.doctor import examine
+
+    report = await examine(call.face)
+    call.face.show_bundle(report.bundle())
+    return report
+
+
+async def why(call: Call) -> None:
+    """Show the traceback behind the latest error."""
+    call.face.say(call.face.why())

@@ -1,0 +1,160 @@
+"""Every command and option of the notebook face: one table for parser, help, completion, docs.
+
+To add a command, add its `Command` here, under its heading, and write the function that its `does`
+names in a module of yours in this folder; CONTRIBUTING.md says more.
+"""
+
+from __future__ import annotations
+
+from .declaring import Command, Option
+
+_OUTPUT = Option(("-o", "--output"), "Bind the result to this variable.", "NAME")
+_YES = Option(("--yes",), "Approve the plan and its calls beforehand; the run records that.")
+_ANSWER = Option(
+    ("--answer",),
+    "Answer a question beforehand, by its argument's or its step's name.",
+    "NAME=VALUE",
+    many=True,
+)
+_ANSWERS = Option(("--answers",), "Answer questions from a JSON file of names and values.", "FILE")
+_BACKGROUND = Option(("--background",), "Give the prompt back at once; the run goes on.")
+_RECORD = Option(("--record",), "Keep what models, tools and people answer in this file.", "FILE")
+_REPLAY = Option(("--replay",), "Answer from this record: no key, no network, no call.", "FILE")
+_RUNNING = (_OUTPUT, _YES, _ANSWER, _ANSWERS, _BACKGROUND, _RECORD, _REPLAY)
+
+_IN = Option(
+    ("--in",),
+    "Give the plan an input, the value of a Python expression.",
+    "NAME=EXPR",
+    many=True,
+)
+_SET = Option(
+    ("--set",),
+    "Change the step: task, args.NAME, tool, model, … or output, by a Python expression.",
+    "FIELD=EXPR",
+    many=True,
+)
+_PLAN = Option(("--plan",), "Run this plan instead, a variable or an id.", "PLAN")
+
+CELL = Command(
+    "%%portia",
+    "Plan the goal below, show the plan, and run it.",
+    (
+        Option(("--plan",), "Only plan: show the plan and run nothing."),
+        _OUTPUT,
+        _IN,
+        Option(("--tools",), "Plan with these tools only, separated by commas.", "TOOLS"),
+        Option(("--model",), "Use this model, PROVIDER/NAME, for everything.", "MODEL"),
+        Option(("--schema",), "Shape the final output as this pydantic model.", "SCHEMA"),
+        _YES,
+        _ANSWER,
+        _ANSWERS,
+        _BACKGROUND,
+        _RECORD,
+        _REPLAY,
+    ),
+)
+
+LINES: dict[str, Command] = {
+    command.name: command
+    for command in (
+        # -- plans and runs: let them go ---------------------------------------------------------
+        Command(
+            "run",
+            "Run a plan, given as a variable or an id.",
+            (_IN, *_RUNNING),
+            "PLAN",
+            True,
+            does="commands.running:run",
+        ),
+        Command(
+            "resume",
+            "Go on with a run; finished steps don't run again.",
+            _RUNNING,
+            "RUN",
+            does="commands.running:resume",
+        ),
+        Command(
+            "retry",
+            "Try the failed step of a run again; changed by --set, in a fork of the run.",
+            (_SET, *_RUNNING),
+            "RUN",
+            second="STEP",
+            does="commands.forks:retry",
+        ),
+        Command(
+            "fork",
+            "Run a step of a run again in a new run, and what depends on it; reuse the rest.",
+            (_SET, _IN, _PLAN, *_RUNNING),
+            "RUN",
+            True,
+            "STEP",
+            does="commands.forks:fork",
+        ),
+        Command(
+            "wait",
+            "Wait for a run that goes on in the background.",
+            (_OUTPUT,),
+            "RUN",
+            does="commands.running:wait",
+        ),
+        Command(
+            "stop",
+            "Stop a run; what is done is kept.",
+            word="RUN",
+            does="commands.running:stop",
+        ),
+        # -- what is kept: look at it, compare it, let go of it ----------------------------------
+        Command("show", "Show a run or a plan.", (_OUTPUT,), "RUN", does="commands.showing:show"),
+        Command(
+            "runs",
+            "List the runs that are kept, latest first.",
+            does="commands.showing:runs",
+        ),
+        Command(
+            "diff",
+            "Compare two runs: plan, outputs, cost, time; one alone with what it was forked from.",
+            (_OUTPUT,),
+            "RUN",
+            second="OTHER",
+            does="commands.forks:diff",
+        ),
+        Command(
+            "forget",
+            "Delete a run for good, with all that it kept.",
+            (),
+            "RUN",
+            True,
+            does="commands.showing:forget",
+        ),
+        # -- what is here, and what went wrong ---------------------------------------------------
+        Command("tools", "List the tools.", does="commands.about:tools"),
+        Command(
+            "use",
+            "Use the Portia of this variable from here on.",
+            (),
+            "NAME",
+            True,
+            does="commands.about:use",
+        ),
+        Command(
+            "doctor",
+            "Tell what works here, what doesn't, and what to do about it.",
+            does="commands.about:doctor",
+        ),
+        Command(
+            "why",
+            "Show the full traceback behind the latest error card.",
+            does="commands.about:why",
+        ),
+    )
+}
+
+
+def command_named(name: str) -> Command | None:
+    """Return the command that is called `name`, or goes by it as well.
+
+    >>> command_named("resume").call
+    '%portia resume'
+    """
+    return LINES.get(name) or next((each for each in LINES.values() if name in each.also), None)

@@ -1,0 +1,89 @@
+"""What the arguments of a command name: plans, runs, and values of Python expressions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.errors import InvalidOption, PlanRunNotFoundError
+
+from .nearness import nearest
+
+if TYPE_CHECKING:
+    from portia_nb.model.plan import Plan
+    from portia_nb.notebook.face import Face
+
+    from .call import Call
+
+
+def plan_named(face: Face, word: str) -> Plan:
+    """Return the plan that a variable holds or an id names.
+
+    Raises:
+        InvalidOption: neither.
+        PlanNotFoundError: the store holds no plan of this id.
+    """
+    from portia_nb.model.plan import Plan
+    from portia_nb.planning.bound import built_plan
+
+    value = face.shell.user_ns.get(word)
+    if isinstance(value, Plan):
+        return value
+    if word in face.plans:
+        return face.plans[word]
+    if word.startswith("plan-"):
+        kept = face.portia().store.load_plan(word)
+        # As this process built it, where it did: then its functions are there.
+        return built_plan(kept.content_hash()) or kept
+    plans = [
+        name
+        for name, each in face.shell.user_ns.items()
+        if isinstance(each, Plan) and not name.startswith("_")
+    ]
+    raise InvalidOption(f"{word!r} is no plan: {nearest(word, plans)}", option=word)
+
+
+def run_named(face: Face, word: str | None) -> str:
+    """Return the id of the run that a variable holds, an id's beginning names, or was last.
+
+    Raises:
+        PlanRunNotFoundError: there is none.
+    """
+    if word is None:
+        last = next(reversed(face.runs), None)
+        rows = [] if last else face.portia().store.find_runs(limit=1)
+        if last is None and not rows:
+            raise PlanRunNotFoundError("there is no run yet")
+        return last or rows[0].run_id
+    value = face.shell.user_ns.get(word)
+    if value is not None and str(getattr(value, "id", "")).startswith("prun-"):
+        return str(value.id)
+    known = [*face.runs, *(row.run_id for row in face.portia().store.find_runs())]
+    matching = {run_id for run_id in known if run_id.startswith(word)}
+    if len(matching) > 1 and word not in matching:
+        raise PlanRunNotFoundError(
+            f"{word!r} is the beginning of {len(matching)} runs: {', '.join(sorted(matching)[:5])}"
+        )
+    if matching:
+        return word if word in matching else matching.pop()
+    if word.startswith("prun-") and len(word) == len("prun-") + 36:
+        return word
+    raise PlanRunNotFoundError(f"{word!r} is no run; %portia runs lists them", plan_run_id=word)
+
+
+def values_of(call: Call, option: str) -> dict[str, Any]:
+    """Return the values of ``NAME=EXPR`` options, evaluated as the notebook's own code.
+
+    Raises:
+        InvalidOption: an expression fails (chained).
+    """
+    found: dict[str, Any] = {}
+    for name, expression in call.options.pairs(option).items():
+        try:
+            found[name] = call.face.shell.ev(expression)
+        except Exception as error:
+            raise InvalidOption(
+                f"--{option} {name}={expression}: {type(error).__name__}: {error} (text goes in "
+                "quotes)",
+                option=f"--{option}",
+            ) from error
+    return found

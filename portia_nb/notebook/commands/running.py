@@ -1,0 +1,132 @@
+"""``%portia run``, ``resume``, ``wait`` and ``stop``: let a run go, and attend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.errors import InvalidOption
+from portia_nb.notebook.attending import attend
+from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
+from portia_nb.notebook.starting import Start
+
+from .named import plan_named, run_named, values_of
+from .nearness import nearest
+from .showing import MAX_LISTED, show_run
+
+if TYPE_CHECKING:
+    from portia_nb.model.plan import Plan
+
+    from .call import Call
+
+
+async def run(call: Call) -> Any:
+    """Run a plan as the line says."""
+    plan = plan_named(call.face, str(call.options.word))
+    portia = portia_as_asked(call.face.portia(), call.options)
+    start = Start(call.face, portia, call.options, call.prompts)
+    attended = await start.run(plan, _inputs_of(call, plan), serves=call.serves)
+    return await attend_or_leave(
+        call.face, attended, call.options, call.prompts, serves=call.serves
+    )
+
+
+async def resume(call: Call) -> Any:
+    """Go on with a run as the line says."""
+    from portia_nb.notebook.attending import Attended
+    from portia_nb.session.live import live_run
+
+    run_id = run_named(call.face, call.options.word)
+    if live_run(run_id) is not None:
+        return await wait(call)
+    portia = portia_as_asked(call.face.portia(), call.options)
+    start = Start(call.face, portia, call.options, call.prompts)
+    attended = start.resume(run_id, None)
+    if not isinstance(attended, Attended):
+        call.face.say(f"Run {run_id} is complete already.{_unfinished(call)}")
+        return show_run(call, run_id)
+    return await attend_or_leave(
+        call.face, attended, call.options, call.prompts, serves=call.serves
+    )
+
+
+async def wait(call: Call) -> Any:
+    """Wait for a run that goes on in the background, and show it."""
+    from portia_nb.session.live import live_run
+
+    run_id = run_named(call.face, call.options.word)
+    attended = call.face.runs.get(run_id)
+    if attended is not None:
+        await attend(
+            call.face,
+            attended,
+            prompts=call.prompts,
+            serves=call.serves,
+            output=call.options.one("output"),
+            stops=False,
+        )
+        # The cell that started it shows it, too, and may be far up.
+        return show_run(call, run_id)
+    if live_run(run_id) is not None:
+        raise InvalidOption(
+            f"run {run_id} was started by Python code in this kernel: wait for it there",
+            option=run_id,
+        )
+    return show_run(call, run_id)
+
+
+async def stop(call: Call) -> None:
+    """Stop a run, and say whether it has ended."""
+    from concurrent.futures import wait
+
+    from portia_nb.session.live import live_run
+    from portia_nb.session.waiting import GRACE_S
+    from portia_nb.tools.aside import run_aside
+
+    run_id = run_named(call.face, call.options.word)
+    live = live_run(run_id)
+    if live is None:
+        call.face.say(f"Run {run_id} isn't running in this kernel; there is nothing to stop.")
+        return
+    live.stop("stopped by %portia stop")
+    # The next line may well be the resume: it should find a run that has ended.
+    await run_aside(wait, [live.done], GRACE_S)
+    how = "has stopped" if live.done.done() else "stops once a step has cleaned up"
+    call.face.say(f"Run {run_id} {how}; what is done is kept. %portia resume {run_id} goes on.")
+
+
+def _inputs_of(call: Call, plan: Plan) -> dict[str, Any]:
+    """Return the plan's inputs: as ``--in`` gives them, else the variables of the same name.
+
+    An input with a default takes that, whatever variables there are.
+
+    Raises:
+        InvalidOption: ``--in`` names an input that the plan hasn't got.
+    """
+    from portia_nb.model.reference import Input, StepOutput
+
+    inputs = {each.name.removeprefix("$"): each for each in plan.plan_inputs}
+    given = values_of(call, "in")
+    for name in given.keys() - inputs.keys():
+        raise InvalidOption(
+            f"--in {name}: this plan takes no such input; {nearest(name, inputs)}", option="--in"
+        )
+    variables = {
+        name: call.face.shell.user_ns[name]
+        for name, known in inputs.items()
+        if known.value is None and name in call.face.shell.user_ns
+    }
+    # What `with builder.loop(…) as item` leaves behind is no value.
+    values = {n: v for n, v in variables.items() if not isinstance(v, Input | StepOutput)}
+    return values | given
+
+
+def _unfinished(call: Call) -> str:
+    """Name the latest run that can go on, where no run was asked for; ``""`` if there is none."""
+    from portia_nb.model.run import PlanRunState
+
+    if call.options.word is not None:
+        return ""
+    for row in call.face.portia().store.find_runs(limit=MAX_LISTED):
+        if row.state is not PlanRunState.COMPLETE:
+            return f" The latest that isn't ({row.state.value}): %portia resume {row.run_id}"
+    return ""
