@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from portia_nb.errors import InvalidAnswer
+from portia_nb.model.answer_shape import hint_of
 from portia_nb.model.clarification import (
     ActionClarification,
     Clarification,
     CustomClarification,
+    InputClarification,
     MultipleChoiceClarification,
 )
 from portia_nb.model.plain import to_text
@@ -133,6 +135,8 @@ def prompt_for(question: Clarification) -> str:
             end = "Enter when done"
         case CustomClarification():
             lines += [f"  {name}: {_option(value)}" for name, value in question.data.items()]
+        case InputClarification(answer_schema=dict(schema)):
+            end = hint_of(schema)
         case _:
             end = "yes or no" if is_yes_no(question) else ""
     if call := exact_call_text(question):

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from portia_nb.errors import InvalidAnswer
+from portia_nb.model.answer_shape import read_shaped, read_yes_no
 from portia_nb.model.ids import ClarificationUUID, PlanRunUUID
 
 
@@ -41,6 +42,7 @@ _EXTRAS = (
     "answered_at",
     "subject",
     "chosen",
+    "answer_schema",
 )
 
 
@@ -117,6 +119,16 @@ class InputClarification(Clarification, frozen=True):
     argument_name: str = ""
     chosen: dict[str, Any] | None = None
     """Arguments of the same call that a model had chosen already; they're used with the answer."""
+    answer_schema: dict[str, Any] | None = None
+    """JSON schema of the answer, such as ``{"type": "integer"}``; None: any answer will do."""
+
+    def check_answer(self, response: Any) -> Any:
+        """Return `response` as the schema has it; text is read as the number, date or list meant.
+
+        Raises:
+            InvalidAnswer: it doesn't fit the schema.
+        """
+        return _in_shape(self, response, self.answer_schema)
 
 
 class MultipleChoiceClarification(Clarification, frozen=True):
@@ -170,19 +182,13 @@ class ActionClarification(Clarification, frozen=True):
         return self
 
 
-_YES = {"yes", "y", "true", "ok", "1"}
-_NO = {"no", "n", "false", "0"}
-
-
 def _read_yes_no(response: Any, guidance: str) -> bool:
-    if isinstance(response, bool):
-        return response
-    plain = str(response).strip().lower() if isinstance(response, str) else ""
-    if plain in _YES:
-        return True
-    if plain in _NO:
-        return False
-    raise InvalidAnswer(f"{response!r} is neither yes nor no, and {guidance!r} needs one of them")
+    try:
+        return read_yes_no(response)
+    except ValueError:
+        raise InvalidAnswer(
+            f"{response!r} is neither yes nor no, and {guidance!r} needs one of them"
+        ) from None
 
 
 class ValueConfirmationClarification(Clarification, frozen=True):
@@ -243,6 +249,25 @@ class CustomClarification(Clarification, frozen=True):
     category: Literal[ClarificationCategory.CUSTOM] = ClarificationCategory.CUSTOM
     name: str = ""
     data: dict[str, Any] = Field(default_factory=dict)
+    answer_schema: dict[str, Any] | None = None
+    """As in `InputClarification`."""
+
+    def check_answer(self, response: Any) -> Any:
+        """Return `response` as the schema has it, as `InputClarification` does.
+
+        Raises:
+            InvalidAnswer: it doesn't fit the schema.
+        """
+        return _in_shape(self, response, self.answer_schema)
+
+
+def _in_shape(asked: Clarification, response: Any, schema: dict[str, Any] | None) -> Any:
+    if schema is None:
+        return response
+    try:
+        return read_shaped(response, schema)
+    except ValueError as error:
+        raise InvalidAnswer(str(error), clarification_id=asked.id) from None
 
 
 AnyClarification = Annotated[

@@ -290,11 +290,13 @@ class UserVerifyStep(BaseStep):
 
 
 class UserInputStep(BaseStep):
-    """Asks for text, or for one of the options; the answer is the output."""
+    """Asks for text, for a value of some type, or for an option; the answer is the output."""
 
     kind: Literal["user_input"] = "user_input"
     message: ArgumentField
     options: ArgumentField | None = None
+    answer_schema: dict[str, Any] | None = None
+    """JSON schema of the answer; None: any text."""
     default: Any = None
     """The answer to take where nobody can be asked; None: there is none."""
     expires_in_s: float | None = Field(default=None, gt=0)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from portia_nb.errors import InvalidAnswer
+from portia_nb.model.answer_shape import hint_of
 from portia_nb.session.answering import (
     DeclaredAnswers,
     exact_call_text,
@@ -207,6 +208,9 @@ def prompt_for(question: Clarification) -> str:
         end = "[yes/no] > "
     elif url:
         end = "press Enter when done > "
+    elif (schema := getattr(question, "answer_schema", None)) and (hint := hint_of(schema)):
+        default = "" if question.default is None else f"; Enter for {question.default}"
+        end = f"[{visible(hint + default)}] > "
     elif question.default is not None:
         end = f"[{visible(str(question.default))}] > "
     return "\n".join([*lines, end])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from portia_nb.model.answer_shape import hint_of, kind_of, limits
 from portia_nb.model.clarification import (
     ActionClarification,
     Clarification,
@@ -22,7 +24,7 @@ from .visible_text import one_line, visible
 
 MAX_QUESTION_CHARS = 4_000
 MAX_EXACT_CHARS = 20_000
-MAX_OPTIONS = 200
+MAX_OPTIONS = 1_000
 ShownQuestion = dict[str, Any]
 
 
@@ -33,17 +35,13 @@ def show_question(question: Clarification) -> ShownQuestion:
         "text": visible(question.user_guidance[:MAX_QUESTION_CHARS]),
         "kind": "input",
     }
-    if question.path:
-        shown["step"] = one_line(question.path, 120)
-    if question.source:
-        shown["source"] = one_line(question.source, 120)
-    argument = getattr(question, "argument_name", "")
-    if argument:
-        shown["argument"] = one_line(argument, 120)
+    names = {"step": question.path, "source": question.source}
+    names["argument"] = getattr(question, "argument_name", "")
+    shown |= {key: one_line(name, 120) for key, name in names.items() if name}
     match question:
         case MultipleChoiceClarification():
             shown["kind"] = "choice"
-            shown["options"] = [one_line(to_text(o)) for o in question.options[:MAX_OPTIONS]]
+            shown |= _options(question.options)
         case ValueConfirmationClarification():
             shown["kind"] = "confirm"
         case UserVerificationClarification(source=source) if source == APPROVAL:
@@ -55,12 +53,34 @@ def show_question(question: Clarification) -> ShownQuestion:
             shown |= {"kind": "action", "url": visible(question.action_url, exact=True)}
         case CustomClarification():
             shown["details"] = [_exact(name, value) for name, value in question.data.items()]
-        case InputClarification() | _:
+            shown |= _field(question.answer_schema)
+        case InputClarification():
+            shown |= _field(question.answer_schema)
+        case _:
             pass
     if until := deadline_text(question):
         shown["text"] += f"\n{visible(until)}"
     if question.default is not None:
         shown["default"] = _in_a_word(question.default)
+    return shown
+
+
+def _field(schema: dict[str, Any] | None) -> dict[str, Any]:
+    """Return which field the form has, where it isn't one for any text."""
+    if schema is None:
+        return {}
+    field: dict[str, Any] = {"kind": kind_of(schema), **limits(schema)}
+    if options := field.get("options"):
+        field |= _options(options)
+    if hint := hint_of(schema):
+        field["hint"] = hint
+    return {"field": field}
+
+
+def _options(options: Sequence[Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"options": [one_line(to_text(o), 200) for o in options[:MAX_OPTIONS]]}
+    if (more := len(options) - MAX_OPTIONS) > 0:
+        shown["more"] = f"{more:,} more options are not listed"
     return shown
 
 
@@ -73,17 +93,27 @@ def _in_a_word(default: Any) -> str:
 
 
 def read_answer(question: Clarification, value: Any) -> Any:
-    """Return what the form's `value` means: an option itself, the default for an empty field.
+    """Return what the form's `value` means: options themselves, the default for an empty field.
 
     Raises:
         ValueError: the form named an option that isn't there.
     """
-    if not isinstance(question, MultipleChoiceClarification):
-        return question.default if value == "" and question.default is not None else value
-    index = value.get("option") if isinstance(value, dict) else None
-    if not isinstance(index, int) or not 0 <= index < len(question.options):
-        raise ValueError(f"choose one of the {len(question.options)} options")
-    return question.options[index]
+    if isinstance(question, MultipleChoiceClarification):
+        index = value.get("option") if isinstance(value, dict) else None
+        return _option_at(question.options, index)
+    if value == "" and question.default is not None:
+        return question.default
+    schema = getattr(question, "answer_schema", None)
+    if schema is not None and kind_of(schema) == "several" and isinstance(value, dict):
+        options = limits(schema)["options"]
+        return [_option_at(options, index) for index in value.get("options") or ()]
+    return value
+
+
+def _option_at(options: Sequence[Any], index: Any) -> Any:
+    if not isinstance(index, int) or not 0 <= index < len(options):
+        raise ValueError(f"choose one of the {len(options)} options")
+    return options[index]
 
 
 def _exact_call(subject: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,15 @@ from .bound import remember
 from .check import find_problems, refuse
 from .clauses import tree
 from .flow import FlowBuilder, StepRef
-from .given import json_only, model_name, model_object, task_fields, tool_and_id, tools_and_ids
+from .given import (
+    answer_schema,
+    json_only,
+    model_name,
+    model_object,
+    task_fields,
+    tool_and_id,
+    tools_and_ids,
+)
 
 
 class PlanBuilderV2(FlowBuilder):
@@ -302,24 +310,31 @@ class PlanBuilderV2(FlowBuilder):
         message: str,
         options: Sequence[Any] | StepOutput | None = None,
         step_name: str | None = None,
+        answer_type: Any = None,
         default: Any = None,
         expires_in_s: float | None = None,
         after: Sequence[StepRef] = (),
     ) -> Self:
         """Ask for text, or for one of `options`; the answer is the step's output.
 
-        `options` is a list, or a reference to one. `default` is the answer to take where nobody can
-        be asked; None: the run waits. After `expires_in_s` seconds it is taken too, and where there
-        is none the run fails.
+        `options` is a list, or a reference to one. `answer_type` is what the answer must be: a type
+        such as ``int``, ``bool``, ``datetime.date`` or ``list[str]``, a pydantic model, or a JSON
+        schema; the form has a fitting field, and dates stay ISO text. `default` is the answer to
+        take where nobody can be asked; None: the run waits. After `expires_in_s` seconds it is
+        taken too, and where there is none the run fails.
         """
         common = self._common(step_name)
         shown, _ = text_argument(question := to_argument(message))
+        schema = answer_schema(answer_type, default, has_options=options is not None)
+        if schema is not None and isinstance(schema.get("enum"), list):
+            options, schema = schema["enum"], None
         choices = options if options is None or isinstance(options, StepOutput) else list(options)
         step = UserInputStep(
             **common,
             task=shown,
             message=question,
             options=None if choices is None else to_argument(choices),
+            answer_schema=schema,
             default=json_only(default, "a question's default"),
             expires_in_s=expires_in_s,
         )

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from portia_nb.model import codecs
+from portia_nb.model.answer_shape import read_shaped
+from portia_nb.model.callables import SchemaRef
 from portia_nb.model.language import LanguageModel
 from portia_nb.model.plan import text_argument
 from portia_nb.model.reference import to_argument
@@ -21,6 +23,25 @@ def json_only(value: Any, what: str) -> Any:
     if codecs.encode_or_describe(value) is not value:
         raise TypeError(f"{what} is written into the plan: give plain JSON, not {value!r:.80}")
     return value
+
+
+def answer_schema(given: Any, default: Any, *, has_options: bool) -> dict[str, Any] | None:
+    """Return the JSON schema of the answers that a question takes; None: any text.
+
+    Raises:
+        TypeError: `given` is no type that has one, there are options too, or `default` doesn't fit.
+    """
+    if given is None or given is str:
+        return None
+    if has_options:
+        raise TypeError("give a question its options or an answer_type, not both")
+    try:
+        schema = SchemaRef.of(given).json_schema
+        if default is not None and "enum" not in schema:
+            read_shaped(default, schema)
+    except ValueError as error:
+        raise TypeError(f"answer_type={given!r:.80}, default={default!r:.80}: {error}") from None
+    return schema
 
 
 def task_fields(task: str) -> dict[str, Any]:

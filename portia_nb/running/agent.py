@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from portia_nb.errors import InvalidAgentOutputError, ToolSoftError
+from portia_nb.model.answer_shape import asked_schema
 from portia_nb.model.clarification import (
     Clarification,
     InputClarification,
@@ -223,6 +224,7 @@ def _questions(
                     user_guidance=guidance,
                     source=source,
                     chosen=dict(chosen),
+                    answer_schema=asked_schema(shape, schema),
                 )
             )
     return questions

@@ -12,6 +12,7 @@ from typing import Any
 
 from portia_nb.errors import ApprovalRefused, StepTimeout, ToolSoftError
 from portia_nb.model import codecs
+from portia_nb.model.answer_shape import asked_schema
 from portia_nb.model.clarification import (
     Clarification,
     InputClarification,
@@ -151,7 +152,7 @@ class Calls:
         tape, make = self._ports.tape, call
         if tape is not None and tape.covers(tool):
             make = partial(tape.call, tool, tool.id, arguments, at.path, call)
-        return _result(await self._announced(tool.id, arguments, at, make), tool.id)
+        return _result(await self._announced(tool.id, arguments, at, make), tool.id, tool)
 
     async def call_function(
         self, function: Callable[..., Any], name: str, arguments: dict[str, Any], at: Attempt
@@ -313,8 +314,8 @@ async def _in_time(made: Awaitable[Any], tool: Tool[Any], at: Attempt) -> Any:
         raise StepTimeout(f"step {at.path!r}: {problem}", step=at.path) from error
 
 
-def _result(value: Any, source: str) -> Result:
-    """Return what a call put out.
+def _result(value: Any, source: str, tool: Tool[Any] | None = None) -> Result:
+    """Return what a call put out; questions about arguments of `tool` get their shapes.
 
     Raises:
         Asking: it put out a question, or several.
@@ -323,9 +324,9 @@ def _result(value: Any, source: str) -> Result:
         return Result(value)
     match value:
         case Clarification():
-            raise Asking(_from(value, source))
+            raise Asking(_from(value, source, tool))
         case list() if value and all(isinstance(item, Clarification) for item in value):
-            raise Asking(*(_from(item, source) for item in value))
+            raise Asking(*(_from(item, source, tool) for item in value))
         case Output():
             return Result(value.value, value.summary)
         case _:
@@ -335,8 +336,14 @@ def _result(value: Any, source: str) -> Result:
 _PLAIN = frozenset({str, int, float, bool, type(None), dict, tuple, bytes})
 
 
-def _from(asked: Clarification, source: str) -> Clarification:
-    return asked if asked.source else asked.model_copy(update={"source": source})
+def _from(asked: Clarification, source: str, tool: Tool[Any] | None = None) -> Clarification:
+    found: dict[str, Any] = {} if asked.source else {"source": source}
+    if tool is not None and isinstance(asked, InputClarification) and asked.answer_schema is None:
+        root = tool.json_schema()
+        shape = root.get("properties", {}).get(asked.argument_name)
+        if shape is not None and (schema := asked_schema(shape, root)) is not None:
+            found["answer_schema"] = schema
+    return asked.model_copy(update=found) if found else asked
 
 
 def _ask_if_question(found: Any) -> None:

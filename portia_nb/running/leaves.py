@@ -237,6 +237,7 @@ class Leaves:
                     source=step.name,
                     default=step.default,
                     expires_in_s=step.expires_in_s,
+                    answer_schema=step.answer_schema,
                 )
             )
         raise Asking(

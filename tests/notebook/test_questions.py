@@ -101,3 +101,29 @@ def test_a_form_that_names_no_option_is_refused(value: Any):
 def test_an_empty_field_means_the_default_and_only_where_there_is_one():
     assert read_answer(InputClarification(default=5), "") == 5
     assert read_answer(InputClarification(), "") == ""
+
+
+def test_a_question_with_a_type_has_a_fitting_field():
+    """N14."""
+    schema = {"type": "integer", "minimum": 1}
+    shown = show_question(InputClarification(user_guidance="?", answer_schema=schema, default=2))
+    assert shown["field"] == {"kind": "integer", "min": 1, "hint": "a whole number, at least 1"}
+    several = {"type": "array", "items": {"enum": [1, "1", "a\u202eb"]}}
+    shown = show_question(CustomClarification(user_guidance="?", answer_schema=several))
+    assert shown["field"] == {"kind": "several", "options": ["1", "1", "a⟨U+202E⟩b"]}
+
+
+def test_a_form_answers_with_the_chosen_options_themselves():
+    """N14."""
+    schema = {"type": "array", "items": {"enum": [1, "1", "b"]}}
+    question = InputClarification(user_guidance="?", answer_schema=schema)
+    assert read_answer(question, {"options": [0, 2]}) == [1, "b"]
+    with pytest.raises(ValueError, match="one of the 3"):
+        read_answer(question, {"options": [3]})
+
+
+def test_options_beyond_a_thousand_are_counted():
+    """N14."""
+    question = MultipleChoiceClarification(options=tuple(range(1_200)), user_guidance="?")
+    shown = show_question(question)
+    assert len(shown["options"]) == 1_000 and shown["more"] == "200 more options are not listed"
