@@ -25,6 +25,7 @@ from portia_nb.model.composite import (
     each_step,
     functions_of,
 )
+from portia_nb.model.editable import Editable
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.reference import StepOutput
 from portia_nb.model.steps import (
@@ -86,7 +87,7 @@ class PlanContext(Frozen):
     tool_ids: tuple[str, ...] = ()
 
 
-class Plan(Frozen):
+class Plan(Editable, Frozen):
     """Steps towards an answer. Running a plan never changes it, so one plan can run many times."""
 
     id: PlanUUID = Field(default_factory=PlanUUID.new)

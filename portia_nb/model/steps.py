@@ -89,6 +89,8 @@ class BaseStep(Frozen):
     cache: bool | float | None = Field(default=None, ge=0)
     """True: an equal step's output is reused, of any run in the store; a number: for so many
     seconds. False: never. None: as the tool declares."""
+    disabled: bool = False
+    """True: switched off: the step is skipped, and what refers to its output gets None."""
 
     if not TYPE_CHECKING:  # type checkers see the fields
 

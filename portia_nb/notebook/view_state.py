@@ -27,6 +27,7 @@ from portia_nb.model.plan import AnyStep, Plan, UserInputStep, UserVerifyStep
 from portia_nb.model.reference import show
 from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import PlanRun, PlanRunState, Run, StepRecord, StepState
+from portia_nb.planning.switched_off import off_notes
 
 from .questions import show_question
 from .shown_output import OutputRoom, Shown
@@ -133,6 +134,7 @@ def plan_rows(plan: Plan, order: Order | None, side_effects: SideEffects | None)
     """Return one row a step, in plan order: what the plan itself says of it."""
     order = plain_waits(plan) if order is None else order
     ids = plan_picture(plan, order=order).ids or {}
+    off = off_notes(plan)
     rows: list[View] = []
     for place, step in _placed(plan.steps):
         row: View = {
@@ -143,7 +145,7 @@ def plan_rows(plan: Plan, order: Order | None, side_effects: SideEffects | None)
         }
         waits = order.get(place)
         why = why_it_waits(step, waits, plan, side_effects, place) if waits else ""
-        if why:
+        if why := f"{off.get(place, '')} {why}".strip():
             row["why"] = why
         if step.side_effect is True or (side_effects or {}).get(place) is True:
             row["changes"] = True

@@ -15,6 +15,9 @@ from .leaves import Leaves
 from .models import Models
 from .ports import Ports
 
+SWITCHED_OFF = "switched off in the plan"
+"""Why a step is skipped that its plan has disabled."""
+
 
 class Performer:
     """Makes the attempts of one run."""
@@ -36,6 +39,8 @@ class Performer:
         """
         step, hooks, run = at.step, self._ports.hooks, self._run
         if not node.is_begun:
+            if step.disabled:
+                return Skipped(SWITCHED_OFF)
             if hooks.before_step_execution is not None and (skipped := await self._ask_hook(at)):
                 return skipped
             if step.condition is not None and not await self._leaves.condition_holds(at):

@@ -295,3 +295,19 @@ async def test_a_question_inside_an_inner_plan_reaches_the_person() -> None:
     run = await stage.resume()
     assert run.final_output is not None
     assert run.final_output.value == "Ada"
+
+
+# -- switched off ----------------------------------------------------------------------------------
+
+
+async def test_a_step_that_is_switched_off_is_skipped_with_all_in_it_and_its_readers_get_none():
+    builder = chosen(1)
+    builder.function_step(
+        function=lambda found: [found], args={"found": StepOutput("choice")}, step_name="last"
+    )
+    stage = Stage(builder.build().disable("choice"))
+    run = await stage.run()
+    assert stage.state.steps["choice"].state is StepState.SKIPPED
+    assert stage.state.steps["choice"].reason == "switched off in the plan"
+    assert "choice/one" not in stage.state.steps
+    assert run.final_output.value == [None]
