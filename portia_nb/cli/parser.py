@@ -131,8 +131,7 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
 
     _add_forks(add)
 
-    runs = add("runs", "List the runs that are kept, newest first")
-    runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many")
+    _add_filters(add("runs", "List the runs that are kept, newest first"))
     _add_run(add("show", "Show a run that is kept, or a plan", "RUN"), what="a run or a plan")
     add("list-tools", "List the tools that plans can use")
     actions = add("store", "Look after the store of runs", "ACTION", json=False).add_subparsers(
@@ -181,6 +180,22 @@ def _add_forks(add: Any) -> None:
     )
     _add_inputs(fork)
     fork.add_argument("--plan", metavar="FILE|ID", help="run this plan instead of the run's own")
+
+
+def _add_filters(runs: _Parser) -> None:
+    runs.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        metavar="STATE",
+        help="only runs in this state, e.g. failed, stopped or 'process died' (repeatable)",
+    )
+    runs.add_argument("--since", metavar="TIME", help="since then: 2d, 12h, or 2026-01-31")
+    runs.add_argument("--goal", metavar="TEXT", help="only runs with this in their goal")
+    runs.add_argument("--forked-from", metavar="RUN", help="only forks of this run")
+    runs.add_argument("--tool", metavar="ID", help="only runs whose plan uses this tool")
+    runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many")
+    runs.add_argument("--page", type=int, default=1, metavar="N", help="which page of so many")
 
 
 def _add_query(parser: _Parser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.config import KEYS
 from portia_nb.drawing.text import plan_to_text, run_to_text, short_text
-from portia_nb.errors import InvalidOption
 
 from .outcome import value_text
 from .settings import config_of
@@ -23,26 +21,30 @@ from .terminal import Terminal
 from .wiring import find_run_id, open_portia
 
 if TYPE_CHECKING:
-    from portia_nb.storage.store import RunRow
+    from portia_nb.session.history import ListedRun
     from portia_nb.tools.base import Tool
 
-MAX_GOAL_CHARS = 60
 _EFFECTS = {True: "changes something", False: "only reads", None: "may change something"}
 
 
 def runs(args: argparse.Namespace, terminal: Terminal) -> int:
     """List the runs that are kept."""
-    if args.limit < 1:
-        raise InvalidOption(f"--limit {args.limit}: at least 1 is needed", option="--limit")
-    rows = open_portia(args, terminal).store.find_runs(limit=args.limit)
+    found = open_portia(args, terminal).runs(
+        state=args.state or None,
+        since=args.since,
+        goal=args.goal,
+        forked_from=args.forked_from,
+        tool=args.tool,
+        limit=args.limit,
+        page=args.page,
+    )
     if terminal.as_json:
-        terminal.give_json(json.dumps([_row(row) for row in rows]))
-    elif not rows:
-        terminal.say("No runs are kept here yet.")
+        terminal.give_json(json.dumps([_facts(run) for run in found]))
+    elif not found.total:
+        filters = (args.state, args.since, args.goal, args.forked_from, args.tool)
+        terminal.say("No such runs are kept here." if any(filters) else "No runs are kept here yet.")
     else:
-        terminal.give(
-            "\n".join([f"{'run':42} {'state':19} {'started':17} goal", *map(_line, rows)])
-        )
+        terminal.give(repr(found))
     return COMPLETE
 
 
@@ -128,29 +130,24 @@ def lab(args: argparse.Namespace, terminal: Terminal) -> int:
     return os.execv(sys.executable, words)
 
 
-def _row(row: RunRow) -> dict[str, Any]:
+def _facts(run: ListedRun) -> dict[str, Any]:
+    row = run.row
     return {
-        "id": row.run_id,
-        "plan_id": row.plan_id,
+        "id": run.id,
+        "plan_id": run.plan_id,
         "state": row.state.value,
-        "query": row.query,
+        "says": run.state,
+        "query": run.goal,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
-        "held_by": _holder(row),
-        "forked_from": row.forked_from,
+        "started_at": None if run.started is None else run.started.timestamp(),
+        "seconds": run.seconds,
+        "steps_done": run.steps_done,
+        "steps": run.steps,
+        "calls": run.calls,
+        "input_tokens": run.input_tokens,
+        "output_tokens": run.output_tokens,
+        "cost": run.cost,
+        "held_by": run.held_by,
+        "forked_from": run.fork_of,
     }
-
-
-def _line(row: RunRow) -> str:
-    started = datetime.datetime.fromtimestamp(row.created_at).strftime("%Y-%m-%d %H:%M")
-    held = f" (held by {holder})" if (holder := _holder(row)) else ""
-    held += f" (fork of {row.forked_from[:13]})" if row.forked_from else ""
-    goal = short_text(row.query, MAX_GOAL_CHARS)
-    return f"{row.run_id:42} {row.state.value:19} {started:17} {goal}{held}"
-
-
-def _holder(row: RunRow) -> str | None:
-    """Return which live process has the run, None where none has."""
-    from portia_nb.storage.owner import is_alive
-
-    return str(row.owner) if row.owner is not None and is_alive(row.owner) else None

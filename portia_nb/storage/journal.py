@@ -22,6 +22,7 @@ from portia_nb.model.run import PlanRunState
 from . import cache, jobs, schema
 from .blobs import Blobs
 from .faults import how_to_go_on
+from .history import JournalHistory
 from .owner import Owner
 from .place import make_folder
 from .refusals import no_plan, no_run, out_of_order
@@ -44,7 +45,7 @@ _ALL = 2**62
 _given_up: set[tuple[Path, str, int]] = set()
 
 
-class JournalStore:
+class JournalStore(JournalHistory):
     """A `Store` in ``journal.sqlite`` inside a folder, with large values beside it in ``blobs/``.
 
     Several processes may use one folder. What `kept` has returned for survives ``kill -9``, and on

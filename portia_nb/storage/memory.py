@@ -21,6 +21,7 @@ from portia_nb.model.events import (
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
+from .history import RunFilter, RunWork, matches, names_tool, work_in
 from .ledger import Ledger
 from .owner import Owner, is_alive
 from .refusals import done_twice, held_elsewhere, no_plan, no_run, out_of_order, run_id_taken, stale
@@ -215,6 +216,21 @@ class MemoryStore:
         """Return one run's row, as `Store.find_run` promises."""
         with self._lock:
             return _row(run_id, self._run(run_id))
+
+    def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """Return all runs that match, newest first, as `Store.list_runs` promises."""
+        with self._lock:
+            runs = [(_row(run_id, run), run.plan) for run_id, run in reversed(self._runs.items())]
+        tool = wanted.tool
+        found = [(row, plan) for row, plan in runs if matches(row, wanted)]
+        return [row for row, plan in found if tool is None or names_tool(plan, tool)]
+
+    def work_of(self, run_ids: Sequence[str]) -> dict[str, RunWork]:
+        """Return what runs have done, as `Store.work_of` promises."""
+        with self._lock:
+            known = [(str(run_id), self._runs.get(str(run_id))) for run_id in run_ids]
+            kept = [(run_id, run.plan, list(run.events)) for run_id, run in known if run]
+        return {run_id: work_in(plan, events) for run_id, plan, events in kept}
 
     def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
         """Return plans, the last one saved first."""

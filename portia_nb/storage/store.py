@@ -16,6 +16,7 @@ from .ledger import Ledger
 from .owner import Owner
 
 if TYPE_CHECKING:
+    from .history import RunFilter, RunWork
     from .reports import CheckReport, ExportReport, ImportReport, PruneReport, VacuumReport
 
 
@@ -180,6 +181,22 @@ class Store(Protocol):
         self, *, plan_id: str | None = None, state: PlanRunState | None = None, limit: int = 100
     ) -> list[RunRow]:
         """Return runs, newest first."""
+        ...
+
+    def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """Return all runs that match, newest first.
+
+        Args:
+            wanted: which.
+        """
+        ...
+
+    def work_of(self, run_ids: Sequence[str]) -> dict[str, RunWork]:
+        """Return, by id, what runs have done so far; one that isn't kept is left out.
+
+        Raises:
+            StoreDamaged: an event isn't what was written.
+        """
         ...
 
     def find_run(self, run_id: str) -> RunRow:

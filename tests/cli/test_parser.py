@@ -56,7 +56,7 @@ def test_every_setting_is_an_option_or_left_out_on_purpose():
         (["run", "hi", "--modle", "x"], "no option '--modle': did you mean '--model'?"),
         (["run", "hi", "--mod", "x"], "no option '--mod'"),
         (["runs", "--limit", "x"], "invalid int value: 'x'"),
-        (["runs", "--limit", "0"], "--limit 0: at least 1 is needed"),
+        (["runs", "--limit", "0"], "limit 0: at least 1 is needed"),
         (["runs", "more"], "'more' is too much"),
         (["store", "path", "--yes"], "no option '--yes'"),
         (["store", "forget"], "which run?"),
