@@ -29,11 +29,13 @@ _EFFECTS = {True: "changes something", False: "only reads", None: "may change so
 
 def runs(args: argparse.Namespace, terminal: Terminal) -> int:
     """List the runs that are kept."""
-    found = open_portia(args, terminal).runs(
+    portia = open_portia(args, terminal)
+    origin = args.forked_from
+    found = portia.runs(
         state=args.state or None,
         since=args.since,
         goal=args.goal,
-        forked_from=args.forked_from,
+        forked_from=None if origin is None else find_run_id(portia.store, origin),
         tool=args.tool,
         limit=args.limit,
         page=args.page,
@@ -41,8 +43,10 @@ def runs(args: argparse.Namespace, terminal: Terminal) -> int:
     if terminal.as_json:
         terminal.give_json(json.dumps([_facts(run) for run in found]))
     elif not found.total:
-        filters = (args.state, args.since, args.goal, args.forked_from, args.tool)
-        terminal.say("No such runs are kept here." if any(filters) else "No runs are kept here yet.")
+        filters = (args.state, args.since, args.goal, origin, args.tool)
+        terminal.say(
+            "No such runs are kept here." if any(filters) else "No runs are kept here yet."
+        )
     else:
         terminal.give(repr(found))
     return COMPLETE

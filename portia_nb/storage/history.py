@@ -1,4 +1,4 @@
-"""Lists of runs for people: which runs match, and what each has done, without reading its values."""
+"""Lists of runs for people: which match, and what each has done; no value is read."""
 
 from __future__ import annotations
 

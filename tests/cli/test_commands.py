@@ -196,6 +196,10 @@ def test_runs_are_listed_shown_and_forgotten(call: Call):
     [row] = json.loads(call("runs", "--json").stdout)
     assert (row["id"], row["state"], row["query"]) == (first.id, "COMPLETE", "sums")
     assert row["held_by"] is None
+    assert (row["says"], row["steps_done"], row["steps"]) == ("done", 2, 2)
+    wanted = ("--state", "done", "--since", "1d", "--goal", "SUM")
+    assert str(first.id) in call("runs", *wanted).stdout
+    assert "No such runs" in call("runs", *wanted, "--forked-from", beginning).stderr
 
     shown = call("show", beginning)
     assert "✓ done" in shown.stdout

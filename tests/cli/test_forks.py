@@ -29,7 +29,7 @@ def test_a_fork_runs_what_depends_on_the_changed_step(call: Call):
     assert (forked["forked_from"], forked["outputs"]["final_output"]["value"]) == (run, 8.0)
     rows = json.loads(call("runs", "--json", *STORE).stdout)
     assert [row["forked_from"] for row in rows] == [run, run, run, None]
-    assert f"(fork of {run[:13]})" in call("runs", *STORE).stdout
+    assert f"  {run[:13]}  " in call("runs", "--forked-from", run, *STORE).stdout
     assert f"(forked from {run})" in call("show", forked["id"], *STORE).stdout
     assert "given by hand: 7" in call("show", forked["id"], *STORE).stdout
 

@@ -29,8 +29,8 @@ def test_a_fork_runs_one_step_again_and_is_bound_and_shown(kernel: Kernel):
     assert record[RUN]["next"].startswith("Forked from prun-")
     assert "reused" in record["text/html"]
     assert "reused" in record["text/plain"]
-    listed = kernel.run("%portia runs").raise_for_error().text
-    assert f"(fork of {kernel.evaluate('str(old.id)[:13]')})" in listed
+    listed = kernel.run("%portia runs --forked-from old").raise_for_error().text
+    assert f"  {kernel.evaluate('str(old.id)[:13]')}  " in listed
 
 
 def test_an_output_by_hand_and_inputs_and_plans_can_be_given(kernel: Kernel):

@@ -338,7 +338,11 @@ def test_runs_are_listed_and_shown(kernel: Kernel):
     run_id = kernel.evaluate("result.id")
     listed = kernel.run("rows = %portia runs").raise_for_error()
     assert run_id in listed.text
-    assert kernel.evaluate("rows[0].run_id") == run_id
+    assert kernel.evaluate("rows[0].id") == run_id
+    some = kernel.run("some = %portia runs --state done --since 1h --limit 1").raise_for_error()
+    assert "<table>" in some.displays[0]["text/html"]
+    assert kernel.evaluate("[run.state for run in some]") == ["done"]
+    assert kernel.run("%portia runs --state lost").card.count("the states: not started") == 1
     for word in (run_id, run_id[:12], "result", ""):
         assert RUN in kernel.run(f"%portia show {word}").raise_for_error().displays[0]
     missing = kernel.run("%portia show prun-00000000")

@@ -49,7 +49,7 @@ def test_an_interrupt_stops_the_run_and_it_resumes_without_repeating_a_step(
 
     (loaded.folder / "fast").touch()
     listed = loaded.run("_rows = %portia runs").raise_for_error()
-    assert "READY_TO_RESUME" in listed.text
+    assert "stopped" in listed.text
     loaded.run("result = %portia resume", timeout_s=40).raise_for_error()
     assert loaded.evaluate("result.state") == "COMPLETE"
     assert calls(loaded.folder).count("quick") == 1
@@ -86,7 +86,7 @@ def test_an_interrupted_python_call_stops_its_run_and_shows_it_stopped(loaded: K
     assert done.ename in ("KeyboardInterrupt", "CancelledError")
     assert loaded.finish(second).status == "aborted"
     assert "stopped" in done.text
-    assert "READY_TO_RESUME" in loaded.run("_ = %portia runs").raise_for_error().text
+    assert "stopped" in loaded.run("_ = %portia runs").raise_for_error().text
 
 
 def test_an_interrupt_at_the_input_prompt_stops_the_run(loaded: Kernel):
@@ -261,4 +261,4 @@ def test_a_cancelled_task_stops_its_run_and_leaves_no_task(loaded: Kernel):
     loaded.run("task.cancel()\nawait asyncio.wait({task})").raise_for_error()
     assert loaded.evaluate("task.cancelled()") is True
     assert loaded.evaluate("background.submit(count()).result(5)") == 0
-    assert "READY_TO_RESUME" in loaded.run("_ = %portia runs").raise_for_error().text
+    assert "stopped" in loaded.run("_ = %portia runs").raise_for_error().text

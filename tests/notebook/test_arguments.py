@@ -63,7 +63,7 @@ def test_a_wrong_option_of_the_cell_is_named_with_its_remedy(line: str, message:
     ("line", "message"),
     [
         ("docter", "%portia has no 'docter': did you mean 'doctor'?"),
-        ("runs --all", "%portia runs has no option '--all': there are none"),
+        ("why --all", "%portia why has no option '--all': there are none"),
         ("show a b", "%portia show takes one RUN, not 2: ['a', 'b']"),
         ("use", "%portia use needs a NAME: %portia use NAME"),
         ("doctor now", "%portia doctor: what is 'now'? it takes no argument"),

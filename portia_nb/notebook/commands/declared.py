@@ -36,6 +36,17 @@ _SET = Option(
 )
 _PLAN = Option(("--plan",), "Run this plan instead, a variable or an id.", "PLAN")
 
+_FILTERS = (
+    _OUTPUT,
+    Option(("--state",), "In this state: failed, stopped, 'process died', …", "STATE", many=True),
+    Option(("--since",), "Made since then: 2d, 12h, or 2026-01-31.", "TIME"),
+    Option(("--goal",), "With this text in the goal.", "TEXT"),
+    Option(("--forked-from",), "Forks of this run.", "RUN"),
+    Option(("--tool",), "Whose plan uses this tool.", "TOOL"),
+    Option(("--limit",), "At most so many on a page.", "NUMBER"),
+    Option(("--page",), "Which page, from 1.", "NUMBER"),
+)
+
 CELL = Command(
     "%%portia",
     "Plan the goal below, show the plan, and run it.",
@@ -108,8 +119,9 @@ LINES: dict[str, Command] = {
         Command("show", "Show a run or a plan.", (_OUTPUT,), "RUN", does="commands.showing:show"),
         Command(
             "runs",
-            "List the runs that are kept, latest first.",
-            does="commands.showing:runs",
+            "List the runs that are kept, latest first; some of them only, as options say.",
+            _FILTERS,
+            does="commands.history:runs",
         ),
         Command(
             "diff",

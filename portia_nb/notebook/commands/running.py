@@ -11,12 +11,14 @@ from portia_nb.notebook.starting import Start
 
 from .named import plan_named, run_named, values_of
 from .nearness import nearest
-from .showing import MAX_LISTED, show_run
+from .showing import show_run
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
 
     from .call import Call
+
+MAX_LOOKED_AT = 50
 
 
 async def run(call: Call) -> Any:
@@ -126,7 +128,7 @@ def _unfinished(call: Call) -> str:
 
     if call.options.word is not None:
         return ""
-    for row in call.face.portia().store.find_runs(limit=MAX_LISTED):
+    for row in call.face.portia().store.find_runs(limit=MAX_LOOKED_AT):
         if row.state is not PlanRunState.COMPLETE:
             return f" The latest that isn't ({row.state.value}): %portia resume {row.run_id}"
     return ""

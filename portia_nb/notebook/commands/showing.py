@@ -1,8 +1,7 @@
-"""``%portia show``, ``runs`` and ``forget``: look at what is kept, and let go of it."""
+"""``%portia show`` and ``forget``: look at what is kept, and let go of it."""
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 from .named import plan_named, run_named
@@ -11,8 +10,6 @@ if TYPE_CHECKING:
     from portia_nb.model.run import PlanRun
 
     from .call import Call
-
-MAX_LISTED = 50
 
 
 async def show(call: Call) -> Any:
@@ -25,20 +22,6 @@ async def show(call: Call) -> Any:
         call.face.give(call.options.one("output"), plan)
         return plan
     return show_run(call, run_named(call.face, word))
-
-
-async def runs(call: Call) -> list[Any]:
-    """List the runs that are kept, latest first, and return their rows."""
-    rows = call.face.portia().store.find_runs(limit=MAX_LISTED)
-    lines = [f"{'run':42} {'state':19} {'started':17} goal"]
-    for row in rows:
-        started = datetime.datetime.fromtimestamp(row.created_at).strftime("%Y-%m-%d %H:%M")
-        held = " (held by another process)" if _held_elsewhere(row) else ""
-        held += f" (fork of {row.forked_from[:13]})" if row.forked_from else ""
-        goal = " ".join(row.query.split())[:60]
-        lines.append(f"{row.run_id:42} {row.state.value:19} {started:17} {goal}{held}")
-    call.face.say("\n".join(lines) if rows else "No runs are kept here yet.")
-    return rows
 
 
 async def forget(call: Call) -> None:
@@ -69,10 +52,3 @@ def show_run(call: Call, run_id: str) -> PlanRun:
     plan_run = run.snapshot()
     call.face.give(call.options.one("output"), plan_run)
     return plan_run
-
-
-def _held_elsewhere(row: Any) -> bool:
-    from portia_nb.session.live import live_run
-    from portia_nb.storage.owner import is_alive
-
-    return row.owner is not None and is_alive(row.owner) and live_run(row.run_id) is None
