@@ -52,5 +52,6 @@ faults:
 
 clean:
 	rm -rf .venv build dist labextension/dist labextension/lib labextension/node_modules \
+	       portia_nb/notebook/static \
 	       test-results .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Hatchling's build hook: puts the built JupyterLab extension into the wheel and the sdist."""
+"""Hatchling's build hook: builds view and labextension for the wheel and the sdist."""
 
 import importlib.util
 from pathlib import Path
@@ -21,10 +21,11 @@ def load_labextension(root: str) -> ModuleType:
 
 
 class LabextensionHook(BuildHookInterface):
-    """Build the extension if it isn't there, and ship it where JupyterLab looks for it.
+    """Build both if they aren't there, and ship the extension where JupyterLab looks for it.
 
-    An editable install ships nothing: `scripts/labextension.py` links the build instead, so that
-    a change is seen without another install, and so that it works without Node.js.
+    The view lies inside the package and goes with it. An editable install ships nothing:
+    `scripts/labextension.py` builds and links instead, so that a change is seen without another
+    install, and so that it works without Node.js.
     """
 
     PLUGIN_NAME = "custom"

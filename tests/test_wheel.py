@@ -28,7 +28,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_the_extension_and_nothing_else(wheel: Path):
     names = [re.sub(r"^portia_nb-[\d.]+\.", "", n) for n in zipfile.ZipFile(wheel).namelist()]
 
-    assert {"portia_nb/__init__.py", "portia_nb/notebook/static/run_view.js"} <= set(names)
+    view = {f"portia_nb/notebook/static/run_view.{suffix}" for suffix in ("js", "css")}
+    assert {"portia_nb/__init__.py"} | view <= set(names)
     assert {f"{EXTENSION}/package.json", f"{EXTENSION}/install.json"} <= set(names)
     assert any(n.startswith(f"{EXTENSION}/static/remoteEntry.") for n in names)
     assert {n.split("/")[0] for n in names} == {"portia_nb", "data", "dist-info"}

@@ -8,7 +8,7 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 
-import { drawRun } from '../../portia_nb/notebook/static/run_view.js';
+import { drawRun } from './view/draw_run';
 import '../../portia_nb/notebook/static/run_view.css';
 
 const PLAN_MIME_TYPE = 'application/vnd.portia.plan+json';

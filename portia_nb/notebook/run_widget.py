@@ -9,6 +9,16 @@ import anywidget
 _STATIC = Path(__file__).parent / "static"
 
 
+def _built(name: str) -> str:
+    try:
+        return (_STATIC / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ImportError(
+            f"the view is not built: no {_STATIC / name}. In a clone of portia_nb, run "
+            "`make lab` or `python scripts/labextension.py`"
+        ) from None
+
+
 class RunWidget(anywidget.AnyWidget):
     """One view of one run. It has no traits of its own: all it shows comes as messages.
 
@@ -16,8 +26,8 @@ class RunWidget(anywidget.AnyWidget):
     """
 
     # As text and not as paths: anywidget watches paths for changes, with a thread each.
-    _esm = (_STATIC / "run_view.js").read_text(encoding="utf-8")
-    _css = (_STATIC / "run_view.css").read_text(encoding="utf-8")
+    _esm = _built("run_view.js")
+    _css = _built("run_view.css")
 
     def take_back(self) -> None:
         """Leave no code in a notebook that is run by a program: nbclient keeps 55 kB a widget.

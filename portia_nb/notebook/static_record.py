@@ -17,19 +17,13 @@ from portia_nb.drawing.svg import data_uri
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, Run
 
+from .plan_rows import Order, SideEffects, View
 from .record_text import view_to_text
 from .shown_output import TOTAL_BYTES, OutputRoom, Shown
+from .snapshot_view import run_of
+from .view_picture import draw_picture, packed
 from .view_rows import Fold, by_round, duration, fold_finished, said_of, state_words
-from .view_state import (
-    Order,
-    SideEffects,
-    View,
-    draw_picture,
-    packed,
-    plan_view,
-    run_of,
-    run_view,
-)
+from .view_state import plan_view, run_view
 from .visible_text import one_line
 
 PLAN_MIME = "application/vnd.portia.plan+json"

@@ -11,39 +11,21 @@ import json
 import logging
 import secrets
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from portia_nb.model.clarification import Clarification
-from portia_nb.model.events import Recorded, TextStreamed
+from portia_nb.model.events import Recorded
 from portia_nb.model.plan import Plan
-from portia_nb.model.rounds import place_of
-from portia_nb.model.run import Run, StepRecord, StepState
+from portia_nb.model.run import Run
 
 from . import static_record
 from .channel import Channel, Publisher, open_widget
+from .deltas import Deltas
+from .plan_rows import Order, SideEffects, View
 from .questions import read_answer, show_question
-from .shown_output import OutputRoom, Shown
-from .view_state import (
-    Order,
-    SideEffects,
-    View,
-    changes,
-    draw_picture,
-    packed,
-    path_key,
-    plan_view,
-    record_row,
-    run_head,
-    run_view,
-    show_final,
-    show_record,
-    touched,
-)
 from .visible_text import visible
 
 RATE_HZ = 30
@@ -51,17 +33,6 @@ PACK_ABOVE_BYTES = 600
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Sent:
-    """What the views have been told, so that only differences follow."""
-
-    head: View
-    rows: dict[str, View]
-    questions: list[View]
-    text: dict[str, int]
-    """By path, how much of a model's running text."""
 
 
 class LiveView:
@@ -112,10 +83,7 @@ class LiveView:
         self._run: Run | None = None
         self._asked: dict[str, Clarification] = {}
         self._answered: set[str] = set()
-        self._room = OutputRoom()
-        self._outputs: dict[str, Shown | None] = {}
-        self._dirty: set[str] = set()
-        self._sent: _Sent | None = None
+        self._deltas = Deltas(plan, order, side_effects)
         self._timer: asyncio.TimerHandle | None = None
         self._last_flush = 0.0
 
@@ -194,11 +162,7 @@ class LiveView:
     def listen(self, run: Run, recorded: Recorded) -> None:
         """Take note of an event that `run` has just applied; call on the loop's thread."""
         self._run = run
-        path = touched(recorded.event)
-        if path:
-            self._dirty.add(path)
-            if not isinstance(recorded.event, TextStreamed):
-                self._outputs.pop(path, None)
+        self._deltas.note(recorded.event)
         self._schedule()
 
     def _put(self, question: Clarification) -> None:
@@ -215,7 +179,7 @@ class LiveView:
         self._send({"type": "delta", "refused": refused})
 
     def _schedule(self) -> None:
-        if self._timer is None and self._sent is not None:
+        if self._timer is None and self._deltas.is_told:
             # Trailing edge: a run that stops to ask sends nothing more, so its last event must
             # still arrive.
             wait = max(0.0, self._last_flush + 1 / RATE_HZ - self._loop.time())
@@ -224,66 +188,9 @@ class LiveView:
     def _flush(self) -> None:
         self._timer = None
         self._last_flush = self._loop.time()
-        sent, run = self._sent, self._run
-        if sent is None:
-            return
-        delta: dict[str, Any] = {}
-        if run is not None:
-            head = self._head(run)
-            if head != sent.head:
-                delta["head"], sent.head = changes(sent.head, head), head
-            steps = {path_key(p): self._row_changes(run, p, sent) for p in sorted(self._dirty)}
-            steps |= self._places_changes(run, sent)
-            if any(steps.values()):
-                delta["steps"] = {path: changed for path, changed in steps.items() if changed}
-        self._dirty.clear()
-        questions = self._questions()
-        if questions != sent.questions:
-            delta["questions"] = sent.questions = questions
+        delta = self._deltas.delta(self._run, self._questions())
         if delta:
             self._send({"type": "delta", **delta})
-
-    def _head(self, run: Run) -> View:
-        head: View = {"kind": "run", "id": run.id, "began": run.created_at, **run_head(run)}
-        final = run.final is not None and show_final(run, OutputRoom(total_bytes=4_000))
-        return {**head, "final": final} if final else head
-
-    def _places_changes(self, run: Run, sent: _Sent) -> dict[str, View]:
-        """Return what changes in the rows, and so in the cards, of steps that run in rounds."""
-        newest: dict[str, StepRecord] = {}
-        for path in self._dirty:
-            record, place = run.steps.get(path), place_of(path)
-            if record is None or place == path or path.endswith("]"):
-                continue
-            other = newest.get(place)
-            if other is None or (record.started_at or 0) >= (other.started_at or 0):
-                newest[place] = record
-        found: dict[str, View] = {}
-        for place, record in newest.items():
-            row = {"state": record.state.value}
-            found[path_key(place)] = changes(sent.rows.get(place, {}), row)
-            sent.rows[place] = row
-        return found
-
-    def _row_changes(self, run: Run, path: str, sent: _Sent) -> View:
-        record = run.steps.get(path)
-        if record is None:
-            return {}
-        row = record_row(run, record, self._output(run, path))
-        changed = changes(sent.rows.get(path, {}), row)
-        sent.rows[path] = row
-        before, length = sent.text.get(path, 0), len(record.text)
-        if record.state is StepState.RUNNING and 0 < before <= length:
-            changed.pop("text", None)
-            if length > before:
-                changed["more_text"] = visible(record.text[before:])
-        sent.text[path] = length if record.state is StepState.RUNNING else 0
-        return changed
-
-    def _output(self, run: Run, path: str) -> Shown | None:
-        if path not in self._outputs:
-            self._outputs[path] = show_record(run.steps[path], self._room)
-        return self._outputs[path]
 
     def _questions(self) -> list[View]:
         """Return all open questions as shown; called often, so nothing is shown twice."""
@@ -294,23 +201,8 @@ class LiveView:
 
     def _send_whole(self) -> None:
         """Tell every view everything: the first one, and those that a reload has made."""
-        run = self._run
-        if run is None:
-            view = plan_view(self._plan, order=self._order, side_effects=self._side_effects)
-            head, rows = {"kind": "plan"}, {}
-        else:
-            view = run_view(run, order=self._order, side_effects=self._side_effects)
-            head = self._head(run)
-            rows = {p: record_row(run, r, self._output(run, p)) for p, r in run.steps.items()}
-        questions = self._questions()
-        picture = packed(draw_picture(self._plan, run, order=self._order, live=True))
-        # The browser's clock may be another machine's.
-        now = round(time.time(), 3)
-        whole = {**view, "questions": questions, "picture": picture, "now": now}
-        self._dirty.clear()
-        text = {p: len(r.text) for p, r in run.steps.items()} if run is not None else {}
-        self._sent = _Sent(head, rows, questions, text)
-        self._send({"type": "full", "view": whole})
+        view = self._deltas.whole(self._run, self._questions())
+        self._send({"type": "full", "view": view})
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._channel is None:
@@ -344,7 +236,8 @@ class LiveView:
         if self._timer is not None:
             self._timer.cancel()
             self._flush()
-        channel, self._channel, self._sent = self._channel, None, None
+        channel, self._channel = self._channel, None
+        self._deltas.forget()
         # A page that was reloaded doesn't know the display id: its view is not replaced, and
         # would vanish with the widget.
         if channel is not None and self._readies <= 1:

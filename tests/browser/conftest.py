@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+import labextension
 from tests.browser.lab import App, NotebookPage, Server, chromium, open_page, serve, write_notebook
 
 OpenNotebook = Callable[..., Awaitable[NotebookPage]]
@@ -35,14 +36,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def built_labextension() -> None:
+    """Build the labextension, if its sources changed."""
+    labextension.build()
+
+
+@pytest.fixture(scope="session")
+def lab_server(
+    built_labextension: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A JupyterLab server."""
     with serve("lab", tmp_path_factory.mktemp("lab")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def notebook_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def notebook_server(
+    built_labextension: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A Notebook 7 server."""
     with serve("notebook", tmp_path_factory.mktemp("notebook")) as server:
         yield server

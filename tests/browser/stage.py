@@ -14,7 +14,8 @@ from playwright.async_api import Browser, Locator, Page
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import Run
-from portia_nb.notebook.view_state import draw_picture, packed, plan_view, run_view
+from portia_nb.notebook.view_picture import draw_picture, packed
+from portia_nb.notebook.view_state import plan_view, run_view
 from tests.notebook.stories import BEGAN, told
 
 STATIC = Path(__file__).parents[2] / "portia_nb" / "notebook" / "static"

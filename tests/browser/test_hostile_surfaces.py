@@ -23,7 +23,7 @@ from playwright.async_api import Browser, Dialog, Page, Request, expect
 from portia_nb.drawing.dot import plan_to_dot
 from portia_nb.drawing.plan_svg import plan_to_svg
 from portia_nb.notebook.static_record import PLAN_MIME, RUN_MIME
-from portia_nb.notebook.view_state import packed
+from portia_nb.notebook.view_picture import packed
 from tests.browser.hostile_plan import SIGN, hostile_plan
 from tests.browser.lab import Server, open_page, write_notebook
 from tests.cli.command import portia_nb
@@ -39,7 +39,7 @@ CELLS = [
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from portia_nb import Config, Portia
-from portia_nb.notebook.view_state import packed
+from portia_nb.notebook.view_picture import packed
 from tests.browser.hostile_plan import hostile_plan
 portia = Portia(Config(default_log_level="ERROR"), tools=[])
 """,

@@ -32,15 +32,10 @@ from portia_nb.model.language import SCRIPTED, ToolCall, Usage
 from portia_nb.model.order import effective_side_effect, waits
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState
-from portia_nb.notebook.view_state import (
-    changes,
-    draw_picture,
-    packed,
-    plan_view,
-    run_of,
-    run_view,
-    touched,
-)
+from portia_nb.notebook.deltas import changes, touched
+from portia_nb.notebook.snapshot_view import run_of
+from portia_nb.notebook.view_picture import draw_picture, packed
+from portia_nb.notebook.view_state import plan_view, run_view
 from tests.notebook.stories import BEGAN, chain, told, two_searches
 
 FREED = "it may change something; declare side_effect=False to free it"

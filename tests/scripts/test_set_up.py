@@ -55,9 +55,23 @@ def test_without_any_node_the_error_names_the_command(
 
 
 def test_a_missing_view_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(labextension, "VIEW", labextension.ROOT / "nowhere")
-    with pytest.raises(labextension.BuildError, match=r"nowhere/run_view\.js"):
-        labextension.is_built()
+    monkeypatch.setattr(labextension, "SOURCES", labextension.ROOT / "nowhere")
+    with pytest.raises(labextension.BuildError, match=r"nowhere/view/index\.ts"):
+        labextension.sources_digest()
+
+
+def test_a_view_of_other_sources_is_stale_and_one_half_of_it_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(labextension, "VIEW", tmp_path / "run_view.js")
+    monkeypatch.setattr(labextension, "STYLES", tmp_path / "run_view.css")
+    assert not labextension.is_view_built()
+    labextension.VIEW.write_text(labextension.view_stamp() + "export {}", "utf-8")
+    assert not labextension.is_view_built(), "no style sheet"
+    labextension.STYLES.write_text("", "utf-8")
+    assert labextension.is_view_built()
+    labextension.VIEW.write_text("/* Built from something else */\nexport {}", "utf-8")
+    assert not labextension.is_view_built()
 
 
 def test_a_change_of_a_file_or_of_its_name_changes_the_digest(

@@ -1,0 +1,2 @@
+/** Style sheets, which the bundler takes and the compiler doesn't read. */
+declare module '*.css';

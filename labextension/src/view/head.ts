@@ -1,0 +1,90 @@
+/** What stands above the steps: the run's state, title, count and time, Stop, and how it ended. */
+import { foreign, make, makeButton, say, set } from './elements';
+import { drawFailure, drawOutput } from './output';
+import type { Host, View } from './shapes';
+import { RUN_STATES, icon } from './states';
+import { counted, duration } from './words';
+
+export interface Head {
+  /** In the order in which they stand. */
+  head: HTMLElement;
+  bar: HTMLElement;
+  outcome: HTMLElement;
+  show(view: View, isUnderWay: boolean): void;
+  count(view: View, finished: number, total: number): void;
+  /** @param ms since the run began, or how long it took; null: unknown */
+  tick(ms: number | null): void;
+  /** Make Stop a button again that can be pressed. */
+  letStop(): void;
+}
+
+export function drawHead(view: View, host: Host | undefined): Head {
+  const badge = make('span', 'state');
+  const title = foreign('div', 'title', view.title);
+  set(title, { role: 'heading', 'aria-level': 3 });
+  const count = make('span', 'count');
+  const elapsed = make('span', 'time');
+  const scripted = make('span', 'scripted', 'scripted model');
+  const stop = makeButton('button stop', 'Stop');
+  const filled = make('div', '');
+  const facts = make('div', 'facts', count, elapsed, scripted, stop);
+  const outcome = make('div', 'outcome');
+  let shownOutcome = '';
+
+  stop.addEventListener('click', () => {
+    if (stop.getAttribute('aria-disabled') !== 'true') {
+      stop.setAttribute('aria-disabled', 'true');
+      say(stop, 'Stopping…');
+      host?.send({ type: 'stop' });
+    }
+  });
+
+  function showOutcome({ error, final, next }: View, isUnderWay: boolean): void {
+    const ended = JSON.stringify([error, final, next, isUnderWay]);
+    if (ended === shownOutcome) {
+      return;
+    }
+    shownOutcome = ended;
+    const parts: HTMLElement[] = [];
+    if (error) {
+      parts.push(drawFailure(error));
+    }
+    if (final) {
+      parts.push(make('div', 'result', make('strong', '', 'Result'), drawOutput(final)));
+    }
+    // Under way, the form itself is what goes on.
+    if (next && !isUnderWay) {
+      parts.push(make('p', 'next', next));
+    }
+    outcome.replaceChildren(...parts);
+  }
+
+  return {
+    head: make('div', 'head', badge, title, facts),
+    bar: make('div', 'bar', filled),
+    outcome,
+    show(now, isUnderWay) {
+      const state = now.kind === 'plan' && !now.state ? 'PLANNED' : now.state ?? '';
+      const [looks, word] = RUN_STATES[state] ?? ['waiting', state];
+      if (badge.dataset['state'] !== looks || badge.textContent !== word) {
+        badge.dataset['state'] = looks;
+        badge.replaceChildren(make('span', 'shape', icon(looks)), make('span', '', word));
+      }
+      stop.hidden = !isUnderWay;
+      scripted.hidden = !now.scripted;
+      showOutcome(now, isUnderWay);
+    },
+    count(now, finished, total) {
+      const steps = counted(total, 'step');
+      say(count, now.kind === 'plan' && !now.state ? steps : `${finished} of ${steps}`);
+      filled.style.transform = `scaleX(${total ? finished / total : 0})`;
+    },
+    tick(ms) {
+      say(elapsed, ms === null ? '' : duration(ms));
+    },
+    letStop() {
+      set(stop, { 'aria-disabled': false });
+      say(stop, 'Stop');
+    }
+  };
+}

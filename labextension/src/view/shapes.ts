@@ -1,0 +1,107 @@
+/**
+ * The shapes of what a view is told: plans and runs as `portia_nb/notebook/view_state.py` says them.
+ *
+ * A module that shows more adds its keys here, optional, so that older notebooks are still drawn.
+ */
+
+export interface Table {
+  columns: string[];
+  rows: string[][];
+  /** How many rows there are, where not all are here. */
+  count?: number;
+}
+
+export interface Output {
+  text?: string;
+  json?: string;
+  table?: Table;
+  /** What is left out, in words. */
+  cut?: string;
+  summary?: string;
+}
+
+export interface Failure {
+  type: string;
+  message: string;
+  step?: string;
+  traceback?: string;
+}
+
+export interface Step {
+  path: string;
+  name?: string;
+  /** The id of its card in the picture; steps that ran in a round of a loop have none. */
+  el?: string;
+  tool?: string;
+  task?: string;
+  why?: string;
+  changes?: boolean;
+  condition?: string;
+  state?: string;
+  attempt?: number;
+  /** Milliseconds after the run began, as is `end`. */
+  start?: number;
+  end?: number;
+  output?: Output;
+  error?: Failure;
+  reason?: string;
+  calls?: string;
+  model?: string;
+  text?: string;
+}
+
+export interface Detail {
+  name: string;
+  text: string;
+  cut?: string;
+}
+
+export interface Question {
+  id: string;
+  kind: string;
+  text: string;
+  step?: string;
+  source?: string;
+  argument?: string;
+  options?: string[];
+  url?: string;
+  tool?: string;
+  details?: Detail[];
+  default?: string;
+}
+
+export interface View {
+  format?: number;
+  kind: 'plan' | 'run';
+  id: string;
+  title: string;
+  scripted?: boolean;
+  state?: string;
+  /** Seconds since the epoch, as is `now`. */
+  began?: number | null;
+  now?: number;
+  end?: number;
+  error?: Failure;
+  next?: string;
+  final?: Output;
+  steps: Step[];
+  questions?: Question[];
+  picture?: { deflated: string };
+}
+
+/** New values by key; null takes a key away. */
+export interface Changes {
+  [key: string]: unknown;
+}
+
+export interface Delta {
+  head?: Changes;
+  steps?: { [path: string]: Changes };
+  questions?: Question[];
+  refused?: { id: string; message: string };
+}
+
+/** Who hears what a person does in a view; absent where nobody listens. */
+export interface Host {
+  send(message: unknown): void;
+}

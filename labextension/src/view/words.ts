@@ -1,0 +1,22 @@
+/** Figures and names as people read them. */
+import type { Step } from './shapes';
+
+export function duration(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 60) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  const whole = Math.floor(seconds);
+  const minutes = Math.floor(whole / 60);
+  const pad = (n: number): string => String(n).padStart(2, '0');
+  return minutes < 60
+    ? `${minutes} min ${pad(whole % 60)} s`
+    : `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+
+/** "1 row", "1,200 rows". */
+export function counted(count: number, one: string): string {
+  return `${count.toLocaleString('en')} ${one}${count === 1 ? '' : 's'}`;
+}
+
+export const nameOf = (step: Step): string => step.name ?? step.path;
