@@ -48,6 +48,9 @@ class RunCreated(Event):
     """What a fork changed, as ``step.field``, and ``inputs.name`` for the plan's inputs."""
     end_user_data: dict[str, Any] | None = None
     """What is known of the end user beyond the id, as the fields of `EndUser`; None: nothing."""
+    taken_over: int | None = None
+    """How many events of a fork follow at once, which tell what it takes over: they are kept with
+    this one or not at all. None: it is no fork, or an older version wrote them one by one."""
 
 
 @dataclass(frozen=True, slots=True)

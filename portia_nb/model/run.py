@@ -123,6 +123,8 @@ class Run:
         self.end_user: str | None = None
         self.end_user_data: dict[str, Any] | None = None
         self.forked_from: str | None = None
+        self.taken_over: int | None = None
+        """How many events a fork began with that tell what it takes over; None: not known."""
         self.state = PlanRunState.NOT_STARTED
         self.steps: dict[str, StepRecord] = {}
         self.rounds: dict[str, int] = {}
@@ -212,9 +214,10 @@ class Run:
 
     def _apply_to_run(self, event: AnyEvent, at: float) -> None:
         match event:
-            case RunCreated(_, inputs, end_user, forked_from, end_user_data=end_user_data):
-                self.inputs, self.forked_from, self.created_at = inputs, forked_from, at
-                self.end_user, self.end_user_data = end_user, end_user_data
+            case RunCreated():
+                self.inputs, self.forked_from, self.created_at = event.inputs, event.forked_from, at
+                self.end_user, self.end_user_data = event.end_user, event.end_user_data
+                self.taken_over = event.taken_over
             case RunStarted():
                 self._start()
             case ClarificationRaised(path, clarification):

@@ -114,7 +114,7 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
         set_up_logging(parts.config)
         is_seen = is_watched() and parts.config.live_view and not is_detailed(parts.config)
         for event in events:
-            safe = without_secrets(event, parts.config.secrets())
+            safe = without_secrets(event, parts.config.secrets)
             recorded = Recorded(run.seq + 1, time.time(), run_id, safe)
             store.append(hold, recorded)
             run.apply(recorded)

@@ -102,10 +102,9 @@ def keep_run(store: Store, run: PlanRun, *, at: float, owner: Owner) -> None:
         StorageError: a run with its id is there, or the store can't be written to.
     """
     plan = _plan_of(store, run)
-    hold = store.create_run(run.id, plan, owner=owner)
+    events = [Recorded(n, at, run.id, event) for n, event in enumerate(events_of(run, plan), 1)]
+    hold = store.create_run(run.id, plan, owner=owner, first=events)
     try:
-        for seq, event in enumerate(events_of(run, plan), start=1):
-            store.append(hold, Recorded(seq, at, run.id, event))
         store.kept_blocking(hold)
     finally:
         store.release(hold)

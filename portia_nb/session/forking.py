@@ -24,7 +24,7 @@ from portia_nb.tools.registry import ToolRegistry
 
 from .answering import plan_approval_text, side_effect_of, side_effects
 from .end_users import kept_end_user
-from .launch import Company, new_run_id, wire
+from .launch import Company, begin, new_run_id, wire
 from .live import LiveRun, live_run
 from .log import set_up_logging
 from .opening import open_run, refuse_missing_functions
@@ -143,7 +143,14 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     told += [f"inputs.{name}" for name in changed_inputs]
     forked_at = None if edit.step is None else place_named(plan, edit.step)
     created = RunCreated(
-        plan.id, inputs, old.end_user, run_id, forked_at, told or None, old.end_user_data
+        plan.id,
+        inputs,
+        old.end_user,
+        run_id,
+        forked_at,
+        told or None,
+        old.end_user_data,
+        taken_over=len(taken.events),
     )
     fork = Fork(str(new_id), run_id, plan, created, taken, registry, tape)
     refuse_missing_functions(fork.preview(), "fork")
@@ -163,10 +170,9 @@ def prepare_fork(
     """
     remember(fork.plan)
     run = Run(fork.run_id, fork.plan)
-    hold = parts.store.create_run(run.id, fork.plan, owner=parts.owner())
+    hold, kept = begin(parts, run, (*fork.first, *first), fork.tape)
     user = kept_end_user(fork.created.end_user, fork.created.end_user_data)
-    first = (*fork.first, *first)
-    return wire(parts, run, hold, fork.registry, company, fork.tape, end_user=user, first=first)
+    return wire(parts, run, hold, fork.registry, company, fork.tape, end_user=user, first=kept)
 
 
 def _open(parts: Parts, run_id: str, given: Plan | None) -> Run:

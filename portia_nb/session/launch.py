@@ -35,7 +35,7 @@ from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
 from .end_users import end_user_to_json, kept_end_user, read_end_user
-from .live import Asker, Listener, LiveRun, live_run
+from .live import Asker, Listener, LiveRun, live_run, without_secrets
 from .log import is_detailed, log_event
 from .opening import load_further, open_run, refuse_missing_functions
 from .parts import Parts
@@ -79,21 +79,20 @@ def prepare_run(
 ) -> LiveRun:
     """Return a run of `plan` that only needs to be started; see `Runner.start_run`."""
     user = read_end_user(end_user)
-    run, hold, registry, events, tape = _new_run(
+    run, registry, events, tape = _new_run(
         parts, plan, plan_run_inputs, user, structured_output_schema, tools
     )
-    first = (*events, *first)
-    return wire(parts, run, hold, registry, company, tape, end_user=user, first=first)
+    hold, kept = begin(parts, run, (*events, *first), tape)
+    return wire(parts, run, hold, registry, company, tape, end_user=user, first=kept)
 
 
 def create_run(parts: Parts, plan: Plan | PlanUUID | str, inputs: Any, end_user: Any) -> PlanRun:
     """Keep a new run of `plan` that isn't started; on return it is on disk."""
     user = read_end_user(end_user)
-    run, hold, registry, events, _ = _new_run(parts, plan, inputs, user, None, None)
+    run, registry, events, tape = _new_run(parts, plan, inputs, user, None, None)
+    hold, kept = begin(parts, run, events, tape)
     try:
-        for event in events:
-            recorded = Recorded(run.seq + 1, time.time(), run.id, event)
-            parts.store.append(hold, recorded)
+        for recorded in kept:
             run.apply(recorded)
         parts.store.kept_blocking(hold)
     finally:
@@ -109,8 +108,8 @@ def _new_run(
     user: EndUser,
     structured_output_schema: Any,
     tools: ToolRegistry | None,
-) -> tuple[Run, Hold, ToolRegistry, Sequence[AnyEvent], AnyTape | None]:
-    """Return a new run, the right to write to it, its tools, its first events, and its tape."""
+) -> tuple[Run, ToolRegistry, Sequence[AnyEvent], AnyTape | None]:
+    """Return a new run that isn't kept yet, its tools, its first events, and its tape."""
     parts.start_log()
     found = parts.find_plan(plan)
     if structured_output_schema is not None:
@@ -122,10 +121,23 @@ def _new_run(
     remember(found)
     tape = parts.tape()
     run = Run(new_run_id(parts.store, tape), found)
-    hold = parts.store.create_run(run.id, found, owner=parts.owner())
     user_id, data = end_user_to_json(user)
     created = RunCreated(found.id, inputs, user_id, end_user_data=data)
-    return run, hold, registry, (created, *parts.planning_cost.pop(found.id, ())), tape
+    return run, registry, (created, *parts.planning_cost.pop(found.id, ())), tape
+
+
+def begin(
+    parts: Parts, run: Run, first: Sequence[AnyEvent], tape: AnyTape | None
+) -> tuple[Hold, Sequence[Recorded]]:
+    """Keep a new run with its first events, all or nothing; nothing is applied to `run`.
+
+    A process that dies here leaves no run that has lost its inputs, nor a fork that would do again
+    what it should have taken over.
+    """
+    now = time.time if tape is None else tape.clock()
+    cleaned = [without_secrets(event, parts.config.secrets) for event in first]
+    kept = [Recorded(n, now(), run.id, event) for n, event in enumerate(cleaned, start=1)]
+    return parts.store.create_run(run.id, run.plan, owner=parts.owner(), first=kept), kept
 
 
 def new_run_id(store: Store, tape: AnyTape | None) -> PlanRunUUID:
@@ -159,7 +171,7 @@ def prepare_resume(
     try:
         if _is_complete(run):
             return run.snapshot()
-        _refuse_half_made(run)
+        _refuse_unmade(run)
         if company.asker is None and parts.hooks.clarification_handler is None:
             _refuse_open_questions(run)
         refuse_missing_functions(run)
@@ -192,12 +204,21 @@ def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegi
     return known or (open_run(parts.store, run_id, plan), parts.tools)
 
 
-def _refuse_half_made(run: Run) -> None:
-    """Refuse a fork whose process died before all was kept that it takes over.
+def _refuse_unmade(run: Run) -> None:
+    """Refuse a run whose process died before its beginning was kept, in an older version.
 
-    It would do again what was done in the other run, side effects too.
+    It has lost its inputs; or as a fork, it would do again what was done in the other run, side
+    effects too. Today's runs are kept with their beginning, see `begin`.
     """
-    if run.forked_from is not None and run.state is PlanRunState.NOT_STARTED:
+    if run.seq == 0:
+        raise InvalidPlanRunStateError(
+            f"run {run.id} was never whole: its process ended before its inputs were kept, and "
+            "nothing of it ran; run its plan again",
+            run_id=run.id,
+        )
+    if run.forked_from is None or run.state is not PlanRunState.NOT_STARTED:
+        return
+    if run.taken_over is None or run.seq <= run.taken_over:
         raise InvalidPlanRunStateError(
             f"run {run.id} is a fork whose process ended before it was whole: fork run "
             f"{run.forked_from} again",
@@ -225,9 +246,12 @@ def wire(
     tape: AnyTape | None,
     *,
     end_user: EndUser,
-    first: Sequence[AnyEvent] = (),
+    first: Sequence[Recorded] = (),
 ) -> LiveRun:
-    """Return a run of this hold, wired to all that it needs; it only needs to be started."""
+    """Return a run of this hold, wired to all that it needs; it only needs to be started.
+
+    `first` are events that are kept already and not yet applied to `run`, as `begin` returns them.
+    """
     context = contextvars.copy_context()
     caller = None if background.is_here else company.caller
     owner = parts.owner()

@@ -71,7 +71,7 @@ class LiveRun:
         handler: ClarificationHandler | None = None,
         listeners: Sequence[Listener] = (),
         secrets: Callable[[], Sequence[str]] = tuple,
-        first: Sequence[AnyEvent] = (),
+        first: Sequence[Recorded] = (),
         when_left: Callable[[], None] = lambda: None,
         context: contextvars.Context | None = None,
         tape: AnyTape | None = None,
@@ -87,7 +87,7 @@ class LiveRun:
             handler: is handed each question, on a thread, where there is no asker.
             listeners: see `add_listener`.
             secrets: returns the texts that must not stand in a kept error.
-            first: events to emit before the run starts.
+            first: events that are kept already, to apply and show before the run starts.
             when_left: called once everything is kept and nothing changes `run` any more.
             context: context variables for the run's code; None: a copy of the starting thread's.
             tape: records what the run is answered, or answers it.
@@ -190,8 +190,8 @@ class LiveRun:
 
     async def _live(self) -> PlanRun:
         try:
-            for event in self._first:
-                self.emit(event)
+            for recorded in self._first:
+                self._tell(recorded)
             await self._executor.execute()
             self._has_ended = True
             if self._tape is not None:
@@ -216,12 +216,16 @@ class LiveRun:
         """
         if self._has_ended:
             return
-        if isinstance(event, _TELLS_OF_ERRORS) and event.error is not None:
-            event = without_secrets(event, self._secrets())
+        if isinstance(event, _TELLS_OF_ERRORS):
+            event = without_secrets(event, self._secrets)
         seq = 0 if event.passing else self.run.seq + 1
         recorded = Recorded(seq, self._now(), self.run.id, event)
         if seq:
             self._store.append(self._hold, recorded)
+        self._tell(recorded)
+
+    def _tell(self, recorded: Recorded) -> None:
+        """Apply an event and show it."""
         self.run.apply(recorded)
         for listener in self._listeners:
             try:
@@ -274,13 +278,13 @@ class LiveRun:
         self.fail(cause, clarification.path)
 
 
-def without_secrets(event: AnyEvent, secrets: Sequence[str]) -> AnyEvent:
-    """Return `event`, each of `secrets` in what it tells of an error replaced by asterisks."""
+def without_secrets(event: AnyEvent, secrets: Callable[[], Sequence[str]]) -> AnyEvent:
+    """Return `event`, each of `secrets()` in what it tells of an error replaced by asterisks."""
     error = event.error if isinstance(event, _TELLS_OF_ERRORS) else None
     if error is None:
         return event
     message, where = error.message, error.traceback or ""
-    for secret in secrets:
+    for secret in secrets():
         message, where = message.replace(secret, "***"), where.replace(secret, "***")
     if message == error.message and where == (error.traceback or ""):
         return event

@@ -14,7 +14,7 @@ from portia_nb.model import codecs
 from . import schema
 from .blobs import Blobs
 from .faults import FAULTS
-from .jobs import read_plan
+from .queries import read_plan
 from .reports import CheckReport, Finding
 from .rows import blobs_in, unpack
 from .states import StateSoFar

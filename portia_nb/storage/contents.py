@@ -13,7 +13,7 @@ from portia_nb.model import codecs
 
 from .blobs import Blobs
 from .faults import FAULTS
-from .jobs import check_plan_row
+from .queries import check_plan_row
 from .refusals import no_run
 from .reports import Finding
 from .rows import read_row

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import StorageError, StoreDamaged
+from portia_nb.errors import StorageError
 from portia_nb.model import codecs
 from portia_nb.model.events import AnyEvent, ClarificationResolved, RunCreated, StepDone
 from portia_nb.model.plan import Plan
@@ -17,13 +16,13 @@ from portia_nb.model.run import PlanRunState
 
 from . import cache
 from .blobs import Blobs
-from .faults import how_to_go_on
 from .ledger import Ledger
 from .owner import Owner, is_alive
+from .queries import owner_in
 from .refusals import done_twice, held_elsewhere, no_run, out_of_order, run_id_taken, stale
 from .rows import EventRow, checksum
 from .states import state_after
-from .store import Hold, RunRow
+from .store import Hold
 
 if TYPE_CHECKING:
     from .importing import ReadRun
@@ -56,45 +55,38 @@ def save_plan(plan: Plan, connection: sqlite3.Connection) -> None:
     )
 
 
-def read_plan(row: tuple[Any, ...], path: Path) -> Plan:
-    """Return the plan in a row ``(id, hash, body, checksum)``.
-
-    Raises:
-        StoreDamaged: it isn't what was written.
-    """
-    check_plan_row(row, path)
-    try:
-        return Plan.model_validate(codecs.loads(row[2]))
-    except (ValueError, TypeError) as error:
-        raise _damaged_plan(row[0], error, path) from error
-
-
-def check_plan_row(row: tuple[Any, ...], path: Path) -> None:
-    """Check that the row ``(id, hash, body, checksum)`` of a plan is as it was written.
-
-    Raises:
-        StoreDamaged: it isn't.
-    """
-    plan_id, plan_hash, body, found = row
-    if found != checksum(plan_id, plan_hash, body):
-        raise _damaged_plan(plan_id, "its checksum doesn't fit", path)
-
-
-def _damaged_plan(plan_id: str, why: object, path: Path) -> StoreDamaged:
-    return StoreDamaged(
-        f"{path}: plan {plan_id} can't be read: {why}. {how_to_go_on(path)}",
-        path=path,
-        plan_id=plan_id,
-    )
-
-
 # -- owning --------------------------------------------------------------------------------------
 
 
 def create_run(
+    hold: Hold,
+    plan: Plan,
+    owner: Owner,
+    now: float,
+    first: Sequence[tuple[EventRow, AnyEvent]],
+    write_blobs: Callable[[EventRow], None],
+    connection: sqlite3.Connection,
+) -> None:
+    """Start a run's record under fence 1, with its plan and its first events, or none of it."""
+    # What is refused must leave nothing behind, in a transaction that others share.
+    connection.execute("SAVEPOINT creating")
+    try:
+        _add_row(hold.run_id, plan, owner, now, connection)
+        save_plan(plan, connection)
+        for row, event in first:
+            append(hold, row, event, write_blobs, connection)
+    except BaseException:
+        # SQLite may have rolled everything back by itself, on a full disk for one.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO creating")
+            connection.execute("RELEASE creating")
+        raise
+    connection.execute("RELEASE creating")
+
+
+def _add_row(
     run_id: str, plan: Plan, owner: Owner, now: float, connection: sqlite3.Connection
 ) -> None:
-    """Start a run's record under fence 1."""
     try:
         connection.execute(
             "INSERT INTO run (id, plan_id, plan_hash, state, created_at, fence, host, pid,"
@@ -110,8 +102,6 @@ def create_run(
         )
     except sqlite3.IntegrityError as error:
         raise run_id_taken(run_id) from error
-    # Last: what is refused leaves nothing behind, in a transaction that others share.
-    save_plan(plan, connection)
 
 
 def claim(
@@ -170,12 +160,7 @@ def _holder(
     ).fetchone()
     if row is None:
         raise no_run(run_id, where)
-    return row[0], row[1], _owner(row[2:6]), row[6]
-
-
-def _owner(columns: tuple[Any, ...]) -> Owner | None:
-    host, pid, started, label = columns
-    return None if host is None else Owner(str(host), int(pid), str(started), str(label))
+    return row[0], row[1], owner_in(row[2:6]), row[6]
 
 
 # -- events --------------------------------------------------------------------------------------
@@ -247,48 +232,6 @@ def _leave_waiting(run_id: str, connection: sqlite3.Connection) -> None:
 
 
 # -- runs ----------------------------------------------------------------------------------------
-
-
-def find_runs(
-    connection: sqlite3.Connection,
-    plan_id: str | None,
-    state: PlanRunState | None,
-    limit: int,
-    path: Path,
-    run_id: str | None = None,
-) -> list[RunRow]:
-    """Return runs, newest first."""
-    rows = connection.execute(
-        "SELECT run.id, plan_id, plan_hash, coalesce(query, ''), state, created_at,"
-        " (SELECT at FROM event WHERE run = run.number ORDER BY seq DESC LIMIT 1),"
-        " host, pid, process_started, label, held_since, forked_from"
-        " FROM run LEFT JOIN plan ON plan.id = plan_id AND plan.hash = plan_hash"
-        " WHERE (?1 IS NULL OR plan_id = ?1) AND (?2 IS NULL OR state = ?2)"
-        " AND (?4 IS NULL OR run.id = ?4)"
-        " ORDER BY run.number DESC LIMIT ?3",
-        (plan_id, state.value if state is not None else None, limit, run_id),
-    )
-    try:
-        return [_run_row(row) for row in rows]
-    except (ValueError, TypeError) as error:
-        raise StoreDamaged(
-            f"{path}: its list of runs is damaged: {error}. {how_to_go_on(path)}", path=path
-        ) from error
-
-
-def _run_row(row: tuple[Any, ...]) -> RunRow:
-    return RunRow(
-        run_id=row[0],
-        plan_id=row[1],
-        plan_hash=row[2],
-        query=row[3],
-        state=PlanRunState(row[4]),
-        created_at=float(row[5]),
-        updated_at=float(row[5] if row[6] is None else row[6]),
-        owner=_owner(row[7:11]),
-        held_since=row[11],
-        forked_from=row[12],
-    )
 
 
 def add_run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import sqlite3
 import threading
 import time
 import weakref
@@ -14,18 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import StorageError, StoreDamaged, StoreLocked
+from portia_nb.errors import StorageError, StoreLocked
 from portia_nb.model.events import Recorded
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
-from . import cache, jobs, schema
+from . import cache, jobs, queries, schema
 from .blobs import Blobs
-from .faults import how_to_go_on
 from .history import JournalHistory
 from .owner import Owner
 from .place import make_folder
-from .refusals import no_plan, no_run, out_of_order
+from .refusals import no_run, out_of_order
 from .rows import EventRow, pack, row_of, unpack
 from .store import Hold, PlanRow, RunRow
 from .writer import Job, Work, Writer
@@ -89,36 +87,33 @@ class JournalStore(JournalHistory):
         """Return a plan, as `Store.load_plan` promises."""
         self._catch_up()
         with schema.reading(self.path) as connection:
-            row = connection.execute(
-                "SELECT id, hash, body, checksum FROM plan"
-                " WHERE id = ?1 AND (?2 IS NULL OR hash = ?2) ORDER BY number DESC LIMIT 1",
-                (plan_id, plan_hash),
-            ).fetchone()
-        if row is None:
-            raise no_plan(plan_id, f"in {self.path}", self.folder)
-        return jobs.read_plan(row, self.path)
+            return queries.load_plan(connection, plan_id, plan_hash, self.path)
 
     def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
         """Return plans, the last one saved first."""
         self._catch_up()
         with schema.reading(self.path) as connection:
-            return [
-                PlanRow(*row)
-                for row in connection.execute(
-                    "SELECT id, hash, query, saved_at FROM plan ORDER BY number DESC LIMIT ?",
-                    (limit,),
-                )
-            ]
+            return queries.find_plans(connection, limit)
 
     # -- owning -------------------------------------------------------------------------------
 
-    def create_run(self, run_id: str, plan: Plan, *, owner: Owner) -> Hold:
+    def create_run(
+        self, run_id: str, plan: Plan, *, owner: Owner, first: Sequence[Recorded] = ()
+    ) -> Hold:
         """Start a run's record, as `Store.create_run` promises."""
         self._open()
         hold = Hold(str(run_id), 1)
+        try:
+            rows = [(self._packed(hold, recorded), recorded.event) for recorded in first]
+        except StorageError as error:
+            hold.ledger.fail(error)
+            return hold
         hold.ledger.add()
-        job = partial(jobs.create_run, hold.run_id, plan, owner, time.time())
-        self._writer.put(Work(job, hold=hold))
+        job = partial(jobs.create_run, hold, plan, owner, time.time(), rows, self._write_blobs)
+        large = [row for row, _ in rows if row.blobs]
+        prepare = partial(_for_each, self._write_blobs, large) if large else None
+        size = sum(len(row.body) for row, _ in rows)
+        self._writer.put(Work(job, hold=hold, prepare=prepare, size=size))
         return hold
 
     def claim(self, run_id: str, *, owner: Owner, take_over: bool = False) -> Hold:
@@ -146,17 +141,21 @@ class JournalStore(JournalHistory):
         if recorded.event.passing or ledger.error is not None:
             return
         try:
-            if recorded.seq != ledger.last_seq + 1:
-                raise out_of_order(hold.run_id, recorded.seq)
-            row = pack(recorded)
+            row = self._packed(hold, recorded)
         except StorageError as error:
             ledger.fail(error)
             return
-        ledger.last_seq = recorded.seq
         if ledger.add():
             prepare = partial(self._write_blobs, row) if row.blobs else None
             job = partial(jobs.append, hold, row, recorded.event, self._write_blobs)
             self._writer.put(Work(job, hold=hold, prepare=prepare, size=len(row.body)))
+
+    def _packed(self, hold: Hold, recorded: Recorded) -> EventRow:
+        if recorded.seq != hold.ledger.last_seq + 1:
+            raise out_of_order(hold.run_id, recorded.seq)
+        row = pack(recorded)
+        hold.ledger.last_seq = recorded.seq
+        return row
 
     def _write_blobs(self, row: EventRow) -> None:
         for sha256, parts in row.blobs:
@@ -176,45 +175,9 @@ class JournalStore(JournalHistory):
         """Return the run's events, as `Store.load_events` promises."""
         self._catch_up()
         with schema.reading(self.path) as connection:
-            found = connection.execute(
-                "SELECT number, last_seq FROM run WHERE id = ?", (run_id,)
-            ).fetchone()
-            if found is None:
-                raise no_run(run_id, f"in {self.path}", self.folder)
-            rows = connection.execute(
-                "SELECT seq, at, kind, path, body, checksum FROM event"
-                " WHERE run = ? AND seq > ? ORDER BY seq",
-                (found[0], after_seq),
+            return queries.load_events(
+                connection, run_id, after_seq, self.path, self._blobs, classes
             )
-            return self._unpack(run_id, rows, max(after_seq, 0), found[1], classes)
-
-    def _unpack(
-        self,
-        run_id: str,
-        rows: sqlite3.Cursor,
-        after_seq: int,
-        last_seq: int,
-        classes: Mapping[str, Any] | None,
-    ) -> list[Recorded]:
-        events: list[Recorded] = []
-        try:
-            for expected, row in enumerate(rows, start=after_seq + 1):
-                if row[0] != expected:
-                    raise StoreDamaged(f"event {expected} of run {run_id} is missing")
-                events.append(unpack(run_id, row, self._blobs, classes))
-            if after_seq + len(events) != max(last_seq, after_seq):
-                raise StoreDamaged(
-                    f"run {run_id} ends with event {after_seq + len(events)} and not {last_seq}"
-                )
-        except (StoreDamaged, sqlite3.Error, UnicodeError) as error:
-            raise StoreDamaged(
-                f"{self.path}: {error}. The {len(events)} events before it are whole (`events`). "
-                + how_to_go_on(self.path),
-                path=self.path,
-                run_id=run_id,
-                events=events,
-            ) from error
-        return events
 
     def find_cached(
         self,
@@ -237,13 +200,13 @@ class JournalStore(JournalHistory):
         """Return runs, newest first."""
         self._catch_up()
         with schema.reading(self.path) as connection:
-            return jobs.find_runs(connection, plan_id, state, limit, self.path)
+            return queries.find_runs(connection, plan_id, state, limit, self.path)
 
     def find_run(self, run_id: str) -> RunRow:
         """Return one run's row, as `Store.find_run` promises."""
         self._catch_up()
         with schema.reading(self.path) as connection:
-            rows = jobs.find_runs(connection, None, None, 1, self.path, str(run_id))
+            rows = queries.find_runs(connection, None, None, 1, self.path, str(run_id))
         if not rows:
             raise no_run(run_id, f"in {self.path}", self.folder)
         return rows[0]
@@ -391,6 +354,11 @@ class JournalStore(JournalHistory):
         self._open()
         if not self._writer.is_idle():
             self._call(lambda connection: None)
+
+
+def _for_each(call: Callable[[EventRow], None], rows: Sequence[EventRow]) -> None:
+    for row in rows:
+        call(row)
 
 
 def _call_if_alive(method: weakref.WeakMethod[Callable[[float], None]]) -> None:

@@ -103,15 +103,25 @@ class MemoryStore:
                     return plan
         raise no_plan(plan_id, "in memory")
 
-    def create_run(self, run_id: str, plan: Plan, *, owner: Owner) -> Hold:
+    def create_run(
+        self, run_id: str, plan: Plan, *, owner: Owner, first: Sequence[Recorded] = ()
+    ) -> Hold:
         """Start a run's record, as `Store.create_run` promises."""
-        hold = Hold(run_id, 1)
+        hold, run = Hold(run_id, 1), _Run(plan, owner)
         with self._lock:
             if run_id in self._runs:
                 hold.ledger.fail(run_id_taken(run_id))
-            else:
-                self._runs[run_id] = _Run(plan, owner)
-                self._save(plan)
+                return hold
+            try:
+                for recorded in first:
+                    self._add(run, hold, recorded)
+            except StorageError as error:
+                self._forget_cached(run_id)
+                hold.ledger.fail(error)
+                return hold
+            hold.ledger.last_seq = len(run.events)
+            self._runs[run_id] = run
+            self._save(plan)
         return hold
 
     def claim(self, run_id: str, *, owner: Owner, take_over: bool = False) -> Hold:
@@ -248,11 +258,14 @@ class MemoryStore:
             if run.owner is not None and not force and is_alive(run.owner):
                 raise held_elsewhere(run_id, run.owner, run.held_since)
             del self._runs[run_id]
-            self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
+            self._forget_cached(run_id)
             key = (str(run.plan.id), run.plan.content_hash())
             others = ((str(r.plan.id), r.plan.content_hash()) for r in self._runs.values())
             if key not in others:
                 self._plans.pop(key, None)
+
+    def _forget_cached(self, run_id: str) -> None:
+        self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
 
     # -- upkeep -------------------------------------------------------------------------------
 

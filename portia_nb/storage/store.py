@@ -89,10 +89,20 @@ class Store(Protocol):
         """
         ...
 
-    def create_run(self, run_id: str, plan: Plan, *, owner: Owner) -> Hold:
+    def create_run(
+        self, run_id: str, plan: Plan, *, owner: Owner, first: Sequence[Recorded] = ()
+    ) -> Hold:
         """Start a run's record, and keep its plan with it. Doesn't wait: `kept` does.
 
-        Failures are `kept`'s to raise, an id that is taken included (`StorageError`).
+        A process that dies leaves all of it or nothing: the run, its plan and `first`. Failures are
+        `kept`'s to raise, an id that is taken included (`StorageError`), and leave nothing either.
+
+        Args:
+            run_id: the run.
+            plan: what is run.
+            owner: who may write to it.
+            first: its first events, from `seq` 1, none of them passing: those without which nobody
+                could go on with it, such as its inputs and what a fork takes over.
         """
         ...
 

@@ -99,11 +99,16 @@ class Teller:
 
     def create(self) -> Any:
         run_id, plan = self.run_id(), self.choose.choice(PLANS)
-        hold = self.store.create_run(run_id, plan, owner=self.choose.choice(OWNERS))
-        self.store.kept_blocking(hold, 15)
-        self.holds[run_id], self.seqs[run_id] = [hold], 0
         forked = self.choose.choice([None, "prun-0"])
-        return self._add(hold, RunCreated(plan.id, {"a": 1}, None, forked))
+        more = [self._event() for _ in range(self.choose.choice([0, 0, 1, 4]))]
+        events = [RunCreated(plan.id, {"a": 1}, None, forked), *more]
+        kept = [event for event in events if not event.passing]
+        first = [Recorded(n, 0.0, run_id, event) for n, event in enumerate(kept, 1)]
+        owner = self.choose.choice(OWNERS)
+        hold = self.store.create_run(run_id, plan, owner=owner, first=first)
+        self.store.kept_blocking(hold, 15)
+        self.holds[run_id], self.seqs[run_id] = [hold], len(first)
+        return f"kept {len(first)}"
 
     def _event(self) -> Any:
         asked = InputClarification(

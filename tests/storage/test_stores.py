@@ -269,6 +269,37 @@ def test_a_run_id_is_used_once(store: Store):
     assert store.load_events(run.id) == run.appended
 
 
+def test_a_run_begins_with_its_first_events(store: Store):
+    made, run_id = plan(), PlanRunUUID.new()
+    events = [RunCreated(made.id, {"a": 1}, None, "prun-1"), *step("s0", "x" * 2_000_000)]
+    first = [Recorded(n, 1.0 + n, run_id, event) for n, event in enumerate(events, 1)]
+    run = Run(store, store.create_run(run_id, made, owner=OWNER, first=first), start=3)
+    run.add(*step("s1")).kept()
+    assert store.load_events(run_id) == [*first, *run.appended]
+    assert store.find_run(run_id).forked_from == "prun-1"
+    assert store.check().findings == ()
+
+
+def test_of_a_run_whose_first_events_are_refused_nothing_is_kept(store: Store):
+    other, made, run_id = new_run(store), plan("refused"), PlanRunUUID.new()
+    done = StepDone("s0", 1, "a", cache_key="k")
+    events = [RunCreated(made.id, {}), done, StepDone("s0", 2, "b")]
+    first = [Recorded(n, 1.0, run_id, event) for n, event in enumerate(events, 1)]
+    refused = Run(store, store.create_run(run_id, made, owner=OWNER, first=first), start=3)
+    other.add(*step("s0")).kept()
+    with pytest.raises(StorageError, match="already recorded as done"):
+        refused.add(RunStarted()).kept()
+    assert [row.run_id for row in store.find_runs()] == [other.id]
+    assert "refused" not in [row.query for row in store.find_plans()]
+    assert store.find_cached("k") is None
+
+    gap = [first[1], first[0]]
+    with pytest.raises(StorageError, match="doesn't come next"):
+        Run(store, store.create_run(run_id, made, owner=OWNER, first=gap)).kept()
+    again = Run(store, store.create_run(run_id, made, owner=OWNER, first=first[:2]), start=2).kept()
+    assert store.load_events(again.id) == first[:2]
+
+
 def test_one_runs_failure_is_not_anothers(store: Store):
     good, bad = new_run(store), new_run(store)
     bad.add(*step("s0"), StepDone("s0", 2))
