@@ -15,7 +15,7 @@ from portia_nb.model import codecs
 from portia_nb.model.composite import each_step
 from portia_nb.model.events import ModelReplied, Recorded, StepDone, StepSkipped
 
-from . import jobs, schema
+from . import queries, schema
 from .faults import how_to_go_on
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class JournalHistory:
     def list_runs(self, wanted: RunFilter) -> list[RunRow]:
         """Return all runs that match, newest first, as `Store.list_runs` promises."""
         with self._reading() as connection:
-            rows = jobs.find_runs(connection, None, None, _ALL, self.path)
+            rows = queries.find_runs(connection, None, None, _ALL, self.path)
             found = [row for row in rows if matches(row, wanted)]
             if wanted.tool is None:
                 return found
