@@ -17,6 +17,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "session.costs": ("CostEstimator",),
     "session.comparison": ("RunComparison",),
     "session.log": ("logger",),
+    "drawing.timeline": ("Timeline",),
     "model.estimate": ("PlanCostEstimate", "StepCostEstimate"),
     "config": (
         "Config",
@@ -188,6 +189,9 @@ if TYPE_CHECKING:
         PlanningAgentType as PlanningAgentType,
         StorageClass as StorageClass,
         default_config as default_config,
+    )
+    from portia_nb.drawing.timeline import (
+        Timeline as Timeline,
     )
     from portia_nb.errors import (
         AgentLimitReached as AgentLimitReached,

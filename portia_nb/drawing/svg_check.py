@@ -22,7 +22,7 @@ _VALUES: dict[str, re.Pattern[str]] = {
     "aria-label": _ANY,
     "href": re.compile(r"#[A-Za-z][A-Za-z0-9-]*"),
     "transform": re.compile(rf"translate\({_NUMBER} {_NUMBER}\)"),
-    "d": re.compile(r"M[MLHVCQAZacvh0-9 .,-]*"),
+    "d": re.compile(r"M[MLHVCQAZacvhlm0-9 .,-]*"),
     "fill": _COLOUR,
     "stroke": _COLOUR,
     "stroke-dasharray": _NUMBERS,

@@ -2,244 +2,257 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
 
-from portia_nb.model.events import (
-    AnyEvent,
-    ClarificationRaised,
-    ClarificationResolved,
-    Recorded,
-    StepCancelled,
-    StepDone,
-    StepFailed,
-    StepSkipped,
-    StepStarted,
-)
+from portia_nb.model.stretches import StepTimes, Stretch
 
-from .clean import clean, cut_to_width, esc
-from .looks import LOOKS, NAME_INK, NOTE_INK
+from .clean import clean, esc, untypeset
+from .looks import LOOKS
 from .picture import ShownState
-from .svg import FONT
-from .svg_check import check_svg
+from .text import counted
 
-SegmentKind: TypeAlias = Literal["ran", "asked", "paused"]
-"""Worked; waited for a person's answer; waited before the next try."""
-
-NAME_WIDTH, CHART_WIDTH, END_WIDTH = 200, 620, 150
-ROW_HEIGHT, BAR_HEIGHT, TOP = 26, 14, 34
-MIN_BAR = 3
-MAX_ROWS = 300
-TICKS = 5
-_GROUND, _GRID = "#ffffff", "#dfe3e8"
-_STEPS_S = (
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    30,
-    60,
-    120,
-    300,
-    600,
-)
+MAX_OPEN = 60
+"""Bars above which neighbours that went through without a wait or a failure are drawn as one."""
+LONGEST = 20
+KEEP_AT_END = 8
+MIN_FOLD = 3
+MAX_ROWS = 200
+_WAITS = {"asked": "waited for a person", "paused": "waited before the next try"}
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of a step's time, in seconds of the same clock as the events'."""
-
-    start: float
-    end: float
-    kind: SegmentKind
-    state: ShownState
-    """How it ended; `running` while it lasts."""
-
-
-@dataclass(slots=True)
 class Bar:
-    """The stretches of one step, oldest first."""
+    """The stretches of one step, oldest first; or of several that are drawn as one."""
 
-    name: str
-    segments: list[Segment] = field(default_factory=list)
+    path: str
+    """Of the step; of several, the first one's."""
+    state: ShownState
+    stretches: tuple[Stretch, ...]
+    """Each of them ended: what lasts, at the timeline's end."""
+    last_path: str = ""
+    """Of several steps, the last one's."""
+    count: int = 1
 
     @property
-    def state(self) -> ShownState:
-        """How the step stands."""
-        return self.segments[-1].state if self.segments else "waiting"
+    def start(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return self.stretches[0].start
+
+    @property
+    def end(self) -> float:
+        """When it ended so far."""
+        return max(_end(stretch) for stretch in self.stretches)
+
+    @property
+    def name(self) -> str:
+        """What it is called, as safe text on one line."""
+        name = clean(self.path)
+        if self.count == 1:
+            return name
+        return f"{counted(self.count, 'step')}: {name} … {clean(self.last_path)}"
+
+    @property
+    def tries(self) -> int:
+        """How often it was tried; what a question interrupted counts once."""
+        failed = [s for s in self.stretches if s.kind == "ran" and s.state == "failed"]
+        return len(failed) + (self.state != "failed") if failed else 1
+
+    def seconds(self, kind: str) -> float:
+        """Return how long it ``ran``, was ``asked`` about, or ``paused``."""
+        return sum(_end(s) - s.start for s in self.stretches if s.kind == kind)
+
+    def facts(self, *, short: bool = False) -> list[str]:
+        """Return what is to be said beside its state; `short`: not what each wait was for.
+
+        >>> Bar("a", "done", (Stretch("ran", 0, 2, "asking"), Stretch("asked", 2, 12, "waiting"),
+        ...                   Stretch("ran", 12, 13, "done"))).facts()
+        ['ran 3 s', 'waited 10 s for a person']
+        """
+        facts = [f"ran {length(self.seconds('ran'))}"] if self.state != "skipped" else []
+        for kind, what in (("asked", "for a person"), ("paused", "before the next try")):
+            if any(stretch.kind == kind for stretch in self.stretches):
+                facts.append(f"waited {length(self.seconds(kind))}{'' if short else f' {what}'}")
+        if self.count == 1 and self.tries > 1:
+            facts.append(f"{self.tries} tries")
+        return facts
 
 
-def bars_of(events: Iterable[Recorded], *, now: float | None = None) -> list[Bar]:
-    """Return a bar for each path that has started or asked, in the order in which they did.
+@dataclass(frozen=True, slots=True, repr=False)
+class Timeline:
+    """When each step of a run worked and what it waited for.
 
-    Args:
-        events: a run's events, in order.
-        now: where unfinished stretches end, in the events' clock; None means the last event.
+    It shows itself in notebooks as a picture with a table, and prints as text.
     """
-    chart = _Chart()
-    last = 0.0
-    for recorded in events:
-        last = recorded.at
-        chart.add(recorded.event, last)
-    unfinished: dict[SegmentKind, ShownState]
-    unfinished = {"ran": "running", "asked": "asking", "paused": "waiting"}
-    for path, (_, kind) in list(chart.open.items()):
-        chart.end(path, last if now is None else max(now, last), unfinished[kind])
-    return list(chart.bars.values())
 
+    bars: tuple[Bar, ...]
+    """One for each step, and for each round of one in a loop, in the order in which they began."""
+    start: float
+    """When the first of them began, in seconds since the epoch."""
+    end: float
+    """When the last of them ended, or ends so far."""
 
-@dataclass(slots=True)
-class _Chart:
-    """Bars as far as events have told of them."""
+    @classmethod
+    def of(cls, times: Iterable[StepTimes], *, now: float | None = None) -> Timeline:
+        """Return the timeline of steps.
 
-    bars: dict[str, Bar] = field(default_factory=dict)
-    open: dict[str, tuple[float, SegmentKind]] = field(default_factory=dict)
-    """Since when a path has been doing what."""
-    askers: dict[str, str] = field(default_factory=dict)
-    """Clarification id → the path that asked."""
+        Args:
+            times: the steps; those that have neither begun nor asked are left out.
+            now: where unfinished stretches end, in the events' clock; None: the last that is known.
+        """
+        known = [each for each in times if each.stretches]
+        last = max((_end(s) for each in known for s in each.stretches), default=0.0)
+        end = last if now is None else max(now, last)
+        bars = [
+            Bar(each.path, cast("ShownState", each.state), tuple(_ended(each.stretches, end)))
+            for each in known
+        ]
+        bars.sort(key=lambda bar: bar.start)
+        return cls(tuple(bars), bars[0].start if bars else 0.0, end)
 
-    def add(self, event: AnyEvent, at: float) -> None:
-        match event:
-            case StepStarted(path):
-                self.begin(path, at, "ran", before="waiting")
-            case StepDone(path):
-                self.end(path, at, "done")
-            case StepFailed(path, retry_in_s=retry_in_s):
-                self.end(path, at, "failed")
-                if retry_in_s is not None:
-                    self.begin(path, at, "paused", before="failed")
-            case StepCancelled(path):
-                self.end(path, at, "stopped")
-            case StepSkipped(path):
-                self.end(path, at, "skipped")
-            case ClarificationRaised(path, clarification) if path:
-                self.begin(path, at, "asked", before="asking")
-                self.askers[clarification.id] = path
-            case ClarificationResolved(clarification_id):
-                path = self.askers.get(clarification_id, "")
-                if self.open.get(path, (at, "ran"))[1] == "asked":
-                    self.end(path, at, "waiting")
-            case _:
-                pass
+    @property
+    def seconds(self) -> float:
+        """How long the run took, from the first step's start to the last one's end."""
+        return max(self.end - self.start, 0.0)
 
-    def begin(self, path: str, at: float, kind: SegmentKind, *, before: ShownState) -> None:
-        """Open a stretch; one that is open still ends in the state `before`."""
-        self.bars.setdefault(path, Bar(path))
-        if path in self.open:
-            self.end(path, at, before)
-        self.open[path] = (at, kind)
+    def folded(self, above: int = MAX_OPEN) -> list[Bar]:
+        """Return the bars; of more than `above`, neighbours that only ran become one each.
 
-    def end(self, path: str, at: float, state: ShownState) -> None:
-        since, kind = self.open.pop(path, (at, "ran"))
-        self.bars.setdefault(path, Bar(path)).segments.append(Segment(since, at, kind, state))
+        The longest twenty stay, so do the last eight, and all that failed, asked or were tried
+        again.
+        """
+        if len(self.bars) <= above:
+            return list(self.bars)
+        ranked = sorted(self.bars, key=lambda bar: bar.end - bar.start, reverse=True)
+        open_ones = {bar.path for bar in (*ranked[:LONGEST], *self.bars[-KEEP_AT_END:])}
+        folded: list[Bar] = []
+        group: list[Bar] = []
+        for bar in self.bars:
+            is_plain = bar.state in ("done", "skipped") and len(bar.stretches) == 1
+            if is_plain and bar.path not in open_ones:
+                group.append(bar)
+                continue
+            folded += _as_one(group)
+            group = []
+            folded.append(bar)
+        return folded + _as_one(group)
 
+    def headline(self) -> str:
+        """Say in a sentence what the whole is.
 
-def draw_timeline(bars: Iterable[Bar]) -> str:
-    """Draw bars as one `<svg>` element, with the same guarantees as `svg.draw_svg`.
+        >>> Timeline.of([StepTimes("a", "done", (Stretch("ran", 5, 7, "done"),))]).headline()
+        'Timeline: 1 step, 2 s in all'
+        """
+        asked, paused = (sum(bar.seconds(kind) for bar in self.bars) for kind in _WAITS)
+        parts = [counted(len(self.bars), "step"), f"{length(self.seconds)} in all"]
+        parts += [f"{length(asked)} of waiting for a person"] if asked else []
+        parts += [f"{length(paused)} of waiting before the next try"] if paused else []
+        return "Timeline: " + ", ".join(parts)
 
-    Time runs from the earliest start to the latest end; the first 300 bars are drawn.
-    """
-    every = list(bars)
-    shown = every[:MAX_ROWS]
-    start = min((s.start for bar in shown for s in bar.segments), default=0.0)
-    span = max((s.end for bar in shown for s in bar.segments), default=0.0) - start
-    scale = CHART_WIDTH / span if span > 0 else 0.0
-    width = NAME_WIDTH + CHART_WIDTH + END_WIDTH
-    more = len(every) - len(shown)
-    height = TOP + ROW_HEIGHT * (len(shown) + bool(more)) + 10
-    told = f"Timeline of {len(every)} steps, {_seconds(span)} in all"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="img" aria-label="{esc(told)}" '
-        f'font-family="{FONT}" font-size="12" fill="{NAME_INK}">'
-        f'<rect width="{width}" height="{height}" rx="10" fill="{_GROUND}"/>',
-        *_grid(span, scale, height),
-    ]
-    for row, bar in enumerate(shown):
-        parts += _row(bar, TOP + row * ROW_HEIGHT, start, scale)
-    if more:
-        y = TOP + len(shown) * ROW_HEIGHT + 16
-        parts.append(f'<text x="12" y="{y}" fill="{NOTE_INK}">and {more} more</text>')
-    parts.append("</svg>")
-    svg = "".join(parts)
-    check_svg(svg)
-    return svg
+    def svg(self) -> str:
+        """Return it as one `<svg>` element: a bar a step, the time from left to right."""
+        from .timeline_svg import draw_timeline
 
+        return draw_timeline(self)
 
-def _grid(span: float, scale: float, height: float) -> Iterable[str]:
-    if span <= 0:
-        return
-    step = next((s for s in _STEPS_S if span / s <= TICKS), None)
-    if step is None:
-        step = 3600 * (span // 3600 // TICKS + 1)
-    for index in range(int(span / step) + 1):
-        x = NAME_WIDTH + index * step * scale
-        yield (
-            f'<path d="M{x:.1f} {TOP - 6}V{height - 8}" stroke="{_GRID}"/>'
-            f'<text x="{x:.1f}" y="18" font-size="11" text-anchor="middle" fill="{NOTE_INK}">'
-            f"{_seconds(index * step)}</text>"
-        )
+    def to_frame(self) -> Any:
+        """Return the stretches as a pandas `DataFrame`, one row each, in the order of the bars.
 
+        Columns: ``step``; ``what`` (``ran``, ``waited for a person``, ``waited before the next
+        try``); ``ended`` (how: ``done``, ``failed``, …); ``start`` (UTC); ``after_s``, seconds from
+        the timeline's start; ``seconds``.
 
-def _row(bar: Bar, top: float, start: float, scale: float) -> Iterable[str]:
-    name = clean(bar.name)
-    middle = top + ROW_HEIGHT / 2
-    spent = sum(s.end - s.start for s in bar.segments if s.kind == "ran")
-    yield f"<g><title>{esc(name[:500])}</title>"
-    yield f'<text x="12" y="{middle + 4:g}">{esc(cut_to_width(name, NAME_WIDTH - 24, 12))}</text>'
-    right = float(NAME_WIDTH)
-    for segment in bar.segments:
-        x = NAME_WIDTH + (segment.start - start) * scale
-        length = max((segment.end - segment.start) * scale, MIN_BAR)
-        right = x + length
-        yield _bar(segment, x, middle, length)
-    look = LOOKS[bar.state]
-    yield (
-        f'<text x="{right + 8:.1f}" y="{middle + 4:g}" font-size="11" fill="{look.ink}">'
-        f"{look.symbol} {look.word} · {_seconds(spent)}</text></g>"
-    )
+        Raises:
+            ImportError: pandas isn't installed.
+        """
+        import pandas
 
+        rows = [
+            {
+                "step": bar.path,
+                "what": _WAITS.get(stretch.kind, "ran"),
+                "ended": stretch.state,
+                "start": datetime.fromtimestamp(stretch.start, UTC),
+                "after_s": round(stretch.start - self.start, 6),
+                "seconds": round(_end(stretch) - stretch.start, 6),
+            }
+            for bar in self.bars
+            for stretch in bar.stretches
+        ]
+        columns = ["step", "what", "ended", "start", "after_s", "seconds"]
+        return pandas.DataFrame(rows, columns=pandas.Index(columns))
 
-def _bar(segment: Segment, x: float, middle: float, length: float) -> str:
-    if segment.kind == "paused":
-        # Nothing happens: a thin dashed line between two tries.
+    def __repr__(self) -> str:
+        from .timeline_text import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return it as HTML for a notebook: no script, everything escaped, on one line."""
+        from .svg import data_uri
+
+        bars = self.folded()
+        head = "".join(f'<th scope="col">{name}</th>' for name in ("step", "state", "what"))
+        rows = "".join(map(_html_row, bars[:MAX_ROWS]))
+        more = f"<p>{_more(len(bars))}</p>" if len(bars) > MAX_ROWS else ""
+        told = esc(self.headline())
         return (
-            f'<path d="M{x:.1f} {middle:g}H{x + length:.1f}" stroke="{NOTE_INK}" '
-            f'stroke-width="2" stroke-dasharray="3 3"/>'
+            f'<div class="portia-record"><p><b>{told}</b></p>'
+            f'<p><img src="{data_uri(self.svg())}" alt="{told}; the table below says the same" '
+            f'style="max-width:100%"></p><details><summary>As a table</summary>'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+            "</details></div>"
         )
-    top = middle - BAR_HEIGHT / 2
-    where = f'x="{x:.1f}" y="{top:g}" width="{length:.1f}" height="{BAR_HEIGHT}" rx="3"'
-    if segment.kind == "asked":
-        look = LOOKS["asking"]
-        return (
-            f'<rect {where} fill="{look.fill}" stroke="{look.ink}" '
-            f'stroke-width="1.2" stroke-dasharray="4 2"/>'
-        )
-    # A stretch that ended in a question did its work until then.
-    state = "done" if segment.state in ("asking", "waiting") else segment.state
-    return f'<rect {where} fill="{LOOKS[state].ink}"/>'
 
 
-def _seconds(value: float) -> str:
+def length(seconds: float) -> str:
     """Return a length of time in at most three digits and its unit.
 
-    >>> [_seconds(v) for v in (0, 0.0024, 0.2, 3.25, 75, 7260)]
+    >>> [length(v) for v in (0, 0.0024, 0.2, 3.25, 75, 7260)]
     ['0 s', '2 ms', '0.2 s', '3.2 s', '1 min 15 s', '2 h 1 min']
     """
-    if value >= 3600:
-        return f"{value // 3600:.0f} h {value % 3600 // 60:.0f} min"
-    if value >= 60:
-        return f"{value // 60:.0f} min {value % 60:.0f} s"
-    if 0 < value < 0.1:
-        return f"{value * 1000:.0f} ms"
-    return f"{value:.1f} s".replace(".0 s", " s")
+    if seconds >= 3600:
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    if seconds >= 60:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    if 0 < seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s".replace(".0 s", " s")
+
+
+def _more(count: int) -> str:
+    return f"and {count - MAX_ROWS} more"
+
+
+def _html_row(bar: Bar) -> str:
+    look = LOOKS[bar.state]
+    cells = (bar.name[:500], f"{look.symbol} {look.word}", ", ".join(bar.facts()))
+    return "<tr>" + "".join(f"<td>{untypeset(esc(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _end(stretch: Stretch) -> float:
+    return stretch.start if stretch.end is None else stretch.end
+
+
+def _ended(stretches: Iterable[Stretch], end: float) -> Iterable[Stretch]:
+    for each in stretches:
+        # Clocks jump: what ended before it began lasted no time.
+        until = end if each.end is None else each.end
+        yield Stretch(each.kind, each.start, max(until, each.start), each.state)
+
+
+def _as_one(group: Sequence[Bar]) -> list[Bar]:
+    if len(group) < MIN_FOLD:
+        return list(group)
+    # Where they overlap or touch they are one stretch; what lies between was nobody's.
+    spans: list[list[float]] = []
+    for bar in group:
+        if spans and bar.start <= spans[-1][1]:
+            spans[-1][1] = max(spans[-1][1], bar.end)
+        else:
+            spans.append([bar.start, bar.end])
+    state: ShownState = "done" if any(bar.state == "done" for bar in group) else "skipped"
+    merged = tuple(Stretch("ran", start, end, state) for start, end in spans)
+    return [Bar(group[0].path, state, merged, group[-1].path, len(group))]

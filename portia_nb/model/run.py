@@ -7,12 +7,9 @@ event would cost the square of their number. `PlanRun` is the frozen snapshot th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from portia_nb.model.clarification import Clarification
-from portia_nb.model.conversation import AgentEvent, Conversation
 from portia_nb.model.events import (
     AgentLimited,
     AgentToolCalled,
@@ -43,10 +40,18 @@ from portia_nb.model.events import (
     ToolReturned,
 )
 from portia_nb.model.ids import PlanRunUUID
-from portia_nb.model.language import Usage
 from portia_nb.model.plan import Plan
 from portia_nb.model.rounds import records_in_rounds
 from portia_nb.model.snapshot import PlanRun, PlanRunOutputs, PlanRunState
+from portia_nb.model.step_record import (
+    StepRecord,
+    StepState,
+    forget_call,
+    held_for_good,
+    note_call,
+    note_turn,
+)
+from portia_nb.model.stretches import begin_wait, begin_work, end_wait, keep_work, times_of
 from portia_nb.model.tree import Place
 from portia_nb.model.values import LocalDataValue
 
@@ -60,51 +65,6 @@ __all__ = [
     "StepState",
     "replay",
 ]
-
-
-class StepState(StrEnum):
-    """How far a step has got; each is shown by a shape, a word and a colour."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    ASKING = "asking"
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    STOPPED = "stopped"
-
-
-@dataclass(slots=True)
-class StepRecord:
-    """One path of a run: what became of it so far."""
-
-    path: str
-    state: StepState = StepState.WAITING
-    attempt: int = 0
-    failures: int = 0
-    """Attempts that failed so far."""
-    started_at: float | None = None
-    ended_at: float | None = None
-    value: Any = None
-    summary: str | None = None
-    reused: str = ""
-    """Where its output comes from if it wasn't executed; see `StepDone.reused`."""
-    error: ErrorRecord | None = None
-    reason: str = ""
-    branch: int | None = None
-    """Of a conditional: the index of the branch that was taken, -1 for none."""
-    tool_under_way: ToolCalled | None = None
-    """A call that was announced and has not come back; one with ``side_effect=True`` that has come
-    back stays until the step is done."""
-    uncertain: bool = False
-    held: dict[str, OutputHeld] | None = None
-    """Outputs about which a hook asks, by the call's idempotency key, until the step ends."""
-    text: str = ""
-    """What a model has streamed so far in this attempt."""
-    conversation: Conversation | None = None
-    """Of an agent that isn't done: what it has said and called, in all attempts."""
-    model: str = ""
-    usage: Usage = field(default_factory=lambda: Usage(calls=0))
 
 
 class Run:
@@ -136,6 +96,7 @@ class Run:
         self.seq = 0
         self.created_at: float | None = None
         self.ended_at: float | None = None
+        self._last_at = 0.0
 
     def record(self, path: str) -> StepRecord:
         """Return the record of `path`, made where there is none."""
@@ -165,6 +126,7 @@ class Run:
             self._apply_to_step(event, recorded.at)
         else:
             self._apply_to_run(event, recorded.at)
+        self._last_at = recorded.at
 
     def _apply_to_step(self, event: AnyEvent, at: float) -> None:
         step = self.record(event.path)  # type: ignore[union-attr]
@@ -172,7 +134,8 @@ class Run:
             case StepStarted(_, attempt):
                 step.state, step.attempt, step.started_at = StepState.RUNNING, attempt, at
                 step.ended_at = step.error = None
-                _forget_call(step)
+                begin_work(step, at)
+                forget_call(step)
                 step.uncertain, step.text, step.reused = False, "", ""
                 if step.path[-1:] == "]":
                     self._count_round(step.path)
@@ -187,26 +150,35 @@ class Run:
             case BranchTaken(_, branch):
                 step.branch = branch
             case AgentTurn() | AgentToolCalled() | AgentToolReturned() | AgentLimited():
-                _note_turn(step, event)
+                note_turn(step, event)
             case ToolCalled() | ToolReturned() | OutputHeld() | TextStreamed() | ModelReplied():
-                _note_call(step, event)
-            case StepFailed(_, attempt, error, retry_in_s):
-                step.attempt, step.ended_at, step.error = attempt, at, error
-                step.failures += 1
-                step.state = StepState.FAILED if retry_in_s is None else StepState.WAITING
-                step.held = _held_for_good(step)
-                # A call that has not come back stays under way: a timeout doesn't undo it.
-                if retry_in_s is None and self.clarifications:
-                    # A run that is resumed after a "no" asks again.
-                    self._stale.update(c.id for c in self.clarifications_of(step.path))
+                note_call(step, event)
+            case StepFailed():
+                self._fail(step, event, at)
             case StepCancelled():
                 step.state, step.ended_at = StepState.STOPPED, at
+                end_wait(step, at)
             case StepSkipped(_, reason):
                 step.state, step.ended_at, step.reason = StepState.SKIPPED, at, reason
+                end_wait(step, at)
             case StepUncertain():
                 step.uncertain = True
             case _:
                 raise AssertionError(event)
+
+    def _fail(self, step: StepRecord, event: StepFailed, at: float) -> None:
+        step.attempt, step.ended_at, step.error = event.attempt, at, event.error
+        step.failures += 1
+        step.held = held_for_good(step)
+        # A call that has not come back stays under way: a timeout doesn't undo it.
+        if event.retry_in_s is not None:
+            step.state = StepState.WAITING
+            begin_wait(step, "paused", at)
+            return
+        step.state = StepState.FAILED
+        end_wait(step, at)
+        # A run that is resumed after a "no" asks again.
+        self._stale.update(c.id for c in self.clarifications_of(step.path))
 
     def _count_round(self, path: str) -> None:
         loop, _, number = path[:-1].rpartition("[")
@@ -225,6 +197,7 @@ class Run:
                 if path:
                     asking = self.record(path)
                     asking.state = StepState.ASKING
+                    begin_wait(asking, "asked", at)
                     if not asking.uncertain:  # the call itself asks: it is to be made again
                         asking.tool_under_way = None
             case ClarificationResolved():
@@ -249,7 +222,13 @@ class Run:
         self.ended_at = None
         for step in self.steps.values():
             if step.state in _LEFT:
+                # One whose process was killed worked until the last that is known of the run.
+                is_killed = step.state is StepState.RUNNING
+                state = StepState.STOPPED if is_killed else step.state
+                keep_work(step, step.ended_at or self._last_at, state.value)
                 step.state = StepState.WAITING
+            elif step.history is not None and step.state is StepState.WAITING:
+                end_wait(step, self._last_at)
         for asked in self.outstanding():
             if asked.path:  # one that was stopped while it asked
                 self.record(asked.path).state = StepState.ASKING
@@ -277,6 +256,7 @@ class Run:
         asks_more = any(c.path == asked.path for c in self.outstanding())
         if step is not None and step.state is StepState.ASKING and not asks_more:
             step.state = StepState.WAITING
+            end_wait(step, at)
         if self.state is PlanRunState.NEED_CLARIFICATION and not any(self.outstanding()):
             self.state = PlanRunState.READY_TO_RESUME
 
@@ -302,10 +282,14 @@ class Run:
         Its current step is that one, with index `index`, and the current step's questions are those
         that count for this attempt: not those of other rounds of a loop, nor of a failed attempt.
         """
-        return self.snapshot().seen_at(index, tuple(self.answers_for(path)))
+        return self.snapshot(timed=False).seen_at(index, tuple(self.answers_for(path)))
 
-    def snapshot(self) -> PlanRun:
-        """Return the state as it stands, for people to hold and print."""
+    def snapshot(self, *, timed: bool = True) -> PlanRun:
+        """Return the state as it stands, for people to hold and print.
+
+        Args:
+            timed: False: without the times of the steps, of which a loop may have thousands.
+        """
         places = self.plan.names.places
         done = [(p.step.output, r) for p in places if (r := self._last_done(p)) is not None]
         found = {
@@ -319,7 +303,7 @@ class Run:
             tuple(self.clarifications.values()),
             self.final,
         )
-        return PlanRun.model_construct(
+        made = PlanRun.model_construct(
             id=PlanRunUUID(self.id),
             plan_id=self.plan.id,
             current_step_index=self.current_step_index(),
@@ -331,49 +315,9 @@ class Run:
             forked_from=self.forked_from,
             reused=tuple([output for output, record in done if record.reused]),
         )
-
-
-def _forget_call(step: StepRecord, *, has_failed: bool = False) -> None:
-    """Forget the call under way, but not one that a resume of the unfinished step would repeat."""
-    call = step.tool_under_way
-    if has_failed or call is None or call.side_effect is not True:
-        step.tool_under_way = None
-
-
-def _held_for_good(step: StepRecord) -> dict[str, OutputHeld] | None:
-    """Return the held outputs of a failed step whose calls changed the world: never made again."""
-    kept = {key: held for key, held in (step.held or {}).items() if held.side_effect is True}
-    return kept or None
-
-
-def _note_call(
-    step: StepRecord, event: ToolCalled | ToolReturned | OutputHeld | TextStreamed | ModelReplied
-) -> None:
-    match event:
-        case ToolCalled():
-            step.tool_under_way = event
-        case ToolReturned():
-            _forget_call(step, has_failed=event.error is not None)
-        case OutputHeld():
-            _hold(step, event)
-        case TextStreamed(_, text):
-            step.text += text
-        case ModelReplied():
-            step.usage, step.model = step.usage + event.usage, event.model
-
-
-def _hold(step: StepRecord, event: OutputHeld) -> None:
-    step.held = {**(step.held or {}), event.idempotency_key: event}
-    if step.conversation is not None:
-        step.conversation.hold(event.idempotency_key)
-
-
-def _note_turn(step: StepRecord, event: AgentEvent) -> None:
-    if step.conversation is None:
-        step.conversation = Conversation()
-    step.tool_under_way = step.conversation.note(event, step.tool_under_way)
-    if isinstance(event, AgentTurn):
-        step.text = ""  # it was no answer, only words beside the calls
+        if timed:
+            made._times = tuple([times_of(record) for record in self.steps.values()])
+        return made
 
 
 _LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from importlib import import_module
 from typing import Any
 
 from pydantic import (
@@ -15,11 +16,12 @@ from pydantic import (
     model_serializer,
 )
 
-from portia_nb.errors import StepNotFoundError
+from portia_nb.errors import InvalidPlanRunStateError, StepNotFoundError
 from portia_nb.model import codecs
 from portia_nb.model.clarification import AnyClarification, Clarification, ClarificationCategory
 from portia_nb.model.events import ErrorRecord
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.stretches import StepTimes
 from portia_nb.model.values import LocalDataValue
 
 
@@ -124,6 +126,12 @@ class PlanRun(BaseModel):
     hand, or from the cache."""
     _current: tuple[Clarification, ...] | None = PrivateAttr(default=None)
     """In a snapshot made for one attempt at a step: the questions that count for it."""
+    _times: tuple[StepTimes, ...] | None = PrivateAttr(default=None)
+    """When each step worked and waited; None: it wasn't noted, or is not in what was loaded."""
+
+    def __eq__(self, other: object) -> bool:
+        # What was printed and loaded again knows no times, and is the same all the same.
+        return type(self) is type(other) and vars(self) == vars(other)
 
     @field_serializer("plan_run_inputs", when_used="json")
     def _print_inputs(self, value: dict[str, Any]) -> Any:
@@ -141,6 +149,34 @@ class PlanRun(BaseModel):
     def final_output(self) -> LocalDataValue | None:
         """The run's own output, None until it is complete or has failed."""
         return self.outputs.final_output
+
+    def timeline(self, now: float | None = None) -> Any:
+        """Return when each step worked, waited for a person, and waited before it tried again.
+
+        What comes back shows itself in a notebook, prints as text, and has `svg()` and
+        `to_frame()`; see `portia_nb.Timeline`.
+
+        Args:
+            now: where that ends which lasts, in seconds since the epoch; None: the last that is
+                known of the run.
+
+        Raises:
+            InvalidPlanRunStateError: this was loaded from JSON, which holds no times.
+
+        >>> from portia_nb import Config, PlanBuilderV2, Portia
+        >>> plan = PlanBuilderV2().function_step(function=lambda: 42, step_name="answer").build()
+        >>> run = Portia(Config(store="memory"), tools=[]).run_plan(plan)
+        >>> [bar.path for bar in run.timeline().bars]
+        ['answer']
+        """
+        if self._times is None:
+            raise InvalidPlanRunStateError(
+                f"run {self.id} was loaded without the times of its steps; "
+                "Portia.timeline(run) reads them from the store",
+                run_id=str(self.id),
+            )
+        # Drawing stands above the nouns, so it is found by name, at the call.
+        return import_module("portia_nb.drawing.timeline").Timeline.of(self._times, now=now)
 
     def seen_at(self, index: int, clarifications: tuple[Clarification, ...]) -> PlanRun:
         """Return this as an attempt at one step sees it.

@@ -7,7 +7,7 @@ from textwrap import indent
 from portia_nb.drawing.looks import LOOKS
 
 from .shown_output import Shown
-from .view_rows import Fold, View, by_round, duration, fold_finished, said_of, state_words
+from .view_rows import Fold, View, by_round, duration, fold_finished, said_of, state_words, waits_of
 
 LARGE = 150
 MAX_CELL = 32
@@ -52,6 +52,7 @@ def _row(number: int, row: View) -> str:
         text += f"  [{row['tool']}]"
     if "end" in row and "start" in row:
         text += f"  {duration(row['end'] - row['start'])}"
+    text += "".join(f", {said}" for said in waits_of(row))
     text += "".join(f"\n     {line}" for line in said_of(row))
     if "error" in row:
         text += "\n" + indent(_error(row["error"]), "     ")

@@ -14,15 +14,25 @@ from portia_nb.drawing.clean import untypeset
 from portia_nb.drawing.looks import LOOKS
 from portia_nb.drawing.picture import ShownState
 from portia_nb.drawing.svg import data_uri
+from portia_nb.drawing.timeline import Timeline
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, Run
+from portia_nb.model.stretches import times_of
 
 from .plan_rows import Order, SideEffects, View
 from .record_text import view_to_text
 from .shown_output import TOTAL_BYTES, OutputRoom, Shown
 from .snapshot_view import run_of
 from .view_picture import draw_picture, packed
-from .view_rows import Fold, by_round, duration, fold_finished, said_of, state_words
+from .view_rows import (
+    Fold,
+    by_round,
+    duration,
+    fold_finished,
+    said_of,
+    state_words,
+    waits_of,
+)
 from .view_state import plan_view, run_view
 from .visible_text import one_line
 
@@ -76,7 +86,9 @@ def run_bundle(
         run = run_of(run, plan)
     total = TOTAL_BYTES if len(run.plan.steps) <= LARGE else LARGE_TOTAL_BYTES
     view = run_view(run, order=order, side_effects=side_effects, room=OutputRoom(total))
-    return _bundle(RUN_MIME, _trimmed(view), draw_picture(run.plan, run, order=order))
+    svg = draw_picture(run.plan, run, order=order)
+    timeline = Timeline.of([times_of(record) for record in run.steps.values()])
+    return _bundle(RUN_MIME, _trimmed(view), svg, timeline)
 
 
 def _trimmed(view: View) -> View:
@@ -87,9 +99,9 @@ def _trimmed(view: View) -> View:
     return view
 
 
-def _bundle(mime: str, view: View, svg: str) -> Bundle:
+def _bundle(mime: str, view: View, svg: str, timeline: Timeline | None = None) -> Bundle:
     return {
-        "text/html": view_to_html(view, svg),
+        "text/html": view_to_html(view, svg, timeline),
         "text/plain": view_to_text(view),
         mime: {**view, "picture": packed(svg)},
     }
@@ -98,7 +110,7 @@ def _bundle(mime: str, view: View, svg: str) -> Bundle:
 # -- html ----------------------------------------------------------------------------------------
 
 
-def view_to_html(view: View, svg: str | None = None) -> str:
+def view_to_html(view: View, svg: str | None = None, timeline: Timeline | None = None) -> str:
     r"""Return a view as HTML on a single line.
 
     A blank line would end the HTML block where this is put into Markdown (nbconvert), and what a
@@ -124,7 +136,19 @@ def view_to_html(view: View, svg: str | None = None) -> str:
             f'<p><img src="{uri}" alt="{_escaped(_alt(view))}" style="max-width:100%"></p>'
         )
     parts.append(f"<ol>{''.join(map(_row, folded))}</ol>")
+    if timeline is not None and len(timeline.bars) > 1 and timeline.seconds > 0:
+        parts.append(_timeline(timeline))
     return f'<div class="portia-record">{"".join(parts)}</div>'
+
+
+def _timeline(timeline: Timeline) -> str:
+    """Show when steps ran, folded away: the list above says the same of each step in words."""
+    told = _escaped(timeline.headline())
+    return (
+        f"<details><summary>{told}</summary>"
+        f'<p><img src="{data_uri(timeline.svg())}" alt="{told}" style="max-width:100%"></p>'
+        "</details>"
+    )
 
 
 def _headline(view: View) -> str:
@@ -151,6 +175,7 @@ def _row(row: View | Fold) -> str:
         row.get("tool", ""),
         duration(row["end"] - row["start"]) if "end" in row and "start" in row else "",
         f"attempt {row['attempt']}" if "attempt" in row else "",
+        *waits_of(row),
     ]
     lines = [head + "".join(f" · {_prose(fact)}" for fact in facts if fact)]
     lines += map(_prose, said_of(row))

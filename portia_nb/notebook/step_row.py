@@ -12,6 +12,8 @@ from .visible_text import one_line, visible
 
 MAX_ERROR_CHARS = 2_000
 MAX_STREAM_CHARS = 20_000
+SHOWN_STRETCHES = 40
+"""Tries and waits of one step, the last ones, that its row tells of."""
 
 
 def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
@@ -23,6 +25,11 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
     for key, at in (("start", record.started_at), ("end", record.ended_at)):
         if at is not None:
             row[key] = milliseconds(run, at)
+    if record.history:
+        row["past"] = [
+            [s.kind, milliseconds(run, s.start), s.end and milliseconds(run, s.end), s.state]
+            for s in record.history[-SHOWN_STRETCHES:]
+        ]
     if record.error is not None:
         row["error"] = show_error(record.error)
     if record.reason:

@@ -79,6 +79,20 @@ def said_of(row: View) -> list[str]:
     return [line for line in lines if line]
 
 
+def waits_of(row: View) -> list[str]:
+    """Say how long a step waited for a person, and before it tried again; waits that are over.
+
+    >>> waits_of({"past": [["ran", 0, 9, "asking"], ["asked", 9, 5009, "waiting"]]})
+    ['waited 5.0 s for a person']
+    """
+    said: list[str] = []
+    for kind, what in (("asked", "for a person"), ("paused", "before the next try")):
+        waited = [each for each in row.get("past", ()) if each[0] == kind and each[2] is not None]
+        if waited:
+            said.append(f"waited {duration(sum(w[2] - w[1] for w in waited))} {what}")
+    return said
+
+
 def by_round(rows: Sequence[View]) -> list[View]:
     """Return the rows such that what ran in a round stands together, below its loop.
 

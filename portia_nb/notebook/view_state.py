@@ -2,8 +2,10 @@
 
     {format, kind: "plan" | "run", id, title, state, steps: […], questions: […], …}
 
-A step's `start` and `end` are milliseconds after the view's `began` (seconds since the epoch). Keys
-whose value is empty are left out. Everything that others wrote is visible text (`visible_text`).
+A step's `start` and `end` are milliseconds after the view's `began` (seconds since the epoch); its
+`past` holds tries and waits before that: kind, start, end (null: it lasts), and how it ended, as in
+`portia_nb.model.stretches`. Keys whose value is empty are left out. Everything that others wrote is
+visible text (`visible_text`).
 """
 
 from __future__ import annotations

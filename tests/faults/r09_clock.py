@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from portia_nb import Config, PlanBuilderV2, Portia, StepOutput, ToolSoftError
-from portia_nb.drawing.timeline import bars_of, draw_timeline
 from portia_nb.notebook.static_record import run_bundle
 from portia_nb.session.opening import open_run
 
@@ -74,7 +73,7 @@ def check_record(portia: Portia, run_id: str) -> None:
     assert run.state == "COMPLETE"
     text = run_bundle(run)["text/plain"]
     assert "-" not in "".join(word for word in text.split() if word[1:2].isdigit()), text
-    assert draw_timeline(bars_of(events)).startswith("<svg")
+    assert portia.timeline(run_id).svg().startswith("<svg")
 
 
 @contextmanager
