@@ -315,9 +315,9 @@ class Run:
             forked_from=self.forked_from,
             reused=tuple([output for output, record in done if record.reused]),
         )
-        if timed:
-            made._times = tuple([times_of(record) for record in self.steps.values()])
-        return made
+        if not timed:
+            return made
+        return made.with_times(tuple([times_of(record) for record in self.steps.values()]))
 
 
 _LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)

@@ -150,6 +150,11 @@ class PlanRun(BaseModel):
         """The run's own output, None until it is complete or has failed."""
         return self.outputs.final_output
 
+    def with_times(self, times: tuple[StepTimes, ...]) -> PlanRun:
+        """Add when each step worked and waited to this snapshot, which is returned."""
+        self._times = times
+        return self
+
     def timeline(self, now: float | None = None) -> Any:
         """Return when each step worked, waited for a person, and waited before it tried again.
 
