@@ -20,6 +20,7 @@ from pydantic import (
 
 from portia_nb.errors import ConfigNotFoundError, InvalidConfigError
 from portia_nb.settings import gone
+from portia_nb.settings.answers import Answers
 from portia_nb.settings.choices import (
     ExecutionAgentType,
     LLMModel,
@@ -139,6 +140,9 @@ class Config(HandsOutModels, BaseModel):
     """Folder that the file tools may not leave; None is the working folder."""
     no_ask: bool = False
     """Never ask a person: a question that no declared answer meets stops the run."""
+    answers: Answers | None = None
+    """Answers given beforehand, by the name of an argument or a step, or a JSON file of them; in
+    the environment the variable may hold the JSON itself."""
     live_view: bool = True
     """Python calls made in a notebook show the live view once ``%load_ext portia_nb`` has run."""
     record: Path | None = None

@@ -87,7 +87,7 @@ class Start:
 
     def __init__(self, args: argparse.Namespace, terminal: Terminal, portia: Portia) -> None:
         self._args, self._terminal, self._portia = args, terminal, portia
-        self._declared = answers_of(args)
+        self._declared = answers_of(args, portia.config)
         self._relay = Relay(terminal.width)
         self._asking = Asking(terminal, self._declared, yes=args.yes, hand_on=self._relay.hand_on)
 

@@ -45,12 +45,13 @@ HELP: Mapping[str, str] = {
 }
 """Each setting that is an option, and its help."""
 
-NO_OPTIONS = frozenset({*KEYS, "approve", "feature_flags", "live_view"}) | {
+NO_OPTIONS = frozenset({*KEYS, "answers", "approve", "feature_flags", "live_view"}) | {
     "execution_agent_type",
     "planning_agent_type",
 }
 """Settings that are no options: keys, since every user of a machine sees the commands that run
-there; what a command line can't hold; and what only notebooks or old code look at."""
+there; what a command line can't hold; what only notebooks or old code look at; and answers, which
+are an option of the commands that run something."""
 
 _SHORTER = {
     "default_model": "--model",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import InvalidOption, PlanRunNotFoundError, ToolNotFoundError
-from portia_nb.session.answering import DeclaredAnswers, read_answers_file
+from portia_nb.session.answering import DeclaredAnswers, read_answers_file, standing_answers
 
 from .settings import config_of
 from .terminal import Terminal
@@ -48,14 +48,15 @@ def is_kept(config: Config) -> bool:
     return not isinstance(open_store(config), MemoryStore)
 
 
-def answers_of(args: argparse.Namespace) -> DeclaredAnswers:
-    """Return the answers that were given beforehand.
+def answers_of(args: argparse.Namespace, config: Config) -> DeclaredAnswers:
+    """Return the answers that were given beforehand: by options, else by the settings.
 
     Raises:
         InvalidOption: one is no ``NAME=VALUE``, or the file can't be read.
     """
     from_file = read_answers_file(args.answers) if args.answers else {}
-    return DeclaredAnswers({**from_file, **pairs("--answer", args.answer)})
+    given = {**from_file, **pairs("--answer", args.answer)}
+    return DeclaredAnswers({**standing_answers(config), **given})
 
 
 def pairs(option: str, given: Sequence[str]) -> dict[str, str]:

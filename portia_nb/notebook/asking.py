@@ -42,6 +42,7 @@ class Ladder:
         self,
         *,
         declared: Mapping[str, Any] | None = None,
+        given: frozenset[str] = frozenset(),
         yes: bool = False,
         is_headless: bool = False,
         has_form: Callable[[], bool] | None = None,
@@ -52,6 +53,7 @@ class Ladder:
 
         Args:
             declared: answers by the name of an argument, or the name or path of a step.
+            given: names of those that were declared for this very run.
             yes: approve every call that needs approval.
             is_headless: nobody is asked.
             has_form: tells whether a page has drawn the form; None: there is no form.
@@ -60,6 +62,7 @@ class Ladder:
         """
         self.problem: InvalidAnswer | None = None
         self._declared = DeclaredAnswers(declared)
+        self._given = given
         self._yes = yes
         self._is_headless = is_headless
         self._has_form = has_form
@@ -84,6 +87,10 @@ class Ladder:
         elif not self._has_form():
             loop = asyncio.get_running_loop()
             loop.call_later(self._form_time_s, self._without_form, live, question)
+
+    def unused(self) -> tuple[str, ...]:
+        """Return the names of answers that were declared for this run and met no question."""
+        return tuple(name for name in self._declared.unused() if name in self._given)
 
     def _without_form(self, live: LiveRun, question: Clarification) -> None:
         if live.done.done() or (self._has_form is not None and self._has_form()):

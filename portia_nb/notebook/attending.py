@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import cards
-from .asking import Ladder, Prompts
+from .asking import Ladder, Prompts, stdin_allowed
 from .interrupts import HEARTBEAT_S, sigint_calls
 
 if TYPE_CHECKING:
@@ -155,13 +155,23 @@ def judge(face: Face, attended: Attended, plan_run: PlanRun) -> PlanRun:
         raise face.carded(attended.ladder.problem, [("next", _resume(attended.live))])
     match plan_run.state:
         case PlanRunState.COMPLETE:
+            if unused := attended.ladder.unused():
+                face.say(unused_text(unused))
             return plan_run
         case PlanRunState.FAILED:
             raise face.carded(cards.failed(plan_run))
         case PlanRunState.NEED_CLARIFICATION:
-            raise face.carded(cards.waiting(plan_run))
+            can_ask = stdin_allowed(face.shell)
+            unused = attended.ladder.unused()
+            raise face.carded(cards.waiting(plan_run, unused=unused, is_headless=not can_ask))
         case _:
             raise face.carded(cards.stopped(str(plan_run.id)))
+
+
+def unused_text(names: Sequence[str]) -> str:
+    """Say which declared answers no question asked for."""
+    what = "answer was" if len(names) == 1 else "answers were"
+    return f"No question asked for {', '.join(names)}: the declared {what} not used."
 
 
 def finish_at_end(attended: Attended) -> Callable[[], None]:

@@ -6,6 +6,8 @@ only its way of showing itself changes. The full traceback is a command away: ``
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -84,8 +86,16 @@ def failed(plan_run: PlanRun) -> PlanRunFailed:
     )
 
 
-def waiting(plan_run: PlanRun) -> WaitingForAnswer:
-    """Return the error of a run that waits for an answer nobody here could give, as a card."""
+def waiting(
+    plan_run: PlanRun, *, unused: Sequence[str] = (), is_headless: bool = False
+) -> WaitingForAnswer:
+    """Return the error of a run that waits for an answer nobody here could give, as a card.
+
+    Args:
+        plan_run: the run.
+        unused: names of declared answers that met no question; a misspelt one is seen here.
+        is_headless: whether a program runs the notebook, which can be told the answers.
+    """
     from portia_nb.session.answering import is_approval, name_of
 
     questions = plan_run.get_outstanding_clarifications()
@@ -95,9 +105,15 @@ def waiting(plan_run: PlanRun) -> WaitingForAnswer:
         for question in questions
     ]
     command = " ".join(["%portia resume", str(plan_run.id), *dict.fromkeys(options)])
+    facts = [("kept", _kept(plan_run)), ("next", command)]
+    if unused:
+        facts.insert(1, ("unused", f"no question asked for {', '.join(unused)}"))
+    if is_headless and (names := [name_of(each) for each in questions if not is_approval(each)]):
+        answers = json.dumps(dict.fromkeys(names, "VALUE"), ensure_ascii=False)
+        facts.append(("or", f"run the notebook again with PORTIA_ANSWERS={shlex.quote(answers)}"))
     return dress(
         WaitingForAnswer(f"the run waits: {asked}", plan_run=plan_run, run_id=str(plan_run.id)),
-        [("kept", _kept(plan_run)), ("next", command)],
+        facts,
     )
 
 

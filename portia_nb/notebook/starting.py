@@ -15,7 +15,7 @@ from portia_nb.errors import (
     WaitingForAnswer,
 )
 from portia_nb.model.run import PlanRun, PlanRunState
-from portia_nb.session.answering import read_answers_file
+from portia_nb.session.answering import read_answers_file, standing_answers
 
 from .approving import PlanApproval, approval_of, approval_of_fork
 from .asking import Ladder, Prompts
@@ -47,7 +47,8 @@ class Start:
             prompts: questions for `input()`.
 
         Raises:
-            InvalidOption: the answers file can't be read.
+            InvalidOption: the answers can't be read.
+            InvalidConfigError: those of the environment are no answers.
         """
         self._face = face
         self._portia = portia
@@ -57,11 +58,8 @@ class Start:
         self._live: LiveRun | None = None
         self._view: LiveView | None = None
         self._approval: PlanApproval | None = None
-        answers = options.one("answers")
-        self._declared = {
-            **(read_answers_file(answers) if answers else {}),
-            **options.pairs("answer"),
-        }
+        self._given = {**self._answers_named(options.one("answers")), **options.pairs("answer")}
+        self._standing = self._standing_answers()
 
     async def run(self, plan: Plan, inputs: dict[str, Any], *, serves: bool) -> Attended:
         """Show `plan`, have it approved where it changes the world, and start it.
@@ -160,13 +158,34 @@ class Start:
 
     def _ladder(self, view: LiveView) -> Ladder:
         return Ladder(
-            declared=self._declared,
+            declared={**self._standing, **self._given},
+            given=frozenset(self._given),
             yes=self._yes,
             is_headless=self._is_headless,
             has_form=view.ready.is_set if self._may_have_form else None,
             form_time_s=self._face.settings.form_time_s,
             prompts=None if self._background else self._prompts,
         )
+
+    def _answers_named(self, name: str | None) -> dict[str, Any]:
+        """Return the answers that a variable holds, as papermill sets one, or else a file."""
+        if name is None:
+            return {}
+        variable = self._face.shell.user_ns.get(name)
+        if isinstance(variable, dict):
+            return {str(key): value for key, value in variable.items()}
+        return read_answers_file(name)
+
+    def _standing_answers(self) -> dict[str, Any]:
+        """Return the answers of the settings: this Portia's own, else the environment's."""
+        config = self._portia.config
+        if config.answers is None:
+            try:
+                config = Config.from_default()
+            except InvalidConfigError as error:
+                if error.facts.get("setting") == "answers":
+                    raise
+        return standing_answers(config)
 
     @property
     def _is_headless(self) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from portia_nb.config import Config
 from portia_nb.drawing.clean import clean
 from portia_nb.errors import InvalidAnswer, InvalidOption, ToolNotFoundError
 from portia_nb.model.clarification import (
@@ -117,23 +118,37 @@ def read_typed(question: Clarification, typed: str) -> Any:
     return question.check_answer(text if is_yes_no(question) else typed)
 
 
-def read_answers_file(name: str) -> dict[str, Any]:
+def read_answers_file(name: str | Path, option: str = "--answers") -> dict[str, Any]:
     """Return the answers in a JSON file of names and values.
 
     Raises:
-        InvalidOption: it can't be read, or isn't an object.
+        InvalidOption: it can't be read, or isn't an object; the message names `option`.
     """
     try:
         answers = json.loads(Path(name).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidOption(f"--answers {name}: {error}", option="--answers") from error
+        raise InvalidOption(f"{option} {name}: {error}", option=option) from error
     if not isinstance(answers, dict):
         found = type(answers).__name__
         raise InvalidOption(
-            f"--answers {name}: a JSON object of names and answers is needed, not a {found}",
-            option="--answers",
+            f"{option} {name}: a JSON object of names and answers is needed, not a {found}",
+            option=option,
         )
     return answers
+
+
+def standing_answers(config: Config) -> dict[str, Any]:
+    """Return the answers that the setting ``answers`` gives to whatever run asks for them.
+
+    Raises:
+        InvalidOption: its file can't be read.
+
+    >>> standing_answers(Config(answers={"city": "Oslo"}))
+    {'city': 'Oslo'}
+    """
+    if isinstance(config.answers, Path):
+        return read_answers_file(config.answers, f"setting answers ({config.origin('answers')})")
+    return dict(config.answers or {})
 
 
 def side_effects(plan: Plan, tools: ToolRegistry) -> dict[str, bool | None]:

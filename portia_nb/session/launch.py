@@ -42,6 +42,7 @@ from .parts import Parts
 from .recalling import recalling
 
 if TYPE_CHECKING:
+    from .answering import DeclaredAnswers
     from .tapes import AnyTape
 
 
@@ -172,8 +173,9 @@ def prepare_resume(
         if _is_complete(run):
             return run.snapshot()
         _refuse_unmade(run)
+        answers = _standing_answers(parts, company)
         if company.asker is None and parts.hooks.clarification_handler is None:
-            _refuse_open_questions(run)
+            _refuse_open_questions(run, answers)
         refuse_missing_functions(run)
         parts.check(run.plan, registry)
         tape = parts.tape(goes_on=True)
@@ -226,9 +228,21 @@ def _refuse_unmade(run: Run) -> None:
         )
 
 
-def _refuse_open_questions(run: Run) -> None:
+def _standing_answers(parts: Parts, company: Company) -> DeclaredAnswers | None:
+    """Return the answers of the settings; None where a face asks, which has them already."""
+    if company.asker is not None or not parts.config.answers:
+        return None
+    from .answering import DeclaredAnswers, standing_answers  # which builds on this module
+
+    return DeclaredAnswers(standing_answers(parts.config))
+
+
+def _refuse_open_questions(run: Run, answers: DeclaredAnswers | None) -> None:
     # One whose time is up needs nobody: the run takes its default, or fails.
-    if waiting := [asked for asked in run.outstanding() if not is_expired(asked)]:
+    waiting = [asked for asked in run.outstanding() if not is_expired(asked)]
+    if answers is not None:
+        waiting = [asked for asked in waiting if answers.take(asked) is None]
+    if waiting:
         questions = "; ".join(repr(asked.user_guidance) for asked in waiting)
         raise InvalidPlanRunStateError(
             f"run {run.id} waits for an answer to {questions}: answer with "
@@ -289,6 +303,7 @@ def wire(
         when_left=lambda: parts.recent.remember(run, registry),
         context=context,
         tape=tape,
+        answers=_standing_answers(parts, company),
     )
     if company.tell is not None and parts.config.live_view:
         company.tell(live)

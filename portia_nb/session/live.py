@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from portia_nb.errors import WaitingForAnswer
+from portia_nb.errors import InvalidAnswer, WaitingForAnswer
 from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import (
@@ -34,6 +34,7 @@ from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
 
 if TYPE_CHECKING:
+    from .answering import DeclaredAnswers
     from .tapes import AnyTape
 
 Listener = Callable[[Run, Recorded], None]
@@ -75,6 +76,7 @@ class LiveRun:
         when_left: Callable[[], None] = lambda: None,
         context: contextvars.Context | None = None,
         tape: AnyTape | None = None,
+        answers: DeclaredAnswers | None = None,
     ) -> None:
         """Prepare; `start` starts it.
 
@@ -91,6 +93,7 @@ class LiveRun:
             when_left: called once everything is kept and nothing changes `run` any more.
             context: context variables for the run's code; None: a copy of the starting thread's.
             tape: records what the run is answered, or answers it.
+            answers: given beforehand, for questions that no asker is there for.
         """
         self.run = run
         self.done: Future[PlanRun]
@@ -110,6 +113,7 @@ class LiveRun:
         self._when_left = when_left
         self._context = context
         self._tape = tape
+        self._answers = answers
         self._now: Callable[[], float] = time.time
         if tape is not None:
             self._listeners = (*self._listeners, tape.hear)
@@ -252,6 +256,8 @@ class LiveRun:
         if self._asker is not None:
             self._asker(self, clarification)
             return True
+        if self._answers is not None and self._answer_beforehand(clarification, self._answers):
+            return True
         if self._handler is None:
             return False
         handler = self._handler
@@ -268,6 +274,20 @@ class LiveRun:
         task = asyncio.get_running_loop().create_task(handle())
         _handling.add(task)
         task.add_done_callback(_handling.discard)
+        return True
+
+    def _answer_beforehand(self, asked: Clarification, answers: DeclaredAnswers) -> bool:
+        """Give `asked` the answer that the settings have for it; False: none, or none that fits."""
+        found = answers.take(asked)
+        if found is None:
+            return False
+        name, value = found
+        try:
+            self.answer(asked.id, value, "the setting answers")
+        except InvalidAnswer:
+            # Without the answer itself, which may be nobody else's business.
+            logger.warning("the answer declared for %s doesn't fit; the question stays open", name)
+            return False
         return True
 
     def _resolved(self, clarification: Clarification, response: Any) -> None:

@@ -16,7 +16,11 @@ _ANSWER = Option(
     "NAME=VALUE",
     many=True,
 )
-_ANSWERS = Option(("--answers",), "Answer questions from a JSON file of names and values.", "FILE")
+_ANSWERS = Option(
+    ("--answers",),
+    "Answer questions from a variable with a dict, or a JSON file, of names and values.",
+    "NAME",
+)
 _BACKGROUND = Option(("--background",), "Give the prompt back at once; the run goes on.")
 _RECORD = Option(("--record",), "Keep what models, tools and people answer in this file.", "FILE")
 _REPLAY = Option(("--replay",), "Answer from this record: no key, no network, no call.", "FILE")

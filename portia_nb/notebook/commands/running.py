@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import InvalidOption
-from portia_nb.notebook.attending import attend
+from portia_nb.notebook.attending import attend, unused_text
 from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
 from portia_nb.notebook.starting import Start
+from portia_nb.session.answering import DeclaredAnswers
 
 from .named import plan_named, run_named, values_of
 from .nearness import nearest
@@ -15,6 +16,7 @@ from .showing import show_run
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
+    from portia_nb.session.live import LiveRun
 
     from .call import Call
 
@@ -38,7 +40,8 @@ async def resume(call: Call) -> Any:
     from portia_nb.session.live import live_run
 
     run_id = run_named(call.face, call.options.word)
-    if live_run(run_id) is not None:
+    if (live := live_run(run_id)) is not None:
+        _answer_open(call, live)
         return await wait(call)
     portia = portia_as_asked(call.face.portia(), call.options)
     start = Start(call.face, portia, call.options, call.prompts)
@@ -94,6 +97,20 @@ async def stop(call: Call) -> None:
     await run_aside(wait, [live.done], GRACE_S)
     how = "has stopped" if live.done.done() else "stops once a step has cleaned up"
     call.face.say(f"Run {run_id} {how}; what is done is kept. %portia resume {run_id} goes on.")
+
+
+def _answer_open(call: Call, live: LiveRun) -> None:
+    """Give a run that waits in the background the answers of ``--answer``.
+
+    Raises:
+        InvalidAnswer: its question refused one.
+    """
+    declared = DeclaredAnswers(call.options.pairs("answer"))
+    for question in tuple(live.run.clarifications.values()):
+        if not question.resolved and (found := declared.take(question)) is not None:
+            live.answer(question.id, found[1], by="--answer")
+    if unused := declared.unused():
+        call.face.say(unused_text(unused))
 
 
 def _inputs_of(call: Call, plan: Plan) -> dict[str, Any]:
