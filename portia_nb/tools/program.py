@@ -107,10 +107,12 @@ def run_program(
     given = input.encode() if isinstance(input, str) else bytes(input)
     with ExitStack() as stack:
         program = _Program(words, given, cwd, env, stack)
-        stack.callback(at_giving_up(program.end))
+        stack.callback(at_giving_up(program.give_up))
         problem = program.run_until_end(
             None if timeout_s is None else time.monotonic() + timeout_s, max_output_bytes
         )
+        if program.is_given_up:
+            raise ToolHardError(f"{name!r} was ended: nobody waits for it any more")
         result = program.result()
     if problem == "time":
         raise _failed(f"{name!r} took longer than {timeout_s:g} s and was ended", result)
@@ -151,6 +153,8 @@ class _Program:
         path = shutil.which(words[0], path=None if env is None else env.get("PATH"))
         if path is None:
             raise ToolHardError(f"there is no program {words[0]!r:.200} on the PATH")
+        self.is_given_up = False
+        """True: nobody waits for it, so what it writes is read and dropped."""
         self._lock = threading.Lock()
         self._left = memoryview(given)
         self._written: dict[str, bytearray] = {"output": bytearray(), "errors": bytearray()}
@@ -176,6 +180,12 @@ class _Program:
             if _GROUPS:
                 os.close(self._reading)
         stack.callback(self._close)
+
+    def give_up(self) -> None:
+        """Let the program end, for whose output nobody waits; from any thread."""
+        # To decode what it has written would hold the interpreter's lock, for much of it for long.
+        self.is_given_up = True
+        self.end()
 
     def end(self) -> None:
         """Let the program end; from any thread, and again is nothing."""
@@ -253,7 +263,10 @@ class _Program:
     def _read(self, key: selectors.SelectorKey, pipes: selectors.BaseSelector) -> int:
         data = os.read(key.fd, 65_536)
         written = self._written[key.data]
-        written += data
+        if self.is_given_up:
+            written.clear()
+        else:
+            written += data
         if not data:
             pipes.unregister(key.fileobj)
         return len(written)

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from portia_nb import ToolHardError, arun_program, run_program
+from portia_nb.tools.aside import run_aside
 from portia_nb.tools.program import ProgramResult
 
 posix = pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
@@ -99,6 +100,26 @@ def test_a_program_that_ignores_the_request_to_end_is_killed(tmp_path: Path):
     with pytest.raises(ToolHardError, match="was ended"):
         run_program(python(code), timeout_s=1)
     wait_until_gone(int(wait_for(mark)))
+
+
+@posix
+async def test_what_a_program_has_written_is_dropped_once_nobody_waits_for_it(tmp_path: Path):
+    mark, errors = tmp_path / "mark", asyncio.Queue[ToolHardError]()
+    loop = asyncio.get_running_loop()
+    floods = f"echo x > {mark}; while :; do echo word; done"
+
+    def call() -> None:
+        try:
+            run_program(["sh", "-c", floods], check=False)
+        except ToolHardError as error:
+            loop.call_soon_threadsafe(errors.put_nowait, error)
+
+    task = asyncio.ensure_future(run_aside(call))
+    await asyncio.to_thread(wait_for, mark)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "nobody waits for it any more" in str(await errors.get())
 
 
 async def test_a_cancelled_call_ends_its_program(tmp_path: Path):
