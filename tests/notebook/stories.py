@@ -57,6 +57,15 @@ def approval(guidance: str, **call: Any) -> UserVerificationClarification:
     )
 
 
+def told_at(plan: Plan, timed: Iterable[tuple[float, AnyEvent]]) -> Run:
+    """Return a run of `plan` that has heard events, each so many seconds after it began."""
+    run = Run(RUN_ID, plan)
+    events = [(0.0, RunCreated(str(plan.id), {})), (0.0, RunStarted()), *timed]
+    for seq, (at, event) in enumerate(events, 1):
+        run.apply(Recorded(seq, BEGAN + at, run.id, event))
+    return run
+
+
 def told(plan: Plan, events: Iterable[AnyEvent], every_s: float = 0.5) -> Run:
     """Return a run of `plan` that has begun and heard `events`, each `every_s` after the last."""
     run = Run(RUN_ID, plan)

@@ -109,7 +109,7 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
       steps.all().forEach(steps.show);
     }
     if (view.state !== before) {
-      announcer.announce(`Run ${RUN_STATES[view.state ?? '']?.[1] ?? ''}`);
+      announcer.announce(`Run ${RUN_STATES[view.state ?? '']?.[1] ?? ''}`, !isGoingOn(view.state));
       head.letStop();
     }
   }

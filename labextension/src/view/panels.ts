@@ -4,6 +4,7 @@
  * To add one, write `export const drawX: MakePanel` in a file here and name it in `PANELS`.
  */
 import type { Delta, Host, View } from './shapes';
+import { drawTimeline } from './timeline';
 
 export interface PanelContext {
   /** A prefix for ids that no other view of the page has. */
@@ -29,4 +30,4 @@ export interface Panel {
 export type MakePanel = (view: View, context: PanelContext) => Panel | null;
 
 /** In the order in which they stand. */
-export const PANELS: MakePanel[] = [];
+export const PANELS: MakePanel[] = [drawTimeline];

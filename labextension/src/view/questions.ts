@@ -21,7 +21,7 @@ export function drawQuestions(
   root: HTMLElement,
   uid: string,
   host: Host | undefined,
-  announce: (text: string) => void
+  announce: (text: string, isUrgent?: boolean) => void
 ): Questions {
   const box = make('div', 'questions');
   const forms = new Map<string, QuestionForm>();
@@ -43,7 +43,7 @@ export function drawQuestions(
     const form = drawQuestion(question, `${uid}-question${drawn++}`, host);
     forms.set(question.id, form);
     box.append(form.form);
-    announce(`Question: ${question.text.slice(0, ANNOUNCED_CHARS)}`);
+    announce(`Question: ${question.text.slice(0, ANNOUNCED_CHARS)}`, true);
     if (host && root.isConnected && !isBusy && !isTyping(document.activeElement, root)) {
       form.focus();
     }

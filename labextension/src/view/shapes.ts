@@ -27,6 +27,9 @@ export interface Failure {
   traceback?: string;
 }
 
+/** `ran`, `asked` (waited for a person) or `paused` (before the next try); an end of null lasts. */
+export type Stretch = [kind: string, start: number, end: number | null, state: string];
+
 export interface Step {
   path: string;
   name?: string;
@@ -42,6 +45,8 @@ export interface Step {
   /** Milliseconds after the run began, as is `end`. */
   start?: number;
   end?: number;
+  /** Tries and waits before that. */
+  past?: Stretch[];
   output?: Output;
   error?: Failure;
   reason?: string;
