@@ -29,11 +29,11 @@ from portia_nb.settings.choices import (
     PlanningAgentType,
     StorageClass,
 )
-from portia_nb.settings.environment import read_environment
 from portia_nb.settings.handing_out import HandsOutModels
 from portia_nb.settings.keys import KEYS, PROVIDER_KEYS
 from portia_nb.settings.models import GenerativeModelsConfig, Purpose, without_models
 from portia_nb.settings.names import known_only
+from portia_nb.settings.project import read_around
 
 # Whoever deals with settings finds the words for them, and the keys, here.
 __all__ = [
@@ -161,6 +161,11 @@ class Config(HandsOutModels, BaseModel):
             return _PROVIDERS_TOO.get(plain, plain)
         return value
 
+    @field_validator("store", mode="before")
+    @classmethod
+    def _read_folder(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
+
     @field_validator("default_log_level", "storage_class", mode="before")
     @classmethod
     def _read_upper(cls, value: Any) -> Any:
@@ -207,16 +212,16 @@ class Config(HandsOutModels, BaseModel):
     def from_default(cls, **overrides: Any) -> Self:
         """Read the settings from the environment and the nearest ``.env``, then apply `overrides`.
 
-        Precedence: `overrides`, then the environment, then ``.env``, then the defaults. A setting's
-        variable is ``PORTIA_`` and its name, e.g. ``PORTIA_PLANNING_MODEL``; those of keys are the
-        providers' own, e.g. ``OPENAI_API_KEY``; the level and the sink of the log are
+        Precedence: `overrides`, the environment, ``.env``, `settings.project`, the defaults. The
+        variable of a setting is ``PORTIA_`` and its name, e.g. ``PORTIA_PLANNING_MODEL``; those of
+        keys are the providers' own, e.g. ``OPENAI_API_KEY``; the level and the sink of the log are
         ``PORTIA_LOG_LEVEL`` and ``PORTIA_LOG_SINK``.
 
         Raises:
             InvalidConfigError: as the constructor; for a value of the environment the message says
                 where it stands.
         """
-        return cls._layered(*read_environment(cls.model_fields), overrides)
+        return cls._layered(*read_around(cls.model_fields), overrides)
 
     @classmethod
     def from_local_config(
@@ -236,9 +241,8 @@ class Config(HandsOutModels, BaseModel):
             [profile.work]
             llm_provider = "anthropic"
 
-        Precedence: `overrides`, then the profile, then the environment, then ``.env``, then the
-        defaults. Files of projects aren't looked for: a folder that somebody else made must not say
-        where keys are sent.
+        Precedence: `overrides`, the profile, the environment, ``.env``, `settings.project`, the
+        defaults. A project may set limits, and nothing that says where keys are sent.
 
         Args:
             profile: which one; None: the one in use, that is ``PORTIA_DEFAULT_PROFILE``, else what
@@ -255,7 +259,7 @@ class Config(HandsOutModels, BaseModel):
 
         file = read_profiles(None if config_file is None else Path(config_file).expanduser())
         name = profile or file.in_use()
-        values, origins = read_environment(cls.model_fields)
+        values, origins = read_around(cls.model_fields)
         for setting, value in file.settings_of(name).items():
             place = file.place_of(name, setting)
             known_only({setting: value}, cls.model_fields, place)

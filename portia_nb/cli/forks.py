@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.text import short_text
 from portia_nb.model.plain import to_plain_json
+from portia_nb.session.finding import find_run_id
 from portia_nb.session.set_edits import read_edits, with_arguments
 
 from .goals import Start, plan_named
 from .status import COMPLETE
 from .terminal import Terminal
-from .wiring import find_run_id, open_portia, pairs
+from .wiring import open_portia, pairs
 
 if TYPE_CHECKING:
     from portia_nb.session.forking import Fork

@@ -21,6 +21,7 @@ from portia_nb.session.answering import (
     side_effect_of,
     side_effects,
 )
+from portia_nb.session.finding import find_run_id
 from portia_nb.session.forking import fork_approval_text
 
 from . import outcome
@@ -29,7 +30,7 @@ from .attending import Relay, attend
 from .settings import again
 from .status import COMPLETE
 from .terminal import Terminal
-from .wiring import answers_of, find_run_id, is_kept, open_portia, pairs
+from .wiring import answers_of, is_kept, open_portia, pairs
 
 if TYPE_CHECKING:
     from portia_nb.session.forking import Fork

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from portia_nb.config import KEYS, Config
 from portia_nb.errors import ConfigNotFoundError, InvalidConfigError, InvalidOption
+from portia_nb.session.settings_table import rows_of, table_text
 from portia_nb.settings.edits import remove_setting, use_profile, write_setting
 from portia_nb.settings.environment import variable_of
 from portia_nb.settings.names import did_you_mean
@@ -32,7 +33,8 @@ USAGE = {
     "path": "",
 }
 """What each action takes."""
-HIDDEN = "***"
+HIDDEN = "set"
+"""What is said of a key, in the place of its value."""
 
 
 def config(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -48,20 +50,15 @@ def config(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def _list(args: argparse.Namespace, terminal: Terminal) -> int:
     chosen = config_of(args)
-    rows = [
-        (name, _shown(chosen, name), chosen.origin(name))
-        for name in Config.model_fields
-        if args.all or chosen.origin(name) != "default"
-    ]
+    rows = rows_of(chosen, every=args.all)
     if terminal.as_json:
         settings = {
             name: {"value": _plain(chosen, name), "origin": origin} for name, _, origin in rows
         }
         terminal.give_json(json.dumps({"file": str(config_path()), "settings": settings}))
         return COMPLETE
-    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    for name, value, origin in rows:
-        terminal.give(f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}")
+    if rows:
+        terminal.give(table_text(rows))
     if not args.all:
         rest = len(Config.model_fields) - len(rows)
         terminal.say((f"{rest} further settings have their defaults: config list --all", "dim"))
@@ -91,8 +88,8 @@ def _set(args: argparse.Namespace, terminal: Terminal) -> int:
     value = _secret(name, args, terminal) if name in KEYS else _checked(name, args.words[1])
     profile = args.profile or _file().in_use()
     path = write_setting(profile, name, value)
-    shown = HIDDEN if name in KEYS else _text(value)
-    terminal.say(f"{name} = {shown} in profile {profile!r} of {path}")
+    said = "is set" if name in KEYS else f"= {_text(value)}"
+    terminal.say(f"{name} {said} in profile {profile!r} of {path}")
     return COMPLETE
 
 
@@ -202,11 +199,6 @@ def _plain(config: Config, name: str) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN
     return value if value is None or isinstance(value, bool | int | float | dict) else str(value)
-
-
-def _shown(config: Config, name: str) -> str:
-    value = _plain(config, name)
-    return "-" if value is None else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.config import KEYS
 from portia_nb.drawing.text import plan_to_text, run_to_text, short_text
+from portia_nb.session.finding import find_run_id
 
 from .outcome import value_text
 from .settings import config_of
 from .status import COMPLETE, FAILED
 from .terminal import Terminal
-from .wiring import find_run_id, open_portia
+from .wiring import open_portia
 
 if TYPE_CHECKING:
     from portia_nb.session.history import ListedRun

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import InvalidOption, StorageError
+from portia_nb.session.finding import find_run_id
 
 from .status import COMPLETE, FAILED
 from .terminal import Terminal
-from .wiring import find_run_id, open_portia
+from .wiring import open_portia
 
 if TYPE_CHECKING:
     from portia_nb.session.portia import Portia

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import InvalidOption, PlanRunNotFoundError, ToolNotFoundError
+from portia_nb.errors import InvalidOption, ToolNotFoundError
 from portia_nb.session.answering import DeclaredAnswers, read_answers_file, standing_answers
 
 from .settings import config_of
@@ -16,7 +16,6 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from portia_nb.config import Config
     from portia_nb.session.portia import Portia
-    from portia_nb.storage.store import Store
     from portia_nb.tools.registry import ToolRegistry
 
 
@@ -72,25 +71,6 @@ def pairs(option: str, given: Sequence[str]) -> dict[str, str]:
             raise InvalidOption(f"{option} {word!r}: NAME=VALUE is needed", option=option)
         found[name.strip().removeprefix("$")] = value
     return found
-
-
-def find_run_id(store: Store, typed: str) -> str:
-    """Return the id of the run that `typed` is the id of, or begins.
-
-    Raises:
-        PlanRunNotFoundError: there is no such run, or more than one.
-    """
-    known = [row.run_id for row in store.find_runs(limit=1_000)]
-    matching = [run_id for run_id in known if run_id.startswith((typed, f"prun-{typed}"))]
-    if typed in matching or not matching:
-        return store.find_run(typed).run_id
-    if len(matching) > 1:
-        raise PlanRunNotFoundError(
-            f"{len(matching)} runs begin with {typed!r}: {', '.join(matching[:5])}: type more of "
-            "the id",
-            plan_run_id=typed,
-        )
-    return matching[0]
 
 
 def _tools(args: argparse.Namespace, all_tools: bool) -> ToolRegistry | None:

@@ -136,7 +136,7 @@ def left(run_id: str) -> KeyboardInterrupt:
     """Return what an interrupted ``%portia wait`` raises, as a card: the run itself goes on."""
     return dress(
         KeyboardInterrupt("no longer waiting; the run goes on in the background"),
-        [("next", f"%portia wait {run_id}, or %portia stop {run_id}")],
+        [("next", f"%portia wait {run_id}, or %portia cancel {run_id}")],
     )
 
 

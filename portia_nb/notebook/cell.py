@@ -71,7 +71,7 @@ async def attend_or_leave(
     into = f" -o {name}" if name else ""
     face.say(
         f"Run {attended.live.id} goes on in the background: "
-        f"%portia wait {attended.live.id}{into} gets its result, %portia stop ends it."
+        f"%portia wait {attended.live.id}{into} gets its result, %portia cancel stops it."
     )
     return attended.live
 

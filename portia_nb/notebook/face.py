@@ -169,10 +169,13 @@ class Face:
                 facts = [("tools", _NO_PORTIA), *facts]
         return dress(error, facts)
 
+    @property
+    def has_error(self) -> bool:
+        """Whether an error was shown as a card."""
+        return self._error is not None
+
     def why(self) -> str:
         """Return the traceback of the latest error: of a step that failed, in its own code."""
-        from .visible_text import visible
-
         if self._error is None:
             return "No error so far."
         record = getattr(getattr(self._error, "plan_run", None), "error", None)
@@ -184,7 +187,13 @@ class Face:
             )
         else:
             text = "".join(traceback.format_exception(self._error))
-        return visible(_IN_FILE.sub(self._cell_or_file, text))
+        return self.readable(text)
+
+    def readable(self, traceback_text: str) -> str:
+        """Return a traceback with the cells named, and with nothing that a screen would obey."""
+        from .visible_text import visible
+
+        return visible(_IN_FILE.sub(self._cell_or_file, traceback_text))
 
     def _cell_or_file(self, found: re.Match[str]) -> str:
         """Return a line's place by the cell that it is in; where it is in a file, as it is."""

@@ -23,12 +23,13 @@ from .live import LiveRun
 from .plans import Planning, names_of_inputs
 from .questions import Questions
 from .sharing import Sharing
+from .steering import Steering
 from .timelines import Timelines
 from .waiting import await_here, refuse_own_loop, run_here, run_on_this_loop, wait_here
 from .watchers import tell_watchers
 
 
-class Portia(RunAgain, Questions, Sharing, Timelines):
+class Portia(RunAgain, Questions, Sharing, Steering, Timelines):
     """Plans queries and runs plans with a set of tools.
 
     Each method has an async twin with an ``a`` in front, where all is described. The plain ones

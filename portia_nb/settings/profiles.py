@@ -1,8 +1,8 @@
 """Files with profiles: settings by name, in TOML, one ``[profile.NAME]`` table for each.
 
 One file of the person who runs the program, ``~/.portia/config.toml`` unless
-``PORTIA_CONFIG_FILE`` names another. There is no file of a project's: a folder that somebody else
-made must not say where keys are sent.
+``PORTIA_CONFIG_FILE`` names another. A project's file isn't one: a folder that somebody else made
+must not say where keys are sent (`settings.project` holds the little that it may say).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def test_list_shows_what_is_set_and_where_it_comes_from(file: Path, call: Call):
     assert done.returncode == 0, done.stderr
     rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     assert ["store", "memory", f"profile 'default' in {file}, line 2"] in rows
-    assert ["openai_api_key", "***", "OPENAI_API_KEY in the environment"] in rows
+    assert ["openai_api_key", "set", "OPENAI_API_KEY in the environment"] in rows
     assert ["no_ask", "true", "PORTIA_NO_ASK in the environment"] in rows
     assert ["max_parallel_steps", "3", "given"] in rows
     assert len(rows) == 4
@@ -48,7 +48,7 @@ def test_list_all_shows_defaults_too_and_json_holds_values(file: Path, call: Cal
 def test_get_gives_one_value_for_scripts(file: Path, call: Call):
     assert call("config", "get", "store").stdout == "memory\n"
     assert call("config", "get", "max-parallel-steps").stdout == "64\n"
-    assert call("config", "get", "openai_api_key", env={"OPENAI_API_KEY": "sk-1"}).stdout == "***\n"
+    assert call("config", "get", "openai_api_key", env={"OPENAI_API_KEY": "sk-1"}).stdout == "set\n"
     missing = call("config", "get", "budget")
     assert (missing.returncode, missing.stdout) == (1, "")
     assert json.loads(call("config", "get", "store", "--json").stdout)["value"] == "memory"
@@ -131,7 +131,7 @@ def test_what_is_wrong_is_named(file: Path, call: Call, words: list[str], status
 def test_a_key_comes_by_a_pipe(file: Path, monkeypatch: pytest.MonkeyPatch, call: Call):
     monkeypatch.setattr("sys.stdin", io.StringIO("sk-piped\n"))
     done = call("config", "set", "openai_api_key")
-    assert done.stderr == f"openai_api_key = *** in profile 'default' of {file}\n"
+    assert done.stderr == f"openai_api_key is set in profile 'default' of {file}\n"
     assert 'openai_api_key = "sk-piped"' in file.read_text()
 
 

@@ -1,11 +1,8 @@
 """Options of the magics."""
 
-import inspect
-
 import pytest
 
 from portia_nb.errors import InvalidOption
-from portia_nb.notebook.commands.call import function_of
 from portia_nb.notebook.commands.declared import CELL, LINES
 from portia_nb.notebook.commands.declaring import Command, Option
 from portia_nb.notebook.commands.help_text import help_on, help_on_lines
@@ -125,12 +122,6 @@ def test_a_cell_or_a_run_is_recorded_or_replayed_and_not_both():
     for line in ("--record a.json --replay a.json", "--replay a.json --record b.json"):
         with pytest.raises(InvalidOption, match="exclude each other"):
             parse_cell(line)
-
-
-@pytest.mark.parametrize("name", LINES)
-def test_each_command_has_a_function_that_says_what_it_does(name):
-    assert inspect.iscoroutinefunction(function_of(LINES[name]))
-    assert function_of(LINES[name]).__doc__
 
 
 def test_an_option_with_choices_takes_no_other():

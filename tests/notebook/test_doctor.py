@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from portia_nb import Config, PlanBuilderV2, Portia
-from portia_nb.notebook import doctor
+from portia_nb.session import examining
 
 
 def test_a_thread_that_goes_on_after_its_step_was_left_is_listed_until_it_ends():
@@ -19,7 +19,7 @@ def test_a_thread_that_goes_on_after_its_step_was_left_is_listed_until_it_ends()
     assert "its thread can't be stopped" in run.error.message
 
     def busy() -> list[str]:
-        return [each.found for each in doctor._tools(portia) if "busy" in each.what]
+        return [each.found for each in examining._tools(portia) if "busy" in each.what]
 
     (says,) = busy()
     assert "step 'hang'" in says

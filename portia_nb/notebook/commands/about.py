@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .named import run_named
+
 if TYPE_CHECKING:
     from .call import Call
 
@@ -41,5 +43,9 @@ async def doctor(call: Call) -> Any:
 
 
 async def why(call: Call) -> None:
-    """Show the traceback behind the latest error."""
-    call.face.say(call.face.why())
+    """Show the traceback behind the latest error, or why a run stands as it does."""
+    if call.options.word is None and call.face.has_error:
+        call.face.say(call.face.why())
+        return
+    run_id = run_named(call.face, call.options.word)
+    call.face.say(call.face.readable(await call.face.portia().awhy(run_id)))

@@ -50,17 +50,21 @@ _FILTERS = (
     Option(("--limit",), "At most so many on a page.", "NUMBER"),
     Option(("--page",), "Which page, from 1.", "NUMBER"),
 )
+_TOOLS = Option(("--tools",), "Plan with these tools only, separated by commas.", "TOOLS")
+_MODEL = Option(("--model",), "Use this model, PROVIDER/NAME, for everything.", "MODEL")
+_SCHEMA = Option(("--schema",), "Shape the final output as this pydantic model.", "SCHEMA")
 
 CELL = Command(
     "%%portia",
     "Plan the goal below, show the plan, and run it.",
-    (
+    twin="run",
+    options=(
         Option(("--plan",), "Only plan: show the plan and run nothing."),
         _OUTPUT,
         _IN,
-        Option(("--tools",), "Plan with these tools only, separated by commas.", "TOOLS"),
-        Option(("--model",), "Use this model, PROVIDER/NAME, for everything.", "MODEL"),
-        Option(("--schema",), "Shape the final output as this pydantic model.", "SCHEMA"),
+        _TOOLS,
+        _MODEL,
+        _SCHEMA,
         _YES,
         _ANSWER,
         _ANSWERS,
@@ -73,13 +77,24 @@ CELL = Command(
 LINES: dict[str, Command] = {
     command.name: command
     for command in (
-        # -- plans and runs: let them go ---------------------------------------------------------
+        # -- plans: make, see and change them ----------------------------------------------------
+        Command(
+            "plan",
+            "Make a plan for a goal, show it, and run nothing.",
+            (_OUTPUT, _IN, _TOOLS, _MODEL, _SCHEMA, _RECORD, _REPLAY),
+            "GOAL",
+            True,
+            takes_all=True,
+            does="commands.planning:plan",
+        ),
+        # -- runs: start them, attend them, stop them, go on with them ---------------------------
         Command(
             "run",
             "Run a plan, given as a variable or an id.",
             (_IN, *_RUNNING),
             "PLAN",
             True,
+            twin="run_plan",
             does="commands.running:run",
         ),
         Command(
@@ -114,10 +129,11 @@ LINES: dict[str, Command] = {
             does="commands.running:wait",
         ),
         Command(
-            "stop",
+            "cancel",
             "Stop a run; what is done is kept.",
             word="RUN",
-            does="commands.running:stop",
+            also=("stop",),
+            does="commands.running:cancel",
         ),
         # -- what is kept: look at it, compare it, let go of it ----------------------------------
         Command("show", "Show a run or a plan.", (_OUTPUT,), "RUN", does="commands.showing:show"),
@@ -133,6 +149,7 @@ LINES: dict[str, Command] = {
             (_OUTPUT,),
             "RUN",
             second="OTHER",
+            twin="compare",
             does="commands.forks:diff",
         ),
         Command(
@@ -151,7 +168,15 @@ LINES: dict[str, Command] = {
             (),
             "NAME",
             True,
+            no_twin="the variable itself; a cell uses the one that is called `portia`",
             does="commands.about:use",
+        ),
+        Command(
+            "config",
+            "Show the settings in force, and where each value comes from.",
+            (Option(("--all",), "Those too that have their defaults."),),
+            "SETTING",
+            does="commands.settings:config",
         ),
         Command(
             "doctor",
@@ -160,7 +185,8 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "why",
-            "Show the full traceback behind the latest error card.",
+            "Show the full traceback behind the latest error, or why a run stands as it does.",
+            word="RUN",
             does="commands.about:why",
         ),
     )
@@ -174,3 +200,12 @@ def command_named(name: str) -> Command | None:
     '%portia resume'
     """
     return LINES.get(name) or next((each for each in LINES.values() if name in each.also), None)
+
+
+def twin_of(command: Command) -> str | None:
+    """Return the name of the method of `Portia` that does the same, None where there is none.
+
+    >>> twin_of(LINES["run"]), twin_of(LINES["use"])
+    ('run_plan', None)
+    """
+    return None if command.no_twin else command.twin or command.name

@@ -36,10 +36,14 @@ class Command:
     needs_word: bool = False
     second: str | None = None
     """What stands for a further argument, which may be left out."""
+    takes_all: bool = False
+    """True: its argument may be several words, up to the end of the line."""
     also: tuple[str, ...] = ()
     """Other names of the same."""
     twin: str = ""
     """Method of `Portia` that does the same for Python; ``""``: the one of this name."""
+    no_twin: str = ""
+    """Why there is none, and what does it instead."""
     does: str = ""
     """Module of this room and function that do it, as in ``"commands.running:resume"``."""
 

@@ -44,7 +44,8 @@ def parse_cell(line: str) -> Options:
         InvalidOption: one is unknown (with the nearest that exists), lacks its value, or has a
             value that can't be used.
     """
-    return parse(CELL, split(line))
+    name, words = _assigned(split(line))
+    return parse(CELL, words, name)
 
 
 def parse_line(line: str) -> Options:
@@ -53,7 +54,7 @@ def parse_line(line: str) -> Options:
     Raises:
         InvalidOption: as `parse_cell`, or the subcommand is unknown.
     """
-    words = split(line)
+    name, words = _assigned(split(line))
     if not words or words[0] in ("--help", "-h", "help"):
         return Options(Command("", ""), wants_help=True)
     command = command_named(words[0])
@@ -61,7 +62,14 @@ def parse_line(line: str) -> Options:
         raise InvalidOption(
             f"%portia has no {words[0]!r}: {nearest(words[0], LINES)}", option=words[0]
         )
-    return parse(command, words[1:])
+    return parse(command, words[1:], name)
+
+
+def _assigned(words: list[str]) -> tuple[str | None, list[str]]:
+    """Return the name in front of ``<<``, which the result goes to, and the other words."""
+    if len(words) > 1 and words[1] == "<<":
+        return words[0], words[2:]
+    return None, words
 
 
 def split(line: str) -> list[str]:
@@ -101,8 +109,13 @@ def _unquoted(word: str) -> str:
     return word
 
 
-def parse(command: Command, words: list[str]) -> Options:
+def parse(command: Command, words: list[str], output: str | None = None) -> Options:
     """Read the words that follow the name of `command`.
+
+    Args:
+        command: which.
+        words: what follows its name.
+        output: what stands in front of ``<<``: the same as ``-o``.
 
     Raises:
         InvalidOption: as `parse_cell`.
@@ -115,6 +128,7 @@ def parse(command: Command, words: list[str]) -> Options:
         parser.add_argument(*option.flags, dest=option.field, action=action)
     given, rest = parser.parse_known_args(words)
     known = [flag for option in command.options for flag in option.flags]
+    known_fields = {option.field for option in command.options}
     for word in rest:
         if word.startswith("-"):
             raise InvalidOption(
@@ -122,7 +136,14 @@ def parse(command: Command, words: list[str]) -> Options:
                 option=word,
             )
     values = {name: value for name, value in vars(given).items() if value not in (None, False)}
+    if output is not None:
+        if "output" not in known_fields or "output" in values:
+            why = "-o names another" if "output" in values else "it has no result to keep"
+            raise InvalidOption(f"{command.call}: what is {output} <<? {why}", option=output)
+        values["output"] = output
     _check(command, values)
+    if command.takes_all and rest:
+        rest = [" ".join(rest)]
     second = rest.pop(1) if command.second and len(rest) > 1 else None
     return Options(command, _one_word(command, rest), values, second=second)
 

@@ -1,4 +1,4 @@
-"""``%portia run``, ``resume``, ``wait`` and ``stop``: let a run go, and attend it."""
+"""``%portia run``, ``resume``, ``wait`` and ``cancel``: let a run go, and attend it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .showing import show_run
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
+    from portia_nb.model.run import PlanRun
     from portia_nb.session.live import LiveRun
 
     from .call import Call
@@ -79,24 +80,22 @@ async def wait(call: Call) -> Any:
     return show_run(call, run_id)
 
 
-async def stop(call: Call) -> None:
+async def cancel(call: Call) -> PlanRun | None:
     """Stop a run, and say whether it has ended."""
-    from concurrent.futures import wait
-
     from portia_nb.session.live import live_run
-    from portia_nb.session.waiting import GRACE_S
-    from portia_nb.tools.aside import run_aside
 
     run_id = run_named(call.face, call.options.word)
     live = live_run(run_id)
+    # The next line may well be the resume: it finds a run that has ended.
+    run = await call.face.portia().acancel(run_id, reason="stopped by %portia cancel")
     if live is None:
-        call.face.say(f"Run {run_id} isn't running in this kernel; there is nothing to stop.")
-        return
-    live.stop("stopped by %portia stop")
-    # The next line may well be the resume: it should find a run that has ended.
-    await run_aside(wait, [live.done], GRACE_S)
+        call.face.say(
+            f"Run {run_id} isn't under way ({run.state.value}); there is nothing to stop."
+        )
+        return run
     how = "has stopped" if live.done.done() else "stops once a step has cleaned up"
     call.face.say(f"Run {run_id} {how}; what is done is kept. %portia resume {run_id} goes on.")
+    return run
 
 
 def _answer_open(call: Call, live: LiveRun) -> None:

@@ -27,7 +27,7 @@ async def show(call: Call) -> Any:
 async def forget(call: Call) -> None:
     """Delete a run for good."""
     run_id = run_named(call.face, str(call.options.word))
-    call.face.portia().store.delete_run(run_id)
+    await call.face.portia().aforget(run_id)
     call.face.runs.pop(run_id, None)
     call.face.say(
         f"Run {run_id} is forgotten: nothing of it is kept. What cells have shown of it stays in "

@@ -1,0 +1,50 @@
+"""Which run is meant: by an object, an id, the beginning of one, or as the latest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portia_nb.errors import PlanRunNotFoundError
+from portia_nb.storage.store import Store
+
+MAX_LOOKED_AT = 1_000
+"""Runs among which the beginning of an id is looked for, latest first."""
+
+
+def find_run_id(store: Store, typed: str) -> str:
+    """Return the id of the run that `typed` is the id of, or begins.
+
+    Raises:
+        PlanRunNotFoundError: there is no such run, or more than one.
+    """
+    known = [row.run_id for row in store.find_runs(limit=MAX_LOOKED_AT)]
+    matching = [run_id for run_id in known if run_id.startswith((typed, f"prun-{typed}"))]
+    if typed in matching or not matching:
+        return store.find_run(typed).run_id
+    if len(matching) > 1:
+        raise PlanRunNotFoundError(
+            f"{len(matching)} runs begin with {typed!r}: {', '.join(matching[:5])}: type more of "
+            "the id",
+            plan_run_id=typed,
+        )
+    return matching[0]
+
+
+def id_of(store: Store, run: Any = None) -> str:
+    """Return the id of the run that is meant.
+
+    Args:
+        store: where it is kept.
+        run: a `PlanRun`, a `LiveRun`, an id or the beginning of one; None: the latest.
+
+    Raises:
+        PlanRunNotFoundError: there is no such run, or none at all.
+    """
+    if run is None:
+        rows = store.find_runs(limit=1)
+        if not rows:
+            raise PlanRunNotFoundError("no run is kept here yet")
+        return rows[0].run_id
+    if isinstance(run, str):
+        return find_run_id(store, run)
+    return str(getattr(run, "id", run))
