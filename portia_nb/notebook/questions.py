@@ -72,8 +72,8 @@ def _field(schema: dict[str, Any] | None) -> dict[str, Any]:
     field: dict[str, Any] = {"kind": kind_of(schema), **limits(schema)}
     if options := field.get("options"):
         field |= _options(options)
-    if hint := hint_of(schema):
-        field["hint"] = hint
+    if field["kind"] in ("number", "integer"):  # others show what they take
+        field["hint"] = hint_of(schema)
     return {"field": field}
 
 

@@ -1,5 +1,6 @@
 /** One question as a form: its fields, its buttons, and what is told to the host. */
-import { foreign, make, say, scrolling, set } from './elements';
+import { foreign, isTyping, make, say, scrolling, set } from './elements';
+import { choice, hintOf, line, typedFields, type Fields, type Parts } from './fields';
 import type { Host, Question } from './shapes';
 import { icon } from './states';
 
@@ -16,25 +17,6 @@ export interface QuestionForm {
   focus(): void;
 }
 
-/** What a kind of question puts into its form. */
-interface Fields {
-  /** Where focus goes. */
-  first: HTMLElement;
-  /** The answer as it stands; undefined: there is none yet. */
-  read(pressed: HTMLButtonElement | null): unknown;
-  /** What to say where there is none. */
-  missing?: string;
-}
-
-/** What the fields of a form are made with. */
-interface Parts {
-  form: HTMLElement;
-  fields: HTMLElement;
-  id: string;
-  problemId: string;
-  button(label: string, className: string): HTMLButtonElement;
-}
-
 export function drawQuestion(question: Question, id: string, host: Host | undefined): QuestionForm {
   const form = make('form', 'question');
   form.noValidate = true;
@@ -42,7 +24,9 @@ export function drawQuestion(question: Question, id: string, host: Host | undefi
   const problem = make('p', 'problem');
   set(problem, { id: `${id}-problem`, role: 'alert' });
   const legend = make('legend', '', icon('asking'), make('span', '', heading(question)));
-  const fields = make('fieldset', '', legend, foreign('p', 'guidance', question.text));
+  const guidance = foreign('p', 'guidance', question.text);
+  guidance.id = `${id}-guidance`;
+  const fields = make('fieldset', '', legend, guidance);
   form.append(fields);
   if (question.details?.length) {
     fields.append(drawDetails(question.details));
@@ -54,7 +38,16 @@ export function drawQuestion(question: Question, id: string, host: Host | undefi
     buttons.append(made);
     return made;
   };
-  const { first, read, missing } = fieldsOf(question, { form, fields, id, problemId: problem.id, button });
+  const hint = make('p', 'note', hintOf(question.field));
+  hint.id = `${id}-hint`;
+  const described = [guidance, ...(hint.textContent ? [hint] : []), problem].map(each => each.id).join(' ');
+  const { first, marked = first, read, missing } = fieldsOf(question, { form, fields, id, described, button });
+  if (hint.textContent) {
+    fields.append(hint);
+  }
+  if (question.more) {
+    fields.append(make('p', 'note', `${question.more}.`));
+  }
   if (question.default !== undefined) {
     const use = question.kind === 'input' ? 'Leave it empty for' : 'Where nobody can be asked, the answer is';
     fields.append(foreign('p', 'note', `${use} ${question.default}.`));
@@ -76,11 +69,17 @@ export function drawQuestion(question: Question, id: string, host: Host | undefi
   function refuse(message: string): void {
     wait(false);
     say(problem, message);
-    if (first instanceof HTMLInputElement) {
-      first.setAttribute('aria-invalid', 'true');
+    marked.setAttribute('aria-invalid', 'true');
+    if (!isTyping(document.activeElement, form)) {
+      first.focus();
     }
-    first.focus();
   }
+  form.addEventListener('keydown', event => {
+    // A key that is held down must not go on into the next question.
+    if (event.key === 'Enter' && event.repeat) {
+      event.preventDefault();
+    }
+  });
   form.addEventListener('submit', event => {
     event.preventDefault();
     if (isSent || !host) {
@@ -88,11 +87,11 @@ export function drawQuestion(question: Question, id: string, host: Host | undefi
     }
     const value = read(event.submitter as HTMLButtonElement | null);
     if (value === undefined) {
-      refuse(missing ?? '');
+      refuse(missing?.() ?? '');
       return;
     }
     say(problem, '');
-    first.removeAttribute('aria-invalid');
+    marked.removeAttribute('aria-invalid');
     wait(true);
     host.send({ type: 'answer', id: question.id, value });
   });
@@ -122,12 +121,14 @@ function fieldsOf(question: Question, parts: Parts): Fields {
   }
   switch (question.kind) {
     case 'choice':
-      return choice(question, parts);
+      return choice(question.options ?? [], question, parts, option => ({ option }));
     case 'action':
       parts.fields.append(link(question.url ?? ''));
       return { first: parts.button('Done', 'primary'), read: () => true };
     default:
-      return input(question, parts);
+      return question.field
+        ? typedFields(question, question.field, parts)
+        : line(question, { kind: 'text' }, parts);
   }
 }
 
@@ -138,41 +139,6 @@ function yesOrNo([yes, no]: [string, string], kind: string, { form, button }: Pa
   refuse.value = 'no';
   // Enter on a fresh form must not approve a call that nobody has read.
   return { first: kind === 'approve' ? form : agree, read: pressed => pressed?.value === 'yes' };
-}
-
-function choice(question: Question, { form, fields, id, problemId, button }: Parts): Fields {
-  const radios = (question.options ?? []).map((_, index) => {
-    const radio = make('input', '');
-    set(radio, { type: 'radio', name: id, value: index, 'aria-describedby': problemId });
-    return radio;
-  });
-  const options = radios.map((radio, index) =>
-    make('label', 'option', radio, foreign('span', '', question.options?.[index] ?? ''))
-  );
-  fields.append(make('div', 'options', ...options));
-  button('Answer', 'primary');
-  return {
-    first: radios[0] ?? form,
-    read() {
-      const index = radios.findIndex(radio => radio.checked);
-      return index < 0 ? undefined : { option: index };
-    },
-    missing: 'Choose one of the options.'
-  };
-}
-
-function input(question: Question, { fields, problemId, button }: Parts): Fields {
-  const field = make('input', 'input');
-  field.type = 'text';
-  field.autocomplete = 'off';
-  set(field, { 'aria-describedby': problemId });
-  fields.append(make('label', 'field', make('span', '', question.argument ?? 'Your answer'), field));
-  button('Answer', 'primary');
-  return {
-    first: field,
-    read: () => (field.value === '' && question.default === undefined ? undefined : field.value),
-    missing: 'Write an answer first.'
-  };
 }
 
 /** The whole address is shown; it is a link only if it leads where links may. */

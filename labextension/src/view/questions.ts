@@ -32,7 +32,10 @@ export function drawQuestions(
     const hadFocus = form.contains(document.activeElement);
     form.remove();
     forms.delete(id);
-    if (hadFocus) {
+    const next = hadFocus ? [...forms.values()][0] : undefined;
+    if (next) {
+      next.focus();
+    } else if (hadFocus) {
       root.tabIndex = -1;
       root.focus({ preventScroll: true });
     }

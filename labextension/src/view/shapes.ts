@@ -61,6 +61,16 @@ export interface Detail {
   cut?: string;
 }
 
+/** What the answer must be, where it isn't any text. */
+export interface Field {
+  kind: string;
+  /** In words, such as "a whole number, 1 to 9". */
+  hint?: string;
+  min?: number;
+  max?: number;
+  options?: string[];
+}
+
 export interface Question {
   id: string;
   kind: string;
@@ -69,6 +79,9 @@ export interface Question {
   source?: string;
   argument?: string;
   options?: string[];
+  /** How many options are not listed, in words. */
+  more?: string;
+  field?: Field;
   url?: string;
   tool?: string;
   details?: Detail[];
