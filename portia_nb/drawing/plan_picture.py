@@ -128,7 +128,9 @@ def shown_states(run: Run) -> dict[str, ShownState]:
     for place, record in latest_records(run).items():
         # Once a person has said what became of the call, the step's own ending counts.
         open_call = record.uncertain and record.state.value not in ("done", "failed", "skipped")
-        states[place] = "uncertain" if open_call else record.state.value
+        under_way = record.state.value == "running"
+        seen = "stopped" if run.has_died and under_way else record.state.value
+        states[place] = "uncertain" if open_call else seen
     return states
 
 

@@ -104,7 +104,8 @@ def run_to_text(run: Run, *, width: int = WIDTH) -> str:
             ]
         )
     origin = f" (forked from {clean(run.forked_from)})" if run.forked_from else ""
-    lines = [f"Run {clean(run.id)}: {run.state}{origin}", *_aligned(rows, width)]
+    died = ", but its process has ended: resume goes on with it" if run.has_died else ""
+    lines = [f"Run {clean(run.id)}: {run.state}{died}{origin}", *_aligned(rows, width)]
     lines += [cut_cells(f"? {clean(q.user_guidance)}", width) for q in run.outstanding()]
     if run.final is not None:
         lines.append(cut_cells(f"Final output: {short_text(run.final.value)}", width))

@@ -86,6 +86,9 @@ class Run:
         self.taken_over: int | None = None
         """How many events a fork began with that tell what it takes over; None: not known."""
         self.state = PlanRunState.NOT_STARTED
+        self.has_died = False
+        """True: it was under way when its process ended, and nobody has gone on with it. Who opens
+        a kept run says so; no event can."""
         self.steps: dict[str, StepRecord] = {}
         self.rounds: dict[str, int] = {}
         """How many rounds of a loop have begun, by the loop's path."""
@@ -219,6 +222,7 @@ class Run:
 
     def _start(self) -> None:
         self.state, self.error, self.final = PlanRunState.IN_PROGRESS, None, None
+        self.has_died = False
         self.ended_at = None
         for step in self.steps.values():
             if step.state in _LEFT:

@@ -18,7 +18,8 @@ SHOWN_STRETCHES = 40
 
 def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
     """Return what a run adds to a step's row; `output` is its output, cut already."""
-    row: View = {"state": "uncertain" if record.uncertain else record.state.value}
+    state = shown_state(run, record)
+    row: View = {"state": "uncertain" if record.uncertain else state.value}
     if record.failures:
         # Not `record.attempt`: a step that asked was attempted before it asked, too.
         row["attempt"] = record.failures + (record.state is not StepState.FAILED)
@@ -36,15 +37,21 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
         row["reason"] = one_line(record.reason, MAX_TASK_CHARS)
     elif record.reused:
         row["reason"] = REUSED.get(record.reused, "reused")
-    if record.tool_under_way is not None and record.state is StepState.RUNNING:
+    if record.tool_under_way is not None and state is StepState.RUNNING:
         row["calls"] = one_line(_calls(record, record.tool_under_way.tool_id), 120)
     if record.model:
         row["model"] = one_line(record.model, 120)
-    if record.text and record.state is StepState.RUNNING:
+    if record.text and state is StepState.RUNNING:
         row["text"] = visible(record.text[-MAX_STREAM_CHARS:])
     if output is not None:
         row["output"] = output
     return row
+
+
+def shown_state(run: Run, record: StepRecord) -> StepState:
+    """Return a step's state; stopped, where its process ended while it was under way."""
+    was_running = record.state is StepState.RUNNING and run.has_died
+    return StepState.STOPPED if was_running else record.state
 
 
 def _calls(record: StepRecord, latest: str) -> str:

@@ -20,7 +20,7 @@ from portia_nb.model.run import PlanRunState, Run, StepState
 from .plan_rows import Order, SideEffects, View, path_key, plan_rows
 from .questions import show_question
 from .shown_output import OutputRoom, Shown
-from .step_row import milliseconds, record_row, show_error, show_record
+from .step_row import milliseconds, record_row, show_error, show_record, shown_state
 from .visible_text import one_line
 
 FORMAT = 1
@@ -67,7 +67,8 @@ def run_view(
     rows = {row["path"]: row for row in view["steps"]}
     for place, record in latest_records(run).items():
         if place not in run.steps and (row := rows.get(path_key(place))) is not None:
-            row["state"] = record.state.value  # of the round that began last
+            # Of the round that began last.
+            row["state"] = shown_state(run, record).value
     for raw, record in run.steps.items():
         if _is_old_round(run, raw):
             continue
@@ -101,7 +102,8 @@ def _is_old_round(run: Run, path: str) -> bool:
 
 def run_head(run: Run) -> View:
     """Return what stands above the steps: how far the run is, why it ended, and what goes on."""
-    head: View = {"state": run.state.value}
+    state = PlanRunState.READY_TO_RESUME if run.has_died else run.state
+    head: View = {"state": state.value}
     if run.plan.scripted or any(record.model == SCRIPTED for record in run.steps.values()):
         head["scripted"] = True
     if run.ended_at is not None:
@@ -118,6 +120,11 @@ def run_head(run: Run) -> View:
 def what_goes_on(run: Run) -> str:
     """Say what a person can do next with a run that has not completed; ``""`` if nothing."""
     match run.state:
+        case PlanRunState.IN_PROGRESS if run.has_died:
+            return (
+                "Its process ended while it was under way. What was done is kept. Go on with: "
+                f"%portia resume {run.id}"
+            )
         case PlanRunState.FAILED:
             return f"What was done is kept. Mend the cause, then: %portia resume {run.id}"
         case PlanRunState.READY_TO_RESUME:

@@ -287,9 +287,7 @@ def _moment(since: _Since) -> float:
 
 
 def _word(row: RunRow) -> str:
-    if row.state is _RUNNING and (row.owner is None or not is_alive(row.owner)):
-        return DIED
-    return WORDS[row.state]
+    return DIED if row.has_died else WORDS[row.state]
 
 
 def _listed(row: RunRow, word: str, work: RunWork) -> ListedRun:

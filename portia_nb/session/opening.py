@@ -40,7 +40,9 @@ def open_run(
     row = store.find_run(run_id)
     found = plan_of(store, row, plan)
     classes = {**(classes_of(also) if also is not None else {}), **classes_of(found)}
-    return replay(run_id, found, store.load_events(run_id, classes=classes))
+    run = replay(run_id, found, store.load_events(run_id, classes=classes))
+    run.has_died = row.has_died
+    return run
 
 
 def load_further(store: Store, run: Run) -> list[Recorded]:

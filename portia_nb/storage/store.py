@@ -13,7 +13,7 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
 from .ledger import Ledger
-from .owner import Owner
+from .owner import Owner, is_alive
 
 if TYPE_CHECKING:
     from .history import RunFilter, RunWork
@@ -49,6 +49,12 @@ class RunRow:
     held_since: float | None
     forked_from: str | None = None
     """Id of the run whose outputs it took over."""
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the run was under way when its process ended, and nobody has gone on with it."""
+        under_way = self.state is PlanRunState.IN_PROGRESS
+        return under_way and (self.owner is None or not is_alive(self.owner))
 
 
 @dataclass(frozen=True, slots=True)
