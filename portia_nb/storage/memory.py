@@ -65,6 +65,10 @@ class _Run:
         return self.state_so_far.state
 
 
+_Shared = tuple[str, float, int, str]
+"""Run, time, number and JSON of an event whose output is shared; its value may change meanwhile."""
+
+
 class MemoryStore:
     """A `Store` that keeps nothing beyond its process.
 
@@ -75,8 +79,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._plans: dict[tuple[str, str], tuple[Plan, float]] = {}
         self._runs: dict[str, _Run] = {}
-        self._cache: dict[str, tuple[str, float, int, str]] = {}
-        """By key: the run, time, number and JSON of an event; its value may change meanwhile."""
+        self._cache: dict[str, _Shared] = {}
 
     @property
     def is_open(self) -> bool:
@@ -112,13 +115,14 @@ class MemoryStore:
             if run_id in self._runs:
                 hold.ledger.fail(run_id_taken(run_id))
                 return hold
+            shared: dict[str, _Shared] = {}
             try:
                 for recorded in first:
-                    self._add(run, hold, recorded)
+                    self._add(run, hold, recorded, shared)
             except StorageError as error:
-                self._forget_cached(run_id)
                 hold.ledger.fail(error)
                 return hold
+            self._cache.update(shared)
             hold.ledger.last_seq = len(run.events)
             self._runs[run_id] = run
             self._save(plan)
@@ -153,13 +157,13 @@ class MemoryStore:
                 hold.ledger.last_seq = recorded.seq
                 if run is None:
                     raise no_run(hold.run_id, "in memory")
-                self._add(run, hold, recorded)
+                self._add(run, hold, recorded, self._cache)
             except (StorageError, PlanRunNotFoundError) as error:
                 hold.ledger.fail(
                     error if isinstance(error, StorageError) else StorageError(str(error))
                 )
 
-    def _add(self, run: _Run, hold: Hold, recorded: Recorded) -> None:
+    def _add(self, run: _Run, hold: Hold, recorded: Recorded, shared: dict[str, _Shared]) -> None:
         if run.fence != hold.fence:
             raise stale(hold.run_id, run.owner)
         event = recorded.event
@@ -173,7 +177,7 @@ class MemoryStore:
                 data = event_to_json(event)
                 if not codecs.is_unkept(data["value"]):
                     kept = (hold.run_id, recorded.at, recorded.seq, codecs.dumps(data))
-                    self._cache[event.cache_key] = kept
+                    shared[event.cache_key] = kept
         elif type(event) is RunCreated:
             run.forked_from = event.forked_from
         run.events.append(recorded)
@@ -258,14 +262,11 @@ class MemoryStore:
             if run.owner is not None and not force and is_alive(run.owner):
                 raise held_elsewhere(run_id, run.owner, run.held_since)
             del self._runs[run_id]
-            self._forget_cached(run_id)
+            self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
             key = (str(run.plan.id), run.plan.content_hash())
             others = ((str(r.plan.id), r.plan.content_hash()) for r in self._runs.values())
             if key not in others:
                 self._plans.pop(key, None)
-
-    def _forget_cached(self, run_id: str) -> None:
-        self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
 
     # -- upkeep -------------------------------------------------------------------------------
 
