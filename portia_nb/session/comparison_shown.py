@@ -68,11 +68,17 @@ def to_html(found: RunComparison) -> str:
     for table in _tables(found, HTML_VALUE):
         title = f"<p><b>{_prose(table.title)}</b></p>" if table.title else ""
         more = f"<p><i>{_prose(table.more)}</i></p>" if table.more else ""
-        head = "".join(f'<th style="text-align:left">{_prose(cell)}</th>' for cell in table.head)
+        head = "".join(map(_head_cell, table.head))
         head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
         parts.append(f"{title}<table>{head}<tbody>{body}</tbody></table>{more}")
     return f'<div class="portia-record">{"".join(parts)}</div>'
+
+
+def _head_cell(text: str) -> str:
+    # A heading without words would be read out as one.
+    tag = 'th scope="col"' if text else "td"
+    return f'<{tag} style="text-align:left">{_prose(text)}</{tag.split()[0]}>'
 
 
 def _cell(text: str) -> str:

@@ -12,16 +12,29 @@ NOT_OURS = {"region", "landmark-one-main", "page-has-heading-one", "heading-orde
 """Rules about a whole page: ours is a part of somebody else's."""
 
 FOCUSED = """context => {
+  // Colours are painted to be read: style sheets may say them in ways of their own.
+  const paper = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgb = colours => {
+    paper.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { paper.fillStyle = colour; paper.fillRect(0, 0, 1, 1); }
+    return [...paper.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = colours => rgb(colours).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = element => {
+    const below = element.parentElement ? ground(element.parentElement) : ['white'];
+    return [...below, getComputedStyle(element).backgroundColor];
+  };
   const box = document.querySelector(context);
   const active = document.activeElement;
   if (!active || !box.contains(active) || active === box) return null;
   const style = getComputedStyle(active);
-  const around = getComputedStyle(active.parentElement);
+  const [a, b] = [light([style.outlineColor]), light(ground(active.parentElement))];
   return {
     name: `${active.localName}.${active.className} ${active.textContent.slice(0, 40)}`,
     outline: style.outlineStyle === 'none' ? 0 : parseFloat(style.outlineWidth),
-    colour: style.outlineColor,
-    top: active.getBoundingClientRect().top,
+    contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05),
     order: [...box.querySelectorAll('*')].indexOf(active),
   };
 }"""

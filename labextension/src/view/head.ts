@@ -70,6 +70,12 @@ export function drawHead(view: View, host: Host | undefined): Head {
         badge.dataset['state'] = looks;
         badge.replaceChildren(make('span', 'shape', icon(looks)), make('span', '', word));
       }
+      if (!isUnderWay && document.activeElement === stop) {
+        // Focus must not fall back to the page's beginning.
+        const whole = stop.closest<HTMLElement>('.portia-view');
+        whole?.setAttribute('tabindex', '-1');
+        whole?.focus({ preventScroll: true });
+      }
       stop.hidden = !isUnderWay;
       scripted.hidden = !now.scripted;
       showOutcome(now, isUnderWay);

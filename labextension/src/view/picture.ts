@@ -1,5 +1,5 @@
 /** The picture of a plan: a card for each step, which changes its looks but never its place. */
-import { make, newPrefix, scrolling } from './elements';
+import { make, newPrefix, scrolling, set } from './elements';
 import { followTheme, readPicture } from './picture_file';
 
 const MANY_CARDS = 80;
@@ -38,7 +38,8 @@ export function drawPicture(text: string, choose: (el: string) => void): Picture
   }
   const width = Number(picture.getAttribute('width'));
   picture.style.setProperty('--portia-width', `${width}px`);
-  // The list beside it says the same in words.
+  // How many steps are done goes on changing: the list, which is told of it, says so.
+  set(picture, { 'aria-label': 'Picture of the plan; the list of steps says the same' });
   picture.addEventListener('click', event => {
     const group = (event.target as Element).closest('svg > g[id]');
     if (group) {
