@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,14 +16,22 @@ from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.order import Waits, waits
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
+from portia_nb.running.calls import APPROVAL
 from portia_nb.session.answering import (
     plan_approval_text,
     read_typed,
     side_effect_of,
     side_effects,
 )
+from portia_nb.session.approvals import (
+    Calls,
+    approval_event,
+    approve_plan,
+    spelt_out_calls,
+    standing_approval,
+)
 from portia_nb.session.finding import find_run_id
-from portia_nb.session.forking import fork_approval_text
+from portia_nb.session.forking import fork_approval
 
 from . import outcome
 from .asking import Asking, prompt_for
@@ -33,6 +42,7 @@ from .terminal import Terminal
 from .wiring import answers_of, is_kept, open_portia, pairs
 
 if TYPE_CHECKING:
+    from portia_nb.model.events import AnyEvent
     from portia_nb.session.forking import Fork
     from portia_nb.session.live import LiveRun
     from portia_nb.session.portia import Portia
@@ -96,18 +106,29 @@ class Start:
         """Show `plan`, have it approved where it changes something, run it, return the status."""
         self._terminal.say(_plan_text(plan, self._portia, self._terminal.width))
         effects = side_effects(plan, self._portia.tools)
-        self._approve(plan, plan_approval_text(plan, effects), words)
+        calls = spelt_out_calls(plan, effects, self._portia.tools)
+        text = plan_approval_text(plan, effects, tuple(calls))
+        approved = self._approve(plan, text, calls, words)
         live = self._portia.start_run(
-            plan, inputs, asker=self._asking, listeners=(self._relay.listen,), gate=True
+            plan,
+            inputs,
+            asker=self._asking,
+            listeners=(self._relay.listen,),
+            gate=True,
+            first=approved,
         )
         self._terminal.say((f"run {live.id}", "dim"))
         return self._attend(live)
 
     def fork(self, fork: Fork, *, words: list[str]) -> int:
         """Say what a fork reuses, have approved what it would change, run it; return the status."""
-        self._approve(fork.plan, fork_approval_text(fork), words)
+        approved = self._approve(fork.plan, *fork_approval(fork), words)
         live = self._portia.start_fork(
-            fork, asker=self._asking, listeners=(self._relay.listen,), gate=True
+            fork,
+            asker=self._asking,
+            listeners=(self._relay.listen,),
+            gate=True,
+            first=approved,
         )
         self._terminal.say((f"run {live.id}", "dim"))
         return self._attend(live)
@@ -161,16 +182,28 @@ class Start:
             unused=self._declared.unused(),
         )
 
-    def _approve(self, plan: Plan, text: str | None, words: list[str]) -> None:
+    def _approve(
+        self, plan: Plan, text: str | None, calls: Calls, words: list[str]
+    ) -> Sequence[AnyEvent]:
         """Ask `text`, whether `plan` may run, where a step of it changes something.
+
+        What comes back is for the run to keep: who approved the plan, when and how.
 
         Raises:
             ApprovalRefused: the person said no.
             WaitingForAnswer: nobody can be asked.
         """
-        if text is None or self._args.yes or self._portia.config.replay is not None:
-            return  # a replay makes no call that changes anything
-        question = UserVerificationClarification(user_guidance=text)
+        if text is None or self._portia.config.replay is not None:
+            return ()  # a replay makes no call that changes anything
+        if self._args.yes:
+            return self._approved(plan, calls, "--yes")
+        if (standing := standing_approval(self._portia.store, plan)) is not None:
+            self._terminal.say((standing.sentence(), "dim"))
+            return (approval_event(standing),)
+        subject = {"plan_sha256": plan.content_hash(), **({"calls": calls} if calls else {})}
+        question = UserVerificationClarification(
+            user_guidance=text, source=APPROVAL, subject=subject
+        )
         while self._terminal.can_ask:
             try:
                 agreed = read_typed(question, self._terminal.ask(prompt_for(question)))
@@ -181,8 +214,12 @@ class Start:
                 continue
             if not agreed:
                 raise ApprovalRefused("the plan was not approved; nothing was run", plan_id=plan.id)
-            return
+            return self._approved(plan, calls, "typed")
         raise WaitingForAnswer(self._how_to_approve(plan, words), plan_id=plan.id)
+
+    def _approved(self, plan: Plan, calls: Calls, how: str) -> Sequence[AnyEvent]:
+        store = self._portia.store
+        return (approval_event(approve_plan(store, plan, calls, by="", how=how, stands=False)),)
 
     def _how_to_approve(self, plan: Plan, words: list[str]) -> str:
         found = "the plan changes something and nobody can be asked to approve it here"

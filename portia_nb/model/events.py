@@ -54,6 +54,27 @@ class RunCreated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PlanApproved(Event):
+    """A person let the plan run: as it is, and with it those calls whose arguments it spells out.
+
+    It tells; what lets a call through is the store's own note of the approval, by `approval_id`.
+    """
+
+    kind: ClassVar[str] = "plan_approved"
+    plan_hash: str
+    """`Plan.content_hash` of what was approved, and so of what runs."""
+    by: str
+    """Who, as the system or the caller names them."""
+    how: str = ""
+    """``form``, ``input()``, ``--yes``, ``python``, …"""
+    approved_at: float = 0.0
+    """Seconds since the epoch; before the run where the plan had been approved beforehand."""
+    approval_id: str = ""
+    covers: list[str] | None = None
+    """Places of the steps whose one call is approved with its exact arguments."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """Steps may start: for the first time, or again after a stop or an answer."""
 
@@ -220,6 +241,7 @@ class RunStopped(Event):
 
 AnyEvent = (
     RunCreated
+    | PlanApproved
     | RunStarted
     | StepStarted
     | ToolCalled

@@ -22,6 +22,7 @@ from portia_nb.model.events import (
     ErrorRecord,
     ModelReplied,
     OutputHeld,
+    PlanApproved,
     Recorded,
     RunCompleted,
     RunCreated,
@@ -83,6 +84,8 @@ class Run:
         self.end_user: str | None = None
         self.end_user_data: dict[str, Any] | None = None
         self.forked_from: str | None = None
+        self.approval: PlanApproved | None = None
+        """Who approved its plan, where somebody did; the latest."""
         self.taken_over: int | None = None
         """How many events a fork began with that tell what it takes over; None: not known."""
         self.state = PlanRunState.NOT_STARTED
@@ -193,16 +196,12 @@ class Run:
                 self.inputs, self.forked_from, self.created_at = event.inputs, event.forked_from, at
                 self.end_user, self.end_user_data = event.end_user, event.end_user_data
                 self.taken_over = event.taken_over
+            case PlanApproved():
+                self.approval = event
             case RunStarted():
                 self._start()
             case ClarificationRaised(path, clarification):
-                self.clarifications[clarification.id] = clarification
-                if path:
-                    asking = self.record(path)
-                    asking.state = StepState.ASKING
-                    begin_wait(asking, "asked", at)
-                    if not asking.uncertain:  # the call itself asks: it is to be made again
-                        asking.tool_under_way = None
+                self._ask(path, clarification, at)
             case ClarificationResolved():
                 self._answer(event, at)
             case RunWaiting():
@@ -219,6 +218,15 @@ class Run:
                 pass  # planning's own calls: counted by who reads the events
             case _:
                 raise AssertionError(event)
+
+    def _ask(self, path: str, clarification: Clarification, at: float) -> None:
+        self.clarifications[clarification.id] = clarification
+        if path:
+            asking = self.record(path)
+            asking.state = StepState.ASKING
+            begin_wait(asking, "asked", at)
+            if not asking.uncertain:  # the call itself asks: it is to be made again
+                asking.tool_under_way = None
 
     def _start(self) -> None:
         self.state, self.error, self.final = PlanRunState.IN_PROGRESS, None, None

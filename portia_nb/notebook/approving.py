@@ -10,13 +10,21 @@ from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.events import ClarificationRaised, ClarificationResolved
 from portia_nb.running.calls import APPROVAL
 from portia_nb.session.answering import plan_approval_text, side_effects
-from portia_nb.session.forking import fork_approval_text
+from portia_nb.session.approvals import (
+    Calls,
+    approval_event,
+    approve_plan,
+    spelt_out_calls,
+    standing_approval,
+)
+from portia_nb.session.forking import fork_approval
 
 if TYPE_CHECKING:
     from portia_nb.model.events import AnyEvent
     from portia_nb.model.plan import Plan
     from portia_nb.session.forking import Fork
     from portia_nb.session.portia import Portia
+    from portia_nb.storage.store import Store
 
 
 class PlanApproval:
@@ -25,10 +33,15 @@ class PlanApproval:
     It stands where a run stands while there is no run yet: see `asking.Asks`.
     """
 
-    def __init__(self, plan: Plan, text: str) -> None:
-        """Put the question `text` about `plan`."""
+    def __init__(self, plan: Plan, text: str, calls: Calls | None = None) -> None:
+        """Put the question `text` about `plan`; `calls` are shown with it and approved by it."""
+        self._plan = plan
+        self._calls = calls or {}
+        subject: dict[str, Any] = {"plan_sha256": plan.content_hash()}
+        if self._calls:
+            subject["calls"] = self._calls
         self.question = UserVerificationClarification(
-            user_guidance=text, source=APPROVAL, subject={"plan_sha256": plan.content_hash()}
+            user_guidance=text, source=APPROVAL, subject=subject
         )
         self.done: concurrent.futures.Future[bool] = concurrent.futures.Future()
         """True or False; cancelled where nobody answers."""
@@ -51,20 +64,31 @@ class PlanApproval:
         """Return yes or no once `done` is resolved, None where nobody answered."""
         return None if self.done.cancelled() else self.done.result(timeout=0)
 
-    def events(self) -> tuple[AnyEvent, ...]:
-        """Return what the run keeps: the question, the hash of the plan, and who said yes."""
+    def keep(self, store: Store) -> tuple[AnyEvent, ...]:
+        """Keep who said yes, and return what the run keeps: the question, the yes, and of what.
+
+        The yes is for one run: what stands for every run is said on purpose, by ``approve``.
+        """
+        approval = approve_plan(store, self._plan, self._calls, by="", how=self._by, stands=False)
         return (
             ClarificationRaised("", self.question),
             ClarificationResolved(str(self.question.id), True, self._by),
+            approval_event(approval),
         )
+
+
+def approved_before(portia: Portia, plan: Plan) -> tuple[AnyEvent, ...]:
+    """Return what a run keeps of an approval that stands for `plan`; empty: there is none."""
+    approval = standing_approval(portia.store, plan)
+    return () if approval is None else (approval_event(approval),)
 
 
 def approval_of_fork(portia: Portia, fork: Fork) -> PlanApproval | None:
     """Return the question whether a fork may run; None where no step that it runs is at stake."""
     if portia.config.approve is not None:
         return None
-    text = fork_approval_text(fork)
-    return None if text is None else PlanApproval(fork.plan, text)
+    text, calls = fork_approval(fork)
+    return None if text is None else PlanApproval(fork.plan, text, calls)
 
 
 def approval_of(portia: Portia, plan: Plan) -> PlanApproval | None:
@@ -74,5 +98,7 @@ def approval_of(portia: Portia, plan: Plan) -> PlanApproval | None:
     """
     if portia.config.approve is not None:
         return None
-    text = plan_approval_text(plan, side_effects(plan, portia.tools))
-    return None if text is None else PlanApproval(plan, text)
+    effects = side_effects(plan, portia.tools)
+    calls = spelt_out_calls(plan, effects, portia.tools)
+    text = plan_approval_text(plan, effects, tuple(calls))
+    return None if text is None else PlanApproval(plan, text, calls)

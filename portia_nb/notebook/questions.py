@@ -117,7 +117,14 @@ def _option_at(options: Sequence[Any], index: Any) -> Any:
 
 
 def _exact_call(subject: dict[str, Any]) -> dict[str, Any]:
-    """Return which call is to be approved; nothing where it is a whole plan."""
+    """Return which calls are to be approved; nothing where a plan spells none of them out."""
+    if calls := subject.get("calls"):
+        return {
+            "details": [
+                _exact(f"{place}: {call['tool_id']}", call["arguments"])
+                for place, call in calls.items()
+            ]
+        }
     arguments = subject.get("arguments")
     if not isinstance(arguments, dict):
         return {}

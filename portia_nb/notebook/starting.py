@@ -17,7 +17,7 @@ from portia_nb.errors import (
 from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.session.answering import read_answers_file, standing_answers
 
-from .approving import PlanApproval, approval_of, approval_of_fork
+from .approving import PlanApproval, approval_of, approval_of_fork, approved_before
 from .asking import Ladder, Prompts
 from .attending import Attended, until_done
 from .commands.parsing import Options
@@ -240,10 +240,12 @@ class Start:
         self._approval = approval
         if approval is None:
             return ()
+        if kept := approved_before(self._portia, plan):
+            return kept
         question = approval.question
         if self._yes:
             approval.answer(str(question.id), True, by="--yes")
-            return approval.events()
+            return approval.keep(self._portia.store)
         view.ask(question)
         try:
             await self._hear_approval(approval, view, serves)
@@ -258,7 +260,7 @@ class Start:
             )
         if not agreed:
             raise ApprovalRefused("the plan was not approved; nothing was run", plan_id=plan.id)
-        return approval.events()
+        return approval.keep(self._portia.store)
 
     async def _hear_approval(self, approval: PlanApproval, view: LiveView, serves: bool) -> None:
         """Return once it is answered, or nobody can be asked."""

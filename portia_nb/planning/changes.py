@@ -92,6 +92,8 @@ def insert_step(
     made = _step(step)
     if plan.names.find(made.name) is not None and into is None:
         raise _taken(plan, made.name)
+    if plan.names.find(made.output) is not None:
+        made = made.model_copy(update={"output": f"${made.name}"})  # a builder's numbered one
     given = [where for where in (before, after, into) if where is not None]
     if len(given) > 1:
         raise PlanError("one place for the new step is needed: before=…, after=… or into=…")

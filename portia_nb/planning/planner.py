@@ -79,9 +79,33 @@ async def make_plan(
             with the last), or the model's reply was cut off or refused (the cause).
         ModelError: the model can't be asked.
     """
-    asked = _Asked(query, tools, example_plans, plan_inputs, schema)
-    messages, problems = asked.messages(), ["the query is empty"]
-    for count in range(MAX_REPLIES if query.strip() else 0):
+    asked = Asked(query, tools, example_plans, plan_inputs, schema)
+    return await ask_for_plan(asked, model, on_reply)
+
+
+async def ask_for_plan(
+    asked: Asked,
+    model: LanguageModel,
+    on_reply: Callable[[ModelReply], None] | None = None,
+    *,
+    most: int = MAX_REPLIES,
+) -> Plan:
+    """Return the plan that `model` gives; a reply that can't run goes back with what is wrong.
+
+    Args:
+        asked: what is wanted, and how replies to it are read.
+        model: who is asked.
+        on_reply: called with each reply, before it is looked at.
+        most: replies at most, the first one included.
+
+    Raises:
+        PlanNotFeasibleError: as `make_plan`.
+        PlanError: as `make_plan`.
+        ModelError: the model can't be asked.
+    """
+    said_something = bool(asked.wanted.strip())
+    messages, problems = asked.messages(), [f"the {asked.noun} is empty"]
+    for count in range(most if said_something else 0):
         try:
             reply = await model.reply(asked.request(messages, count))
         except ModelReplyInvalid as error:
@@ -91,7 +115,9 @@ async def make_plan(
             if not error.facts.get("problem"):
                 # Cut off, filtered or refused: asking again changes nothing.
                 raise PlanError(
-                    f"no plan for {query!r:.200}: {error}", query=query, reason=str(error)
+                    f"no plan for {asked.wanted!r:.200}: {error}",
+                    query=asked.wanted,
+                    reason=str(error),
                 ) from error
             said, problems = str(error.facts.get("text", "")), [str(error.facts["problem"])]
         else:
@@ -103,19 +129,21 @@ async def make_plan(
             said = compact_json(reply.data)
         messages = asked.messages() + mending_messages(said, problems[:MAX_PROBLEMS])
     where = advice = ""
-    if query.strip():
-        where = f" after {MAX_REPLIES} replies of {model.name}"
+    if said_something:
+        where = f" after {most} replies of {model.name}"
         advice = ". Say it in other words, or set another planning_model"
     raise PlanError(
-        f"no plan for {query!r:.200}{where}: " + "; ".join(problems[:MAX_PROBLEMS]) + advice,
-        query=query,
+        f"no plan for {asked.wanted!r:.200}{where}: " + "; ".join(problems[:MAX_PROBLEMS]) + advice,
+        query=asked.wanted,
         problems=tuple(problems),
         reason="; ".join(problems[:MAX_PROBLEMS]),
     )
 
 
-class _Asked:
+class Asked:
     """One query, its tools, and how replies to it are read."""
+
+    noun = "query"
 
     def __init__(
         self,
@@ -135,25 +163,39 @@ class _Asked:
         self.output = None if schema is None else SchemaRef.of(schema)
         self.schema: ReplySchema = reply_schema(offered, has_inputs=bool(self.inputs))
 
+    @property
+    def wanted(self) -> str:
+        """What is wanted, in a person's words."""
+        return self.query
+
     def messages(self) -> tuple[Message, ...]:
+        """Return what the model is told first."""
+        return planning_messages(self.task())
+
+    def task(self) -> PlanningTask:
+        """Return what the plan is wanted for."""
         untyped = self.schema.untyped
-        return planning_messages(
-            PlanningTask(
-                query=self.query,
-                tools=[
-                    OfferedTool(t.id, t.description, t.json_schema() if t.id in untyped else None)
-                    for t in self.tools.values()
-                ],
-                examples=[_example(plan) for plan in self.examples],
-                inputs={i.name: i.description or "" for i in self.inputs},
-                output_schema=None if self.output is None else self.output.json_schema,
-            )
+        return PlanningTask(
+            query=self.query,
+            tools=[
+                OfferedTool(t.id, t.description, t.json_schema() if t.id in untyped else None)
+                for t in self.tools.values()
+            ],
+            examples=[example_of(plan) for plan in self.examples],
+            inputs={i.name: i.description or "" for i in self.inputs},
+            output_schema=None if self.output is None else self.output.json_schema,
         )
 
-    def request(self, messages: tuple[Message, ...], count: int) -> ModelRequest:
+    def key(self) -> list[str]:
+        """Return what a record's answer to this is found by."""
         key = ["planner", VERSION, self.query, *sorted(self.tools)]
         if more := self._beside_the_query():
             key.append(f"with {hashlib.sha256(compact_json(more).encode()).hexdigest()[:16]}")
+        return key
+
+    def request(self, messages: tuple[Message, ...], count: int) -> ModelRequest:
+        """Return the request, of the first reply or of its `count`-th mending."""
+        key = self.key()
         if count:
             key.append(f"mending {count}")
         return ModelRequest(
@@ -168,8 +210,25 @@ class _Asked:
         """Return what else makes this another question: nothing for most queries."""
         shape = None if self.output is None else self.output.json_schema
         given = [[i.name, i.description] for i in self.inputs]
-        examples = [_example(plan) for plan in self.examples]
+        examples = [example_of(plan) for plan in self.examples]
         return [shape, given, examples] if shape or given or examples else []
+
+    def refused(self, reply: ModelReply) -> list[str]:
+        """Return where `reply` is not of the shape that was asked for.
+
+        Raises:
+            PlanNotFeasibleError: the reply says that it can't be done.
+        """
+        violations = schema_violations(reply.data, self.schema.schema)
+        reason = "" if violations else (reply.data.get("error") or "").strip()
+        if reason:
+            raise PlanNotFeasibleError(
+                f"{reply.model or 'the planner'} says that {self.wanted!r:.200} can't be done with "
+                f"these tools ({', '.join(self.tools) or 'none'}): {reason}",
+                reason=reason,
+                query=self.wanted,
+            )
+        return violations
 
     def read(self, reply: ModelReply) -> tuple[Plan | None, list[str]]:
         """Return the plan in `reply`, or what is wrong with it.
@@ -177,17 +236,8 @@ class _Asked:
         Raises:
             PlanNotFeasibleError: the reply says that it can't be done.
         """
-        violations = schema_violations(reply.data, self.schema.schema)
-        if violations:
+        if violations := self.refused(reply):
             return None, violations
-        reason = (reply.data.get("error") or "").strip()
-        if reason:
-            raise PlanNotFeasibleError(
-                f"{reply.model or 'the planner'} says that {self.query!r:.200} can't be done with "
-                f"these tools ({', '.join(self.tools) or 'none'}): {reason}",
-                reason=reason,
-                query=self.query,
-            )
         steps, problems = read_steps(reply.data.get("steps") or (), self.tools, self.schema.untyped)
         plan = Plan(
             plan_context=PlanContext(query=self.query, tool_ids=tuple(self.tools)),
@@ -203,7 +253,7 @@ class _Asked:
         return (None, problems) if problems else (plan, [])
 
 
-def _example(plan: Plan) -> dict[str, Any]:
+def example_of(plan: Plan) -> dict[str, Any]:
     """Return `plan` in the shape of a reply, with its query; other kinds of step are left out."""
     steps: list[dict[str, Any]] = []
     for step in plan.steps:

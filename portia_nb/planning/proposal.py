@@ -60,7 +60,7 @@ def read_steps(
         except Unreadable as error:
             name = str(data.get("output") or index).removeprefix("$")
             problems.append(f"step {name!r}: {error}")
-    return _in_order(steps), problems
+    return in_order(steps), problems
 
 
 def _read_step(
@@ -194,7 +194,7 @@ def _input_name(reference: StepOutput | Input) -> str:
     return f"${reference.name if isinstance(reference, Input) else reference.step}"
 
 
-def _in_order(steps: list[AnyStep]) -> list[AnyStep]:
+def in_order(steps: list[AnyStep]) -> list[AnyStep]:
     """Put steps behind those that they refer to; else, and where there is a circle, as they are."""
     index = step_index(steps)
     waits = {

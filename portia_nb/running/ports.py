@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,6 +89,8 @@ class Ports:
     hooks: ExecutionHooks = field(default_factory=ExecutionHooks)
     gate: bool = False
     """True: a call with ``side_effect=True`` is put to a person first, with its exact arguments."""
+    approved: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Calls that were approved with the plan: by path, the hash of tool and exact arguments."""
     end_user: Any = None
     tape: Tape | None = None
     """Records the run's calls, or answers them; None: neither."""

@@ -188,12 +188,15 @@ def side_effect_of(step: AnyStep, tools: ToolRegistry) -> bool | None:
     return effective_side_effect(step, declared)
 
 
-def plan_approval_text(plan: Plan, effects: Mapping[str, bool | None]) -> str | None:
+def plan_approval_text(
+    plan: Plan, effects: Mapping[str, bool | None], calls: Sequence[str] = ()
+) -> str | None:
     """Return the question whether `plan` may run; None where no step of it changes the world.
 
     Args:
         plan: the plan as it was shown; the text carries the beginning of its hash.
         effects: as `side_effects` returns them.
+        calls: places of the steps whose calls are shown with the question and approved by it.
     """
     found = [name for name, effect in effects.items() if effect is True]
     # Not a step that only holds those that do.
@@ -205,7 +208,20 @@ def plan_approval_text(plan: Plan, effects: Mapping[str, bool | None]) -> str | 
     what = "step changes" if len(changing) == 1 else "steps change"
     return (
         f"Run this plan ({plan.content_hash()[:12]})? {len(changing)} {what} something outside: "
-        f"{', '.join(changing)}. Each such call is asked for again, with its exact arguments."
+        f"{', '.join(changing)}. {_what_is_asked(changing, list(map(clean, calls)))}"
+    )
+
+
+def _what_is_asked(changing: Sequence[str], calls: Sequence[str]) -> str:
+    left = [place for place in changing if place not in calls]
+    if not calls:
+        return "Each such call is asked for again, with its exact arguments."
+    shown = ", ".join(calls)
+    if not left:
+        return f"With it you approve the exact {'calls' if len(calls) > 1 else 'call'} shown here."
+    return (
+        f"With it you approve the exact call of {shown}, shown here; each other one is asked for "
+        "again, with its exact arguments."
     )
 
 
@@ -216,8 +232,14 @@ def exact_call_text(question: Clarification) -> str:
     obey or hide are there as ``\u`` escapes. Empty where no call is asked about.
     """
     subject = getattr(question, "subject", None)
-    if not subject or "tool_id" not in subject:
-        return ""
+    if subject and "calls" in subject:
+        return "\n".join(
+            f"{clean(place)}: {_exact_call(call)}" for place, call in subject["calls"].items()
+        )
+    return _exact_call(subject) if subject and "tool_id" in subject else ""
+
+
+def _exact_call(subject: Mapping[str, Any]) -> str:
     text = json.dumps(subject.get("arguments", {}), ensure_ascii=False, indent=2, default=repr)
     cut = len(text) - MAX_EXACT_CHARS
     more = f"\n… {cut:,} more characters" if cut > 0 else ""

@@ -23,6 +23,7 @@ from portia_nb.running.takeover import Changes, Takeover, places_of, take_over
 from portia_nb.tools.registry import ToolRegistry
 
 from .answering import plan_approval_text, side_effect_of, side_effects
+from .approvals import Calls, spelt_out_calls
 from .end_users import kept_end_user
 from .launch import Company, begin, new_run_id, wire
 from .live import LiveRun, live_run
@@ -264,20 +265,22 @@ def _refuse_nothing(
     )
 
 
-def fork_approval_text(fork: Fork) -> str | None:
+def fork_approval(fork: Fork) -> tuple[str | None, Calls]:
     """Return the question whether `fork` may run; None where nothing that it runs is at stake.
 
     It names the steps that change the world, and those of them that did so in the old run already.
+    With it come the calls that a yes approves, as `spelt_out_calls` finds them.
     """
     kept = set(places_of(fork.reused)) - set(places_of(fork.again))
     effects = side_effects(fork.plan, fork.registry)
-    text = plan_approval_text(
-        fork.plan, {place: effect for place, effect in effects.items() if place not in kept}
-    )
+    effects = {place: effect for place, effect in effects.items() if place not in kept}
+    calls = spelt_out_calls(fork.plan, effects, fork.registry)
+    text = plan_approval_text(fork.plan, effects, tuple(calls))
     if text is None or not fork.takeover.changing:
-        return text
+        return text, calls
     names = ", ".join(clean(place) for place in places_of(fork.takeover.changing))
-    return f"{text} In run {fork.forked_from} this was done already, and would be again: {names}."
+    again = f"{text} In run {fork.forked_from} this was done already, and would be again: {names}."
+    return again, calls
 
 
 def failed_steps(run: Run) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -270,6 +270,8 @@ def wire(
     caller = None if background.is_here else company.caller
     owner = parts.owner()
     name = f"{owner.host}:{owner.pid}" + ("" if tape is None else tape.note)
+    told = [recorded.event for recorded in first]
+    approved = _approved_calls(parts, run, told) if company.gate else {}
 
     def make_ports(live: LiveRun) -> Ports:
         return Ports(
@@ -283,6 +285,7 @@ def wire(
             places=Places(caller, context),
             hooks=parts.hooks,
             gate=company.gate,
+            approved=approved,
             end_user=end_user,
             tape=tape,
             # A record holds every call, and a replay is answered from it.
@@ -310,6 +313,12 @@ def wire(
     if not live.is_shown or is_detailed(parts.config):
         live.add_listener(log_event)
     return live
+
+
+def _approved_calls(parts: Parts, run: Run, first: Sequence[AnyEvent]) -> Mapping[str, str]:
+    from .approvals import approved_calls  # which itself asks what a step's tool is
+
+    return approved_calls(parts.store, run, first)
 
 
 def tool_of(step: AnyStep, registry: ToolRegistry) -> Tool[Any]:

@@ -26,6 +26,7 @@ from portia_nb.storage.store import Store
 from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
 
 from .log import is_detailed, log_start, set_up_logging
+from .names import named_plan
 from .recent import Recent
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Parts:
         return ToolRegistry([self.tools.get_tool(t) if isinstance(t, str) else t for t in tools])
 
     def find_plan(self, plan: Plan | PlanUUID | str) -> Plan:
-        """Return `plan`, or the kept plan with that id, with this process's functions if it can.
+        """Return `plan`, or the kept one of that id or name, with functions where it can.
 
         Raises:
             PlanNotFoundError: the store holds no such plan, or `plan` is a run.
@@ -154,7 +155,8 @@ class Parts:
                 f"portia.resume(plan_run_id={str(run_id)!r})",
                 plan_id=str(run_id),
             )
-        kept = self.store.load_plan(str(plan))
+        named = None if str(plan).startswith("plan-") else named_plan(self.store, str(plan))
+        kept = self.store.load_plan(str(plan)) if named is None else named
         built = built_plan(kept.content_hash())
         if built is None:
             return kept

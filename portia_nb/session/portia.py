@@ -20,6 +20,7 @@ from .again import RunAgain
 from .end_users import read_end_user
 from .launch import Company
 from .live import LiveRun
+from .plan_work import PlanWork
 from .plans import Planning, names_of_inputs
 from .questions import Questions
 from .sharing import Sharing
@@ -29,7 +30,7 @@ from .waiting import await_here, refuse_own_loop, run_here, run_on_this_loop, wa
 from .watchers import tell_watchers
 
 
-class Portia(RunAgain, Questions, Sharing, Steering, Timelines):
+class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
     """Plans queries and runs plans with a set of tools.
 
     Each method has an async twin with an ``a`` in front, where all is described. The plain ones

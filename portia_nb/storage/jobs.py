@@ -47,7 +47,7 @@ def save_plan(plan: Plan, connection: sqlite3.Connection) -> None:
         (
             plan_id,
             plan_hash,
-            _storable(plan.plan_context.query),
+            storable(plan.plan_context.query),
             time.time(),
             body,
             checksum(plan_id, plan_hash, body),
@@ -147,7 +147,7 @@ def when_done(pending: set[Any], key: Any) -> Future[Any]:
 
 
 def _columns(owner: Owner, now: float) -> tuple[Any, ...]:
-    host, label = _storable(owner.host), _storable(owner.label)
+    host, label = storable(owner.host), storable(owner.label)
     return host, owner.pid, owner.process_started, label, now
 
 
@@ -204,7 +204,7 @@ def append(
     elif type(event) is RunCreated and event.forked_from is not None:
         connection.execute(
             "UPDATE run SET forked_from = ? WHERE id = ?",
-            (_storable(event.forked_from), hold.run_id),
+            (storable(event.forked_from), hold.run_id),
         )
     if row.blobs:
         # Again, under the lock: another process may have just deleted an equal value's file.
@@ -268,7 +268,7 @@ def add_run(
             run.state_so_far.state.value,
             run.created_at,
             len(rows),
-            None if forked_from is None else _storable(forked_from),
+            None if forked_from is None else storable(forked_from),
         ),
     )
     (number,) = connection.execute("SELECT last_insert_rowid()").fetchone()
@@ -306,8 +306,14 @@ def delete_run(run_id: str, force: bool, where: str, connection: sqlite3.Connect
     connection.execute(
         "DELETE FROM plan WHERE (id, hash) = (SELECT plan_id, plan_hash FROM run WHERE number = ?1)"
         " AND NOT EXISTS (SELECT 1 FROM run WHERE plan_id = plan.id AND plan_hash = plan.hash"
-        " AND run.number != ?1)",
+        " AND run.number != ?1) AND NOT EXISTS (SELECT 1 FROM plan_version"
+        " WHERE plan_id = plan.id AND plan_hash = plan.hash)",
         (number,),
+    )
+    connection.execute(
+        # Those that were given for one run; what stands for any run is not this run's alone.
+        "DELETE FROM approval WHERE NOT stands AND NOT EXISTS (SELECT 1 FROM plan"
+        " WHERE plan.id = plan_id AND plan.hash = plan_hash)"
     )
     connection.execute("DELETE FROM run WHERE number = ?", (number,))
     return names
@@ -323,6 +329,6 @@ def delete_blobs(names: list[str], blobs: Blobs, connection: sqlite3.Connection)
             blobs.delete(name)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return `text` as SQLite takes it: without lone surrogates and NUL. For display only."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")

@@ -23,9 +23,10 @@ from .blobs import Blobs
 from .history import JournalHistory
 from .owner import Owner
 from .place import make_folder
+from .plan_shelf import JournalPlans
 from .refusals import no_run, out_of_order
 from .rows import EventRow, pack, row_of, unpack
-from .store import Hold, PlanRow, RunRow
+from .store import Hold, RunRow
 from .writer import Job, Work, Writer
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _ALL = 2**62
 _given_up: set[tuple[Path, str, int]] = set()
 
 
-class JournalStore(JournalHistory):
+class JournalStore(JournalPlans, JournalHistory):
     """A `Store` in ``journal.sqlite`` inside a folder, with large values beside it in ``blobs/``.
 
     Several processes may use one folder. What `kept` has returned for survives ``kill -9``, and on
@@ -76,24 +77,6 @@ class JournalStore(JournalHistory):
     def open(self) -> None:
         """Open the file, or make it, as `Store.open` promises."""
         self._open()
-
-    # -- plans --------------------------------------------------------------------------------
-
-    def save_plan(self, plan: Plan) -> None:
-        """Keep `plan`, as `Store.save_plan` promises."""
-        self._call(partial(jobs.save_plan, plan))
-
-    def load_plan(self, plan_id: str, *, plan_hash: str | None = None) -> Plan:
-        """Return a plan, as `Store.load_plan` promises."""
-        self._catch_up()
-        with schema.reading(self.path) as connection:
-            return queries.load_plan(connection, plan_id, plan_hash, self.path)
-
-    def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
-        """Return plans, the last one saved first."""
-        self._catch_up()
-        with schema.reading(self.path) as connection:
-            return queries.find_plans(connection, limit)
 
     # -- owning -------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import PlanRunNotFoundError, StorageError
 from portia_nb.model import codecs
+from portia_nb.model.approval import Approval, PlanVersion
 from portia_nb.model.events import (
     Recorded,
     RunCreated,
@@ -24,9 +25,10 @@ from portia_nb.model.run import PlanRunState
 from .history import RunFilter, RunWork, matches, names_tool, work_in
 from .ledger import Ledger
 from .owner import Owner, is_alive
-from .refusals import done_twice, held_elsewhere, no_plan, no_run, out_of_order, run_id_taken, stale
+from .plan_shelf import MemoryPlans
+from .refusals import done_twice, held_elsewhere, no_run, out_of_order, run_id_taken, stale
 from .states import StateSoFar
-from .store import Hold, PlanRow, RunRow
+from .store import Hold, RunRow
 
 if TYPE_CHECKING:
     from .contents import Contents
@@ -69,7 +71,7 @@ _Shared = tuple[str, float, int, str]
 """Run, time, number and JSON of an event whose output is shared; its value may change meanwhile."""
 
 
-class MemoryStore:
+class MemoryStore(MemoryPlans):
     """A `Store` that keeps nothing beyond its process.
 
     It keeps the objects themselves: whoever changes a value afterwards changes it here too.
@@ -79,6 +81,8 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._plans: dict[tuple[str, str], tuple[Plan, float]] = {}
         self._runs: dict[str, _Run] = {}
+        self._versions: dict[str, list[PlanVersion]] = {}
+        self._approvals: list[Approval] = []
         self._cache: dict[str, _Shared] = {}
 
     @property
@@ -88,23 +92,6 @@ class MemoryStore:
 
     def open(self) -> None:
         """Do nothing: there is nothing to open."""
-
-    def save_plan(self, plan: Plan) -> None:
-        """Keep `plan`, as `Store.save_plan` promises."""
-        with self._lock:
-            self._save(plan)
-
-    def _save(self, plan: Plan) -> None:
-        key = (str(plan.id), plan.content_hash())
-        self._plans.setdefault(key, (plan, time.time()))
-
-    def load_plan(self, plan_id: str, *, plan_hash: str | None = None) -> Plan:
-        """Return a plan, as `Store.load_plan` promises."""
-        with self._lock:
-            for (found_id, found_hash), (plan, _) in reversed(self._plans.items()):
-                if found_id == plan_id and plan_hash in (None, found_hash):
-                    return plan
-        raise no_plan(plan_id, "in memory")
 
     def create_run(
         self, run_id: str, plan: Plan, *, owner: Owner, first: Sequence[Recorded] = ()
@@ -246,15 +233,6 @@ class MemoryStore:
             kept = [(run_id, run.plan, list(run.events)) for run_id, run in known if run]
         return {run_id: work_in(plan, events) for run_id, plan, events in kept}
 
-    def find_plans(self, *, limit: int = 100) -> list[PlanRow]:
-        """Return plans, the last one saved first."""
-        with self._lock:
-            rows = [
-                PlanRow(plan_id, plan_hash, plan.plan_context.query, saved_at)
-                for (plan_id, plan_hash), (plan, saved_at) in reversed(self._plans.items())
-            ]
-        return rows[:limit]
-
     def delete_run(self, run_id: str, *, force: bool = False) -> None:
         """Delete a run, as `Store.delete_run` promises."""
         with self._lock:
@@ -264,9 +242,12 @@ class MemoryStore:
             del self._runs[run_id]
             self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
             key = (str(run.plan.id), run.plan.content_hash())
-            others = ((str(r.plan.id), r.plan.content_hash()) for r in self._runs.values())
-            if key not in others:
+            if key not in self._plans_in_use():
                 self._plans.pop(key, None)
+
+    def _plans_in_use(self) -> set[tuple[str, str]]:
+        runs = {(str(r.plan.id), r.plan.content_hash()) for r in self._runs.values()}
+        return runs | self._plans_named()
 
     # -- upkeep -------------------------------------------------------------------------------
 

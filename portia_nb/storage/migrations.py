@@ -63,6 +63,21 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX cache_by_run ON cache (run)",
     ),
+    # Plans have names with versions, and approvals are kept.
+    (
+        """CREATE TABLE plan_version (
+            name TEXT NOT NULL, number INTEGER NOT NULL, plan_id TEXT NOT NULL,
+            plan_hash TEXT NOT NULL, at REAL NOT NULL, change TEXT NOT NULL,
+            is_current INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, number)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX plan_version_by_plan ON plan_version (plan_id, plan_hash)",
+        """CREATE TABLE approval (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, plan_id TEXT NOT NULL,
+            plan_hash TEXT NOT NULL, who TEXT NOT NULL, how TEXT NOT NULL, at REAL NOT NULL,
+            stands INTEGER NOT NULL, calls TEXT NOT NULL
+        )""",
+        "CREATE INDEX approval_by_plan ON approval (plan_hash)",
+    ),
 )
 """One group of steps for each format, from 1."""
 

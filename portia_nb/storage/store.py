@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from portia_nb.model.approval import Approval, PlanVersion
 from portia_nb.model.events import Recorded
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
@@ -93,6 +94,43 @@ class Store(Protocol):
         Raises:
             PlanNotFoundError: there is none.
         """
+        ...
+
+    def keep_version(self, name: str, plan: Plan, change: str = "") -> int:
+        """Keep `plan` as the next version under `name`, which means it from now on.
+
+        On return it is on disk. Versions that were undone before are gone then; plans that have a
+        name stay when the runs of them are deleted.
+
+        Returns:
+            The version's number, from 1.
+        """
+        ...
+
+    def set_version(self, name: str, number: int) -> None:
+        """Let `name` mean another of its versions.
+
+        Raises:
+            PlanNotFoundError: there is none of this number.
+        """
+        ...
+
+    def find_versions(self, name: str | None = None) -> list[PlanVersion]:
+        """Return the versions under `name`, the first one first; None: what each name means."""
+        ...
+
+    def forget_name(self, name: str) -> None:
+        """Delete a name with its versions, and those of their plans that nothing else uses."""
+        ...
+
+    def keep_approval(self, approval: Approval) -> None:
+        """Keep who approved a plan; on return it is on disk. It is never exported or imported."""
+        ...
+
+    def find_approvals(
+        self, *, plan_hash: str | None = None, approval_id: str | None = None, limit: int = 100
+    ) -> list[Approval]:
+        """Return approvals, the latest first: all, of plans of this content, or the one."""
         ...
 
     def create_run(

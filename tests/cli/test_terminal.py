@@ -72,12 +72,9 @@ def test_a_no_stops_the_run_and_leaves_it_failed():
     assert "✗ failed" in command.screen
 
 
-def test_a_plan_and_each_of_its_calls_are_approved_with_exact_arguments():
+def test_a_plan_is_approved_once_with_the_exact_arguments_that_it_spells_out():
     with OnTerminal("run-plan", written(writing("pay \u202e100"))) as command:
         command.expect("Run this plan (")
-        command.expect("yes or no> ")
-        assert not Path("out.txt").exists()
-        command.type("yes")
         command.expect("file_writer_tool {")
         command.expect(r'"content": "pay \u202e100"')
         command.expect("yes or no> ")

@@ -26,6 +26,7 @@ ERROR = ErrorRecord("ValueError", "broken", "a", 'File "x.py", line 1')
 WHEN = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
 EVENTS: list[AnyEvent] = [
     events.RunCreated("plan-1", {"when": WHEN, "n": 1}, "ada", "prun-0"),
+    events.PlanApproved("aa", "ada", "form", 1.5, "id", ["pay"]),
     events.RunStarted("host:1"),
     events.StepStarted("a", 2),
     events.ToolCalled("a", 1, "t", {"x": [1, 2.5, None]}, True, "key"),
