@@ -47,6 +47,7 @@ class Ladder:
         is_headless: bool = False,
         has_form: Callable[[], bool] | None = None,
         form_time_s: float = 3.0,
+        missed: Callable[[], None] = lambda: None,
         prompts: Prompts | None = None,
     ) -> None:
         """Set up the rungs.
@@ -58,6 +59,7 @@ class Ladder:
             is_headless: nobody is asked.
             has_form: tells whether a page has drawn the form; None: there is no form.
             form_time_s: seconds that a page has to draw it before the next rung is tried.
+            missed: called where that time has passed, and a form is still asked for.
             prompts: where `input()` is called; None: nowhere.
         """
         self.problem: InvalidAnswer | None = None
@@ -67,6 +69,7 @@ class Ladder:
         self._is_headless = is_headless
         self._has_form = has_form
         self._form_time_s = form_time_s
+        self._missed = missed
         self._prompts = prompts
 
     def __call__(self, live: LiveRun, question: Clarification) -> None:
@@ -95,6 +98,8 @@ class Ladder:
     def _without_form(self, live: LiveRun, question: Clarification) -> None:
         if live.done.done() or (self._has_form is not None and self._has_form()):
             return
+        if self._has_form is not None:
+            self._missed()
         if self._prompts is None or not self._prompts.offer(live, question, self._last_rungs):
             self._last_rungs(live, question)
 

@@ -113,6 +113,8 @@ async def attend(
             raise face.carded(cards.stopped(live.id, cleaning_up=True)) from None
     finally:
         prompts.close()
+    if attended.view.ready.is_set():
+        face.hearing.note(awaits=serves, reached=True)
     plan_run = result_of(face, attended, output)
     return judge(face, attended, plan_run)
 

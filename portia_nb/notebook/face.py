@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from portia_nb.errors import InvalidOption, PlanCheckError
 
 from .comms import Detour
+from .hearing import Hearing
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
@@ -49,6 +50,7 @@ class Face:
         self.shell = shell
         self.settings = settings
         self.detour = Detour(getattr(shell, "kernel", None))
+        self.hearing = Hearing()
         self.runs: OrderedDict[str, Attended] = OrderedDict()
         """Runs that this face started, by id, oldest first."""
         self.plans: OrderedDict[str, Plan] = OrderedDict()

@@ -40,6 +40,13 @@ class PortiaMagics(Magics):
         self.patch = AsyncioRun(shell)
         self.matcher = make_matcher(self.face)
         self.watcher = Watching(self.face)
+        self.examiner = self._examine
+
+    def _examine(self, portia: Any) -> Any:
+        """Return what `Portia.doctor` says here of how people can be asked."""
+        from .doctor import asking
+
+        return asking(self.face, portia)
 
     @observe("asyncio_run")
     def _switch_asyncio_run(self, change: Any) -> None:

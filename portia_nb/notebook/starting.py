@@ -157,6 +157,8 @@ class Start:
         return attended
 
     def _ladder(self, view: LiveView) -> Ladder:
+        # A blocked cell's flow has a thread of its own.
+        awaits = threading.current_thread() is threading.main_thread()
         return Ladder(
             declared={**self._standing, **self._given},
             given=frozenset(self._given),
@@ -164,6 +166,7 @@ class Start:
             is_headless=self._is_headless,
             has_form=view.ready.is_set if self._may_have_form else None,
             form_time_s=self._face.settings.form_time_s,
+            missed=lambda: self._face.hearing.note(awaits=awaits, reached=False),
             prompts=None if self._background else self._prompts,
         )
 

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portia_nb.drawing.clean import clean
 from portia_nb.drawing.text import counted
+from portia_nb.tools.aside import run_aside
+
+from .watchers import findings_of_examiners
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -29,6 +34,9 @@ _PACKAGES = (
     "openai",
     "pydantic",
 )
+_CHECKED_BYTES = 20_000_000
+"""Size up to which a store is read from end to end; more would take seconds."""
+_LITTLE_BYTES = 200_000_000
 _SIGNS = {True: "✓", False: "✗", None: "·"}
 
 
@@ -61,10 +69,13 @@ class Report:
             lines.append(f"  {_SIGNS[each.is_fine]} {each.what:{width}}{each.found}")
         return "\n".join(lines)
 
+    def html(self) -> str:
+        """Return the same as HTML: preformatted, so that what is copied is the text itself."""
+        return f"<pre>{escape(self.text())}</pre>"
+
     def bundle(self) -> dict[str, str]:
-        """Return the MIME bundle: preformatted HTML, so that what is copied is the text itself."""
-        text = self.text()
-        return {"text/html": f"<pre>{escape(text)}</pre>", "text/plain": text}
+        """Return the MIME bundle, of HTML and text."""
+        return {"text/html": self.html(), "text/plain": self.text()}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return self.bundle()
@@ -78,13 +89,14 @@ async def examine(portia: Runner) -> Report:
 
     Takes about half a second, which the search for model servers on this machine may take.
     """
-    servers = await _servers()
+    servers, store = await _servers(), await run_aside(_store, portia)
     return Report(
         (
+            *findings_of_examiners(portia),
             *_models(portia),
             *servers,
             *_tools(portia),
-            *_store(portia),
+            *store,
             *_drawing(),
             *_versions(),
         )
@@ -136,17 +148,49 @@ def _tools(portia: Runner) -> Iterable[Finding]:
         yield Finding("Tools", "stopped, and still busy on their threads", says, False)
 
 
-def _store(portia: Runner) -> Iterable[Finding]:
+def _store(portia: Runner) -> list[Finding]:
+    """Look at the store: where, on what, how large, how sound; reads it all where it is small."""
     from portia_nb.errors import PortiaBaseError
+    from portia_nb.storage.filesystem import is_on_network
 
-    place = getattr(portia.store, "folder", None)
+    topic, place = "Store", getattr(portia.store, "folder", None)
     try:
         count = len(portia.store.find_runs(limit=1000))
-    except PortiaBaseError as error:
-        yield Finding("Store", str(place or "memory"), str(error), False)
-        return
-    where = str(place) if place is not None else "memory: runs end with this kernel"
-    yield Finding("Store", "runs are kept in", f"{where} ({counted(count, 'run')})")
+        if place is None:
+            where = "memory: runs end with this process"
+            return [Finding(topic, "runs are kept in", f"{where} ({counted(count, 'run')})")]
+        found = [Finding(topic, "runs are kept in", f"{place} ({counted(count, 'run')})")]
+        folder = Path(place)
+        if is_on_network(folder):
+            kind = "shared by a network: safe, and slower than a local one"
+        else:
+            kind = "local"
+        found.append(Finding(topic, "file system", kind, None if kind != "local" else True))
+        size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+        free = shutil.disk_usage(folder).free
+        says = f"{_bytes(size)}, with {_bytes(free)} free"
+        found.append(Finding(topic, "size", says, free >= _LITTLE_BYTES))
+        found.append(_health(portia, size))
+        return found
+    except (PortiaBaseError, OSError) as error:
+        return [Finding(topic, str(place or "memory"), clean(str(error)), False)]
+
+
+def _health(portia: Runner, size: int) -> Finding:
+    if size > _CHECKED_BYTES:
+        return Finding("Store", "health", "large: portia-nb store check reads it all", None)
+    report = portia.store.check()
+    if report.is_ok:
+        return Finding("Store", "health", f"sound: {counted(report.events, 'event')} read")
+    first = clean(str(report.findings[0]))
+    return Finding("Store", "health", f"{counted(len(report.findings), 'fault')}: {first}", False)
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def _drawing() -> Iterable[Finding]:

@@ -209,8 +209,8 @@ class Steering(Runner):
 
         Models and keys (set or not, never their values), model servers on this machine, tools, the
         store, pictures, and versions. Nothing is sent anywhere but to loopback. What comes back
-        shows itself in notebooks and prints as text to copy; ``%portia doctor`` adds how people can
-        be asked there.
+        shows itself in notebooks and prints as text to copy. Where the notebook face is loaded it
+        also says how people can be asked there.
         """
         from .examining import examine
 

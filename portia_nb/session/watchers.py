@@ -1,4 +1,4 @@
-"""Who is told when a Python call starts a run: the notebook face shows it live.
+"""Where a face joins in: it is told when a Python call starts a run, and adds to doctor's report.
 
 Module state, since `%load_ext` turns the live view on for the whole process.
 """
@@ -6,14 +6,40 @@ Module state, since `%load_ext` turns the live view on for the whole process.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .live import LiveRun
+    from .runner import Runner
 
 Watcher = Callable[["LiveRun"], None]
 _watchers: list[Watcher] = []
+Examiner = Callable[["Runner"], Iterable[Any]]
+_examiners: list[Examiner] = []
+
+
+def add_examiner(examiner: Examiner) -> None:
+    """Let `examiner` add its findings, for the `Portia` it is given, to what `doctor` reports."""
+    if examiner not in _examiners:
+        _examiners.append(examiner)
+
+
+def remove_examiner(examiner: Examiner) -> None:
+    """Stop asking `examiner`; one that was never added is no error."""
+    if examiner in _examiners:
+        _examiners.remove(examiner)
+
+
+def findings_of_examiners(portia: Runner) -> list[Any]:
+    """Return what every examiner finds; one that raises is logged, and the others are heard."""
+    found: list[Any] = []
+    for examiner in tuple(_examiners):
+        try:
+            found += examiner(portia)
+        except Exception:
+            logging.getLogger("portia_nb").exception("an examiner failed")
+    return found
 
 
 def add_watcher(watcher: Watcher) -> None:

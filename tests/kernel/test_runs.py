@@ -389,13 +389,25 @@ def test_bad_input_is_a_real_error_with_one_short_card(
 
 
 def test_the_doctor_says_what_works_and_never_a_key(start_kernel):
+    """N34: and once it was tried, the rung that it names is the one by which the answer came."""
     other: Kernel = start_kernel(environment={"OPENAI_API_KEY": "sk-very-secret"})
     other.run("%load_ext portia_nb").raise_for_error()
-    report = other.run("%portia doctor").raise_for_error()
+    report = other.run("%portia doctor", answers=[]).raise_for_error()
     assert "sk-very-secret" not in str(report.displays)
     for said in ("rung that holds", "OPENAI_API_KEY", "not set", "layout", "ipykernel", ".portia"):
         assert said in report.text
     assert "<pre>" in report.displays[0]["text/html"]
+    for said in ("hands clicks to a cell that awaits", "the form: ", "health", "free"):
+        assert said in report.text
+
+    other.run("%config PortiaMagics.form_time_s = 0.1").raise_for_error()
+    tried = other.run("%portia doctor --ask", answers=["yes"]).raise_for_error().text
+    assert "answered by input()" in tried
+    assert "input(): no page drew a form in such a cell here in time" in tried
+    assert "install anywidget" in tried
+    asked = "print(portia_nb.Portia(portia_nb.Config(store='memory'), tools=[]).doctor())"
+    again = other.run(f"import portia_nb\n{asked}", answers=[]).raise_for_error().out
+    assert "input(): no page drew a form" in again
 
 
 def test_a_run_is_shown_with_its_plan_where_the_kernel_has_not_seen_it(kernel: Kernel):

@@ -164,3 +164,16 @@ async def test_the_doctor_tells_scripts_what_there_is_and_never_a_key():
 
 def test_the_doctor_waits_in_any_thread():
     assert portia().doctor().findings
+
+
+def test_the_doctor_looks_at_the_stores_place_size_and_health(tmp_path: Path):
+    """N34."""
+    mine = Portia(Config(store=str(tmp_path / "store"), default_log_level="ERROR"), tools=[])
+    mine.run_plan(PlanBuilderV2().function_step(function=lambda: 1).build())
+    report = mine.doctor()
+    found = {each.what: each for each in report.findings if each.topic == "Store"}
+    assert "1 run" in found["runs are kept in"].found
+    assert "free" in found["size"].found and " kB" in found["size"].found
+    assert found["health"].found.startswith("sound: ") and found["health"].is_fine
+    assert "file system" in found
+    assert report.html().startswith("<pre>") and "sound: " in report.html()

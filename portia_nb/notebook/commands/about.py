@@ -35,9 +35,10 @@ async def use(call: Call) -> Any:
 
 async def doctor(call: Call) -> Any:
     """Tell what works here, and return the report."""
-    from portia_nb.notebook.doctor import examine
+    from portia_nb.notebook.doctor import examine, try_asking
 
-    report = await examine(call.face)
+    tried = await try_asking(call) if call.options.is_on("ask") else ()
+    report = await examine(call.face, tried)
     call.face.show_bundle(report.bundle())
     return report
 

@@ -181,6 +181,7 @@ LINES: dict[str, Command] = {
         Command(
             "doctor",
             "Tell what works here, what doesn't, and what to do about it.",
+            (Option(("--ask",), "Ask you a question first, to see by which way you can answer."),),
             does="commands.about:doctor",
         ),
         Command(
