@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from portia_nb.errors import PlanRunFailed, WaitingForAnswer
+from portia_nb.errors import InputsMissing, PlanRunFailed, WaitingForAnswer
 
 if TYPE_CHECKING:
     from portia_nb.model.clarification import Clarification
@@ -20,16 +20,44 @@ if TYPE_CHECKING:
 MAX_MESSAGE_CHARS = 1_500
 _LABEL_WIDTH = 6
 
+_DOCTOR = "%portia doctor shows what is set, and model servers on this machine"
+_PACKAGE = "a package is missing in this kernel's environment"
 _CAUSES = {
-    "NoModelKey": "no key for a model; %portia doctor lists what is set",
-    "ConfigNotFoundError": "a setting is missing; %portia doctor lists what is set",
+    "NoModelKey": "no key for a model is set",
+    "ConfigNotFoundError": "a setting is missing",
     "ModelKeyRefused": "the key is wrong, expired, or of another provider",
+    "ModelNotFound": "the name is misspelt, or this key may not use that model",
     "ModelUnreachable": "no network, a wrong base_url, or a server that is down",
+    "ModelRateLimited": "too many calls at once, or no credit is left",
+    "ModelServerError": "the provider has trouble of its own",
+    "PlanNotFeasibleError": "the tools can't do it, or the goal leaves too much open",
     "StepTimeout": "the call hangs, or needs a larger timeout_s",
-    "StoreUnwritable": "the folder is read-only; Config(store='memory') keeps runs in memory",
-    "ImportError": "a package is missing in this kernel's environment",
-    "ModuleNotFoundError": "a package is missing in this kernel's environment",
+    "StoreUnwritable": "the folder can't be made or written to",
+    "StoreFull": "the disk is full",
+    "StoreLocked": "another process is writing there",
+    "RunHeldElsewhere": "another notebook or program has this run open",
+    "FunctionsMissing": "the kernel was restarted, and the plan holds functions of yours",
+    "RecordDrift": "the goal, a tool or a prompt is not what it was when this was recorded",
+    "ImportError": _PACKAGE,
+    "ModuleNotFoundError": _PACKAGE,
 }
+_NEXT = {
+    "NoModelKey": f"set a key, then run this cell again; {_DOCTOR}",
+    "ConfigNotFoundError": f"set it, then run this cell again; {_DOCTOR}",
+    "ModelKeyRefused": f"mend the key, then run this cell again; {_DOCTOR}",
+    "ModelNotFound": "give another with --model PROVIDER/NAME",
+    "ModelUnreachable": f"run this cell again once it is reached; {_DOCTOR}",
+    "ModelRateLimited": "wait a little, then run this cell again",
+    "ModelServerError": "run this cell again later, or give another model with --model",
+    "PlanNotFeasibleError": "say more in the goal, or offer more tools; %portia tools lists them",
+    "ToolNotFoundError": "%portia tools lists the tools",
+    "StoreUnwritable": "Config(store='memory') keeps runs in memory",
+    "StoreFull": "free some space, then run this cell again; what is kept stays",
+    "RunHeldElsewhere": "%portia wait RUN waits for it, or end the other process",
+    "FunctionsMissing": "run the cell that builds the plan, then this one again",
+    "RecordDrift": "--record FILE records anew, with a key",
+}
+"""What to do, where the cell that failed is what goes on. A run that failed says so itself."""
 
 E = TypeVar("E", bound=BaseException)
 Facts = Sequence[tuple[str, str]]
@@ -59,13 +87,27 @@ def card_lines(error: BaseException, facts: Facts = ()) -> list[str]:
 
     name = type(error).__name__
     message = visible(str(error)[:MAX_MESSAGE_CHARS])
-    cause = next((_CAUSES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CAUSES), None)
+    cause = of_kind(error, _CAUSES)
     if isinstance(error, PlanRunFailed):
         cause = _CAUSES.get(str(getattr(error, "failed_with", "")))
     lines = [f"\x1b[31m{name}\x1b[0m: {message}" if message else f"\x1b[31m{name}\x1b[0m"]
     for label, text in [*([("cause", cause)] if cause else []), *facts]:
         lines.append(f"  \x1b[36m{label:{_LABEL_WIDTH}}\x1b[0m {visible(text)}")
     return lines
+
+
+def of_kind(error: BaseException, texts: Mapping[str, str]) -> str | None:
+    """Return what `texts` says of the class of `error`, or of the nearest that it is one of."""
+    return next((texts[c.__name__] for c in type(error).__mro__ if c.__name__ in texts), None)
+
+
+def next_command(error: BaseException) -> str | None:
+    """Return what goes on after an error before any run, None where the message says it all."""
+    missing = getattr(error, "missing", None)
+    if isinstance(error, InputsMissing) and missing:
+        options = " ".join(f"--in {str(name).removeprefix('$')}=VALUE" for name in missing)
+        return f"add {options} to the line"
+    return of_kind(error, _NEXT)
 
 
 def failed(plan_run: PlanRun) -> PlanRunFailed:

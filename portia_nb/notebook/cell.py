@@ -14,6 +14,7 @@ from .bindings import bind
 from .commands.declared import CELL
 from .commands.help_text import help_on
 from .commands.nearness import nearest
+from .commands.offered import schemas
 from .commands.parsing import Options, parse_cell
 from .starting import Start
 
@@ -115,14 +116,10 @@ def _schema(face: Face, name: str | None) -> Any:
     found = face.shell.user_ns.get(name)
     if isinstance(found, type) and issubclass(found, BaseModel):
         return found
-    models = [
-        each
-        for each, value in face.shell.user_ns.items()
-        if isinstance(value, type) and issubclass(value, BaseModel) and value is not BaseModel
-    ]
+    models = schemas(face)
     raise InvalidOption(
-        f"--schema {name}: a pydantic model is needed, defined in a cell above: "
-        f"{nearest(name, models)}",
+        f"--schema {name}: a pydantic model is needed, defined in a cell above"
+        + (f": {nearest(name, models)}" if models else ""),
         option="--schema",
     )
 

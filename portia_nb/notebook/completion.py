@@ -1,20 +1,32 @@
-"""Completion of options, tools, subcommands, plans and runs, in every front end."""
+"""Completion inside ``%%portia`` and ``%portia``, in every front end.
+
+Where the cursor stands is worked out here, from the declarations of the commands; what may stand
+there is in `offered`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .commands.declared import CELL, LINES
-from .commands.declaring import Command
+from .commands.declared import CELL, LINES, command_named
 
 if TYPE_CHECKING:
+    from .commands.declaring import Command, Option
     from .face import Face
 
 _LAST_WORD = re.compile(r"[^\s,]*$")
 _OPEN_BINDING = re.compile(r"\{\{\s*(\w*)$")
+_LINE_CALL = re.compile(r"^\s*(?:[\w.\[\]'\", ]+=\s*)?%portia(?=\s)")
+_NAME_IN_FRONT = re.compile(r"^\s*\w+\s*<<(?=\s)")
+
+
+class _Nothing(list[Any]):
+    """No completion, but one that IPython counts, so that Python's words have no place either."""
+
+    def __len__(self) -> int:
+        return 1
 
 
 def make_matcher(face: Face) -> Callable[[Any], Any]:
@@ -23,18 +35,36 @@ def make_matcher(face: Face) -> Callable[[Any], Any]:
 
     def portia_matcher(context: Any) -> Any:
         """Complete inside ``%%portia`` and ``%portia``; nothing anywhere else."""
-        before = context.full_text[: context.cursor_position]
-        fragment, found = complete(face, before)
+        # IPython counts the cursor's place within its line.
+        above = context.full_text.split("\n")[: context.cursor_line]
+        before = "\n".join([*above, context.line_with_cursor[: context.cursor_position]])
+        is_ours = stands_in_magic(before)
+        fragment, found = complete(face, before) if is_ours else ("", [])
         matching = sorted({each for each in found if each.startswith(fragment)})
+        offered = [SimpleCompletion(each, type="option") for each in matching]
         return {
-            "completions": [SimpleCompletion(each, type="option") for each in matching],
+            "completions": offered if offered or not is_ours else _Nothing(),
             "matched_fragment": fragment,
-            # The words of Python have no place among options.
-            "suppress": bool(matching),
+            "suppress": is_ours,
         }
 
-    mark: Any = context_matcher()
+    # Ahead of all others: one of them reads the disk, another all of Python's names.
+    mark: Any = context_matcher(priority=1_000)
     return mark(portia_matcher)
+
+
+def stands_in_magic(before: str) -> bool:
+    r"""Tell whether a cursor stands behind ``%%portia`` or ``%portia``, where no Python stands.
+
+    >>> stands_in_magic("%%portia\nPlan a"), stands_in_magic("x = %portia r")
+    (True, True)
+    >>> stands_in_magic("print('%portia ')"), stands_in_magic("%portiax ")
+    (False, False)
+    """
+    first, has_body, _ = before.partition("\n")
+    if first.startswith("%%portia"):
+        return first[8:9].isspace() or (bool(has_body) and first == "%%portia")
+    return _LINE_CALL.match(before.rpartition("\n")[2]) is not None
 
 
 def complete(face: Face, before: str) -> tuple[str, list[str]]:
@@ -46,16 +76,20 @@ def complete(face: Face, before: str) -> tuple[str, list[str]]:
     """
     first, has_body, _ = before.partition("\n")
     last = before.rpartition("\n")[2]
-    if first.startswith("%%portia") and (first[8:9].isspace() or has_body):
+    if first.startswith("%%portia"):
         if not has_body:
-            return _complete_options(face, CELL, first[len("%%portia") :])
+            return _complete_options(face, CELL, _without_name(first[len("%%portia") :]))
+        from .commands.offered import variables
+
         binding = _OPEN_BINDING.search(last)
-        return (binding[1], _variables(face)) if binding else ("", [])
-    call = last.rpartition("%portia ")
-    # Only at the start of a line or on the right side of an assignment is it a magic.
-    if not call[1] or call[0].strip().rstrip("=").strip().count(" ") or call[0].endswith("%"):
-        return "", []
-    return _complete_line(face, call[2])
+        return (binding[1], variables(face)) if binding else ("", [])
+    call = _LINE_CALL.match(last)
+    return ("", []) if call is None else _complete_line(face, _without_name(last[call.end() :]))
+
+
+def _without_name(text: str) -> str:
+    """Return a line without the ``name <<`` in front."""
+    return _NAME_IN_FRONT.sub("", text)
 
 
 def _complete_line(face: Face, text: str) -> tuple[str, list[str]]:
@@ -63,73 +97,62 @@ def _complete_line(face: Face, text: str) -> tuple[str, list[str]]:
     words = text.split()
     if not words or (len(words) == 1 and not text[-1].isspace()):
         return fragment, list(LINES)
-    command = LINES.get(words[0])
-    return ("", []) if command is None else _complete_options(face, command, text)
+    command = command_named(words[0])
+    if command is None:
+        return "", []
+    return _complete_options(face, command, text.lstrip().removeprefix(words[0]))
 
 
 def _complete_options(face: Face, command: Command, text: str) -> tuple[str, list[str]]:
+    """Complete what follows a command's name."""
+    from .commands.offered import offer
+
     fragment = _fragment(text)
     words = text.split()
     typed = words[:-1] if words and not text[-1].isspace() else words
-    before = typed[-1] if typed else ""
-    option = next((o for o in command.options if before in o.flags), None)
-    if option is not None and option.value is not None:
-        return fragment, list(_values(face, option.field))
-    if fragment.startswith("-") or command.word is None:
+    option = _open_option(command, typed)
+    given = _words_typed(command, typed)
+    if option is not None:
+        if option.choices:
+            return fragment, list(option.choices)
+        name, equals, rest = fragment.partition("=")
+        kind = str(option.value)
+        if equals and kind.endswith("=EXPR"):
+            return rest, offer(face, "VALUE", given)
+        if "=" in kind:
+            found = offer(face, "INPUT" if option.field == "in" else kind, given)
+            return name, [f"{each}=" for each in found]
+        return fragment, offer(face, "ANSWERS" if option.field == "answers" else kind, given)
+    kind = _kind_of_word(command, given)
+    if fragment.startswith("-") or kind is None:
         used = {word for word in typed if word.startswith("-")}
         fresh = [o for o in command.options if o.many or not used & set(o.flags)]
         return fragment, [flag for o in fresh for flag in o.flags if flag.startswith("--")]
-    words_typed = _words_typed(command, typed[1:]) if command is not CELL else []
-    if command.second == "STEP" and words_typed:
-        return fragment, list(_steps(face, words_typed[0]))
-    return fragment, list(_subjects(face, command))
+    return fragment, offer(face, kind, given)
 
 
-def _words_typed(command: Command, typed: list[str]) -> list[str]:
-    """Return the arguments among the words after a subcommand: neither options nor their values."""
+def _open_option(command: Command, typed: Sequence[str]) -> Option | None:
+    """Return the option whose value is being typed."""
+    before = typed[-1] if typed else ""
+    option = next((o for o in command.options if before in o.flags), None)
+    return option if option is not None and option.value is not None else None
+
+
+def _kind_of_word(command: Command, given: Sequence[str]) -> str | None:
+    """Return what the argument being typed stands for, None where no more is taken."""
+    if command.takes_all:
+        return None
+    return next(iter([command.word, command.second][len(given) :]), None)
+
+
+def _words_typed(command: Command, typed: Iterable[str]) -> list[str]:
+    """Return the arguments among the words after a command: neither options nor their values."""
     taking = {flag for o in command.options if o.value is not None for flag in o.flags}
+    words = list(typed)
     return [
         word
-        for before, word in zip(["", *typed], typed, strict=False)
+        for before, word in zip(["", *words], words, strict=False)
         if not word.startswith("-") and before not in taking
-    ]
-
-
-def _steps(face: Face, run: str) -> Iterable[str]:
-    """Return the places of the steps of a run, where this kernel knows its plan."""
-    value = face.shell.user_ns.get(run)
-    attended = face.runs.get(str(getattr(value, "id", run)))
-    plan = attended.live.plan if attended else face.plans.get(str(getattr(value, "plan_id", "")))
-    if plan is None:
-        return ()
-    return ("/".join(s.name for s in (*p.around, p.step)) for p in plan.names.places)
-
-
-def _values(face: Face, name: str) -> Iterable[str]:
-    match name:
-        case "tools":
-            return (tool.id for tool in face.portia().tools)
-        case "record" | "replay" | "answers":
-            return sorted(path.name for path in Path().glob("*.json"))
-        case "output" | "in" | "plan":
-            return _variables(face)
-        case _:
-            return ()
-
-
-def _subjects(face: Face, command: Command) -> Iterable[str]:
-    """Return what the argument of a subcommand may be: plans, runs, or variables."""
-    if command.word == "RUN":
-        runs = [n for n in _variables(face) if type(face.shell.user_ns[n]).__name__ == "PlanRun"]
-        return [*face.runs, *runs]
-    return _variables(face)
-
-
-def _variables(face: Face) -> list[str]:
-    return [
-        name
-        for name, value in face.shell.user_ns.items()
-        if not name.startswith("_") and name not in face.shell.user_ns_hidden and value is not None
     ]
 
 

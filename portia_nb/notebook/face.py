@@ -162,11 +162,13 @@ class Face:
 
     def carded(self, error: BaseException, facts: Sequence[tuple[str, str]] = ()) -> BaseException:
         """Return `error` dressed as a card, and remember it for ``%portia why``."""
-        from .cards import dress
+        from .cards import dress, next_command
 
         self._error = error
         if not facts and isinstance(error, Exception) and not isinstance(error, InvalidOption):
             facts = [("more", "%portia why shows the traceback")]
+            if (command := next_command(error)) is not None:
+                facts = [("next", command), *facts]
             if isinstance(error, PlanCheckError) and self._is_on_default():
                 facts = [("tools", _NO_PORTIA), *facts]
         return dress(error, facts)

@@ -38,7 +38,7 @@ from portia_nb.model.events import (
     ToolReturned,
 )
 from portia_nb.model.plan import Plan
-from portia_nb.model.run import PlanRunState, Run
+from portia_nb.model.run import PlanRunState, Run, StepState
 
 logger = logging.getLogger("portia_nb")
 """The logger of everything in portia_nb."""
@@ -159,7 +159,12 @@ def _log_run_event(run: Run, recorded: Recorded) -> None:
             logger.info("run %s → COMPLETE", run.id)
             logger.debug("final output: %s", shown(run.final.value if run.final else None))
         case RunFailed(error):
-            logger.error("run %s → FAILED: %s: %s", run.id, shown(error.type), shown(error.message))
+            step = run.steps.get(error.step or "")
+            if step is not None and step.state is StepState.FAILED:
+                logger.info("run %s → FAILED", run.id)  # the step's own line says why
+            else:
+                why = f"{shown(error.type)}: {shown(error.message)}"
+                logger.error("run %s → FAILED: %s", run.id, why)
         case ClarificationRaised(path, asked):
             logger.info(
                 "clarification requested by %s: %s", shown(path), shown(asked.user_guidance)
@@ -172,7 +177,8 @@ def _log_run_event(run: Run, recorded: Recorded) -> None:
                 logger.info("run %s → READY_TO_RESUME", run.id)
         case StepFailed(path, attempt, error, retry_in_s):
             what = "failed" if retry_in_s is None else f"failed, again in {retry_in_s:g} s"
-            logger.warning(
+            logger.log(
+                logging.ERROR if retry_in_s is None else logging.WARNING,
                 "step %s (attempt %d) %s: %s: %s",
                 shown(path),
                 attempt,

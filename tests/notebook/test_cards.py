@@ -24,7 +24,7 @@ def test_a_dressed_error_is_still_itself_and_shows_a_card():
     assert isinstance(error, NoModelKey)
     assert shown(error) == [
         "NoModelKey: no key",
-        "  cause  no key for a model; %portia doctor lists what is set",
+        "  cause  no key for a model is set",
         "  next   %portia doctor",
     ]
 

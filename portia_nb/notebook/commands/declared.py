@@ -136,7 +136,9 @@ LINES: dict[str, Command] = {
             does="commands.running:cancel",
         ),
         # -- what is kept: look at it, compare it, let go of it ----------------------------------
-        Command("show", "Show a run or a plan.", (_OUTPUT,), "RUN", does="commands.showing:show"),
+        Command(
+            "show", "Show a run or a plan.", (_OUTPUT,), "RUN|PLAN", does="commands.showing:show"
+        ),
         Command(
             "runs",
             "List the runs that are kept, latest first; some of them only, as options say.",
@@ -166,7 +168,7 @@ LINES: dict[str, Command] = {
             "use",
             "Use the Portia of this variable from here on.",
             (),
-            "NAME",
+            "PORTIA",
             True,
             no_twin="the variable itself; a cell uses the one that is called `portia`",
             does="commands.about:use",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from portia_nb.errors import InvalidOption, PlanRunNotFoundError
 
 from .nearness import nearest
+from .offered import variables
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
@@ -67,7 +68,11 @@ def run_named(face: Face, word: str | None) -> str:
         return word if word in matching else matching.pop()
     if word.startswith("prun-") and len(word) == len("prun-") + 36:
         return word
-    raise PlanRunNotFoundError(f"{word!r} is no run; %portia runs lists them", plan_run_id=word)
+    near = nearest(
+        word, variables(face, lambda each: type(each).__name__ in ("PlanRun", "LiveRun"))
+    )
+    hint = f": {near}" if near.startswith("did") else "; %portia runs lists them"
+    raise PlanRunNotFoundError(f"{word!r} is no run{hint}", plan_run_id=word)
 
 
 def values_of(call: Call, option: str) -> dict[str, Any]:
