@@ -61,8 +61,8 @@ def test_a_wrong_option_of_the_cell_is_named_with_its_remedy(line: str, message:
     [
         ("docter", "%portia has no 'docter': did you mean 'doctor'?"),
         ("why --all", "%portia why has no option '--all': there are none"),
-        ("show a b", "%portia show takes one RUN, not 2: ['a', 'b']"),
-        ("use", "%portia use needs a NAME: %portia use NAME"),
+        ("show a b", "%portia show takes one RUN|PLAN, not 2: ['a', 'b']"),
+        ("use", "%portia use needs a PORTIA: %portia use PORTIA"),
         ("doctor now", "%portia doctor: what is 'now'? it takes no argument"),
     ],
 )
