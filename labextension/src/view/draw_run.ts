@@ -8,6 +8,7 @@
 import { makeAnnouncer } from './announcer';
 import { inflated, merge } from './changes';
 import { make, newPrefix } from './elements';
+import { watchFocus } from './focus';
 import { drawHead } from './head';
 import { PANELS, type Panel } from './panels';
 import { drawPicture, type Picture } from './picture';
@@ -64,6 +65,7 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
   root.append(head.head, head.bar, announcer.status, questions.box, head.outcome, body);
   root.append(...panels.map(panel => panel.element));
   keepKeys(root);
+  const giveBackFocus = watchFocus(root);
 
   let destroyed = false;
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -162,6 +164,7 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
     announcer.destroy();
     steps.destroy();
     panels.forEach(panel => panel.destroy?.());
+    giveBackFocus();
     root.remove();
   }
 
