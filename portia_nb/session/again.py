@@ -14,13 +14,13 @@ from portia_nb.model.run import PlanRun, PlanRunState, StepState
 from portia_nb.planning.edits import place_named
 from portia_nb.tools.aside import run_aside
 
-from . import launch
 from .comparing import compare_runs
 from .comparison import RunComparison
-from .forking import Edit, failed_steps, prepare_fork, work_out_fork
+from .forking import Edit, Fork, failed_steps, prepare_fork, work_out_fork
 from .launch import Company
 from .live import LiveRun
 from .opening import open_run
+from .resuming import Claimed, claim_aside, going_on, prepare_resume
 from .runner import Runner
 from .waiting import refuse_own_loop, run_here, run_on_this_loop
 from .watchers import tell_watchers
@@ -126,7 +126,10 @@ class RunAgain(Runner):
         """
         edit = Edit(step, fields, plan, inputs, edits)
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
-        return await run_on_this_loop(lambda: self._prepare_fork(run, edit, company))
+        return await run_on_this_loop(
+            lambda fork: prepare_fork(self._parts, fork, company),
+            run_aside(work_out_fork, self._parts, run, edit),
+        )
 
     def retry(
         self,
@@ -170,7 +173,9 @@ class RunAgain(Runner):
         """
         edit = Edit(step, fields, inputs=inputs)
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
-        return await run_on_this_loop(lambda: self._prepare_retry(run, edit, company))
+        return await run_on_this_loop(
+            lambda found: self._retrying(found, company), self._look_aside(run, edit, company)
+        )
 
     def compare(
         self, a: PlanRun | PlanRunUUID | str, b: PlanRun | PlanRunUUID | str | None = None
@@ -259,8 +264,25 @@ class RunAgain(Runner):
     ) -> LiveRun | PlanRun:
         failed = self.failed_step(run, edit.step)
         if not edit.fields and edit.inputs is None:
-            return launch.prepare_resume(self._parts, _id_of(run), company=company)
+            return prepare_resume(self._parts, _id_of(run), company=company)
         return self._prepare_fork(run, replace(edit, step=failed or None), company)
+
+    async def _look_aside(
+        self, run: PlanRun | PlanRunUUID | str, edit: Edit, company: Company
+    ) -> Claimed | LiveRun | PlanRun | Fork:
+        """Do on threads what of `_prepare_retry` waits for the disk."""
+        failed = await run_aside(self.failed_step, run, edit.step)
+        if not edit.fields and edit.inputs is None:
+            return await claim_aside(self._parts, _id_of(run), None, company)
+        changed = replace(edit, step=failed or None)
+        return await run_aside(work_out_fork, self._parts, run, changed)
+
+    def _retrying(
+        self, found: Claimed | LiveRun | PlanRun | Fork, company: Company
+    ) -> LiveRun | PlanRun:
+        if isinstance(found, Fork):
+            return prepare_fork(self._parts, found, company)
+        return going_on(self._parts, found, company)
 
 
 def _id_of(run: PlanRun | PlanRunUUID | str) -> str:

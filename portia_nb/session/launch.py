@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import InvalidPlanRunStateError, PlanRunNotFoundError
+from portia_nb.errors import PlanRunNotFoundError
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.end_user import EndUser
 from portia_nb.model.events import AnyEvent, Recorded, RunCreated
@@ -22,11 +22,10 @@ from portia_nb.model.plan import (
     ReActAgentStep,
     SingleToolAgentStep,
 )
-from portia_nb.model.run import PlanRun, PlanRunState, Run
+from portia_nb.model.run import PlanRun, Run
 from portia_nb.planning.bound import remember
 from portia_nb.planning.inputs import read_plan_run_inputs
 from portia_nb.running.background import background
-from portia_nb.running.expiry import is_expired
 from portia_nb.running.places import Places
 from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
@@ -34,10 +33,9 @@ from portia_nb.tools.aside import run_aside
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
-from .end_users import end_user_to_json, kept_end_user, read_end_user
-from .live import Asker, Listener, LiveRun, live_run, without_secrets
+from .end_users import end_user_to_json, read_end_user
+from .live import Asker, Listener, LiveRun, without_secrets
 from .log import is_detailed, log_event
-from .opening import load_further, open_run, refuse_missing_functions
 from .parts import Parts
 from .recalling import recalling
 
@@ -153,102 +151,13 @@ def new_run_id(store: Store, tape: AnyTape | None) -> PlanRunUUID:
             return drawn
 
 
-def prepare_resume(
-    parts: Parts,
-    run_id: str,
-    plan: Plan | None = None,
-    *,
-    take_over: bool = False,
-    company: Company,
-) -> LiveRun | PlanRun:
-    """Return a run that only needs to be started to go on; see `Runner.start_resume`.
-
-    One that lives in this process already, or is complete, is returned as it is.
-    """
-    parts.start_log()
-    if (running := live_run(run_id)) is not None:
-        return running
-    run, registry = _reopen(parts, run_id, plan)
-    try:
-        if _is_complete(run):
-            return run.snapshot()
-        _refuse_unmade(run)
-        answers = _standing_answers(parts, company)
-        if company.asker is None and parts.hooks.clarification_handler is None:
-            _refuse_open_questions(run, answers)
-        refuse_missing_functions(run)
-        parts.check(run.plan, registry)
-        tape = parts.tape(goes_on=True)
-        hold = parts.store.claim(run_id, owner=parts.owner(), take_over=take_over)
-    except BaseException:
-        parts.recent.remember(run, registry)
-        raise
-    try:
-        # Between the first look and the claim another process may have written.
-        for recorded in load_further(parts.store, run):
-            run.apply(recorded)
-    except BaseException:
-        parts.store.release(hold)
-        raise
-    if _is_complete(run):
-        parts.store.release(hold)
-        return run.snapshot()
-    user = kept_end_user(run.end_user, run.end_user_data)
-    return wire(parts, run, hold, registry, company, tape, end_user=user)
-
-
-def _is_complete(run: Run) -> bool:
-    return run.state is PlanRunState.COMPLETE
-
-
-def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegistry]:
-    known = parts.recent.take(run_id, plan, parts.store)
-    return known or (open_run(parts.store, run_id, plan), parts.tools)
-
-
-def _refuse_unmade(run: Run) -> None:
-    """Refuse a run whose process died before its beginning was kept, in an older version.
-
-    It has lost its inputs; or as a fork, it would do again what was done in the other run, side
-    effects too. Today's runs are kept with their beginning, see `begin`.
-    """
-    if run.seq == 0:
-        raise InvalidPlanRunStateError(
-            f"run {run.id} was never whole: its process ended before its inputs were kept, and "
-            "nothing of it ran; run its plan again",
-            run_id=run.id,
-        )
-    if run.forked_from is None or run.state is not PlanRunState.NOT_STARTED:
-        return
-    if run.taken_over is None or run.seq <= run.taken_over:
-        raise InvalidPlanRunStateError(
-            f"run {run.id} is a fork whose process ended before it was whole: fork run "
-            f"{run.forked_from} again",
-            run_id=run.id,
-        )
-
-
-def _standing_answers(parts: Parts, company: Company) -> DeclaredAnswers | None:
+def answers_of(parts: Parts, company: Company) -> DeclaredAnswers | None:
     """Return the answers of the settings; None where a face asks, which has them already."""
     if company.asker is not None or not parts.config.answers:
         return None
     from .answering import DeclaredAnswers, standing_answers  # which builds on this module
 
     return DeclaredAnswers(standing_answers(parts.config))
-
-
-def _refuse_open_questions(run: Run, answers: DeclaredAnswers | None) -> None:
-    # One whose time is up needs nobody: the run takes its default, or fails.
-    waiting = [asked for asked in run.outstanding() if not is_expired(asked)]
-    if answers is not None:
-        waiting = [asked for asked in waiting if answers.take(asked) is None]
-    if waiting:
-        questions = "; ".join(repr(asked.user_guidance) for asked in waiting)
-        raise InvalidPlanRunStateError(
-            f"run {run.id} waits for an answer to {questions}: answer with "
-            "portia.resolve_clarification(clarification, response), then resume",
-            run_id=run.id,
-        )
 
 
 def wire(
@@ -306,7 +215,7 @@ def wire(
         when_left=lambda: parts.recent.remember(run, registry),
         context=context,
         tape=tape,
-        answers=_standing_answers(parts, company),
+        answers=answers_of(parts, company),
     )
     if company.tell is not None and parts.config.live_view:
         company.tell(live)

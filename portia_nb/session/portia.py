@@ -23,6 +23,7 @@ from .live import LiveRun
 from .plan_work import PlanWork
 from .plans import Planning, names_of_inputs
 from .questions import Questions
+from .resuming import claim_aside, going_on, prepare_resume
 from .sharing import Sharing
 from .steering import Steering
 from .timelines import Timelines
@@ -330,7 +331,7 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         refuse_own_loop("aresume")
         run_id = _id_of(plan_run, plan_run_id)
         company = Company(tell=tell_watchers)
-        return run_here(lambda: launch.prepare_resume(self._parts, run_id, plan, company=company))
+        return run_here(lambda: prepare_resume(self._parts, run_id, plan, company=company))
 
     async def aresume(
         self,
@@ -358,7 +359,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
         await launch.open_aside(self._parts)
         return await run_on_this_loop(
-            lambda: launch.prepare_resume(self._parts, run_id, plan, company=company)
+            lambda found: going_on(self._parts, found, company),
+            claim_aside(self._parts, run_id, plan, company),
         )
 
 

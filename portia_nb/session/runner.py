@@ -22,6 +22,7 @@ from .launch import Company
 from .live import Asker, Listener, LiveRun
 from .opening import open_run
 from .parts import Parts
+from .resuming import prepare_resume
 from .stored import Storage
 from .waiting import await_here
 
@@ -234,7 +235,7 @@ class Runner:
             PortiaBaseError: as `aresume`.
         """
         company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller)
-        found = launch.prepare_resume(
+        found = prepare_resume(
             self._parts, str(plan_run_id), plan, take_over=take_over, company=company
         )
         return found if isinstance(found, PlanRun) else found.start()

@@ -12,7 +12,7 @@ import inspect
 import logging
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
@@ -144,15 +144,22 @@ def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
         raise
 
 
-async def run_on_this_loop(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
+async def run_on_this_loop(
+    prepare: Callable[..., LiveRun | PlanRun], aside: Coroutine[Any, Any, Any] | None = None
+) -> PlanRun:
     """Start the run that `prepare` returns and await it.
+
+    Args:
+        prepare: called here, with what `aside` returns if there is any; must not wait.
+        aside: what is awaited first, such as work on a thread.
 
     Raises:
         asyncio.CancelledError: as `await_here`; the run has been stopped and can be resumed.
     """
     try:
+        given = () if aside is None else (await aside,)
         with _interrupts_held():
-            found = prepare()
+            found = prepare(*given)
             if isinstance(found, PlanRun):
                 return found
             live = found.start()

@@ -1,0 +1,112 @@
+"""Going on with a run never holds up the loop that waits for it, however long the disk takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portia_nb import PlanBuilderV2, PlanRun, Portia
+from portia_nb.errors import StoreLocked
+from portia_nb.storage import schema
+
+from .stage import portia
+
+
+@contextlib.contextmanager
+def locked(home: Portia) -> Iterator[None]:
+    """Keep the journal locked, as another process that writes for long would."""
+    path: Any = home.store.path  # type: ignore[attr-defined]
+    home.store.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        yield
+        rival.execute("ROLLBACK")
+
+
+@pytest.fixture
+def failed(tmp_path: Path) -> tuple[Portia, PlanRun, list[bool]]:
+    """A run whose last step fails until it is told not to."""
+    home, fails = portia(str(tmp_path)), [True]
+
+    def check(text: str) -> str:
+        if fails[0]:
+            raise ValueError("not yet")
+        return text
+
+    plan = (
+        PlanBuilderV2()
+        .function_step(function=check, args={"text": "well"}, step_name="check", side_effect=False)
+        .build()
+    )
+    return home, home.run_plan(plan), fails
+
+
+async def resume(home: Portia, run: PlanRun) -> PlanRun:
+    return await home.aresume(run)
+
+
+async def retry(home: Portia, run: PlanRun) -> PlanRun:
+    return await home.aretry(run)
+
+
+Call = Callable[[Portia, PlanRun], Awaitable[PlanRun]]
+
+
+@pytest.mark.parametrize("call", [resume, retry])
+async def test_a_loop_goes_on_while_a_run_waits_for_a_locked_store(
+    failed: tuple[Portia, PlanRun, list[bool]], call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT_S", 0.5)
+    home, run, fails = failed
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            await asyncio.sleep(0.01)
+            beats += 1
+
+    with locked(home):
+        beating = asyncio.ensure_future(beat())
+        with pytest.raises(StoreLocked):
+            await call(home, run)
+        beating.cancel()
+    assert beats >= 5
+    fails[0] = False
+    assert (await call(home, run)).final_output.value == "well"
+
+
+async def test_a_resume_that_is_cancelled_while_it_waits_gives_the_run_back(
+    failed: tuple[Portia, PlanRun, list[bool]], monkeypatch: pytest.MonkeyPatch
+):
+    home, run, fails = failed
+    claims, releases = told_of(home, "claim", monkeypatch), told_of(home, "release", monkeypatch)
+    with locked(home):
+        resuming = asyncio.ensure_future(home.aresume(run))
+        await claims.wait()
+        resuming.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await resuming
+        assert not releases.is_set()
+    await releases.wait()
+    assert home.store.find_run(run.id).owner is None
+    fails[0] = False
+    assert (await home.aresume(run)).final_output.value == "well"
+
+
+def told_of(home: Portia, name: str, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return an event that is set where this method of the store is called, on any thread."""
+    event, loop, method = asyncio.Event(), asyncio.get_running_loop(), getattr(home.store, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        loop.call_soon_threadsafe(event.set)
+        return method(*args, **kwargs)
+
+    monkeypatch.setattr(home.store, name, call)
+    return event
