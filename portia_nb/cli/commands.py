@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
-from . import forks, goals, profiles, records, stores
+from . import exports, forks, goals, profiles, records, stores
 from .terminal import Terminal
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
     "diff": forks.diff,
     "runs": records.runs,
     "show": records.show,
+    "export": exports.export,
     "store": stores.store,
     "config": profiles.config,
     "list-tools": records.list_tools,

@@ -133,6 +133,7 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
 
     _add_filters(add("runs", "List the runs that are kept, newest first"))
     _add_run(add("show", "Show a run that is kept, or a plan", "RUN"), what="a run or a plan")
+    _add_export(add("export", "Write a run or a plan to a file to hand on", "RUN|PLAN [FILE]"))
     add("list-tools", "List the tools that plans can use")
     actions = add("store", "Look after the store of runs", "ACTION", json=False).add_subparsers(
         dest="action", metavar="ACTION", title="actions", required=True, parser_class=_Parser
@@ -180,6 +181,24 @@ def _add_forks(add: Any) -> None:
     )
     _add_inputs(fork)
     fork.add_argument("--plan", metavar="FILE|ID", help="run this plan instead of the run's own")
+
+
+def _add_export(export: _Parser) -> None:
+    _add_run(export, what="a run or a plan")
+    export.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="its suffix says what it becomes: .html, .json, .jsonl (a trace), .py",
+    )
+    for option, about in (
+        ("--preview", "write nothing; list each place that would be redacted, and why"),
+        ("--without-values", "leave out values, arguments, inputs and answers"),
+        ("--without-emails", "take out e-mail addresses, too"),
+        ("--with-secrets", "take nothing out"),
+        ("--force", "replace a file that is there"),
+    ):
+        export.add_argument(option, action="store_true", help=about)
 
 
 def _add_filters(runs: _Parser) -> None:

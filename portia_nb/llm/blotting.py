@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -70,6 +71,16 @@ _AROUND: tuple[re.Pattern[str], ...] = (
         re.IGNORECASE,
     ),
 )
+_WHY = (
+    "a password in an address",
+    "an authorization header",
+    "an authorization header",
+    "the value of a key or password",
+)
+"""Of each of `_AROUND`, what it finds."""
+KNOWN = "a key or password that is set here"
+FORM = "it has the form of a key"
+NAMED = "its name says that it is secret"
 
 _SECRET_NAMES = (
     r"(?:authorization|cookie|api[-_]?key|access[-_]?key|access[-_]?token|"
@@ -102,17 +113,34 @@ class Blotter:
         """Know `secrets`; what looks like one is blotted out beside them."""
         known = sorted({each for each in secrets if len(each) >= _MIN_CHARS}, key=len, reverse=True)
         spelled = [_pattern(each) for each in known]
-        self._known = re.compile("|".join(spelled)) if spelled else None
+        stages: list[tuple[str, Callable[[str], str]]] = []
+        if spelled:
+            stages.append((KNOWN, partial(re.compile("|".join(spelled)).sub, BLOT)))
+        stages += [(NAMED, _without_named), (FORM, partial(_FORMS.sub, BLOT))]
+        around = zip(_WHY, _AROUND, strict=True)
+        stages += [(why, partial(each.sub, rf"\g<keep>{BLOT}")) for why, each in around]
+        self._stages = tuple(stages)
+        """One after the other; with each, why it blots."""
 
     def text(self, text: str) -> str:
         """Return `text`, each secret in it replaced by asterisks; twice is once."""
-        if self._known is not None:
-            text = self._known.sub(BLOT, text)
-        text = _without_named(text)
-        text = _FORMS.sub(BLOT, text)
-        for pattern in _AROUND:
-            text = pattern.sub(rf"\g<keep>{BLOT}", text)
+        for _, blot in self._stages:
+            text = blot(text)
         return text
+
+    def reasons(self, text: str) -> tuple[str, ...]:
+        """Return why `text` would lose something, in plain words; (): it would lose nothing.
+
+        >>> Blotter(["correct-horse-1"]).reasons("correct-horse-1, Bearer abc123def456g")
+        ('a key or password that is set here', 'an authorization header')
+        """
+        found: list[str] = []
+        for why, blot in self._stages:
+            blotted = blot(text)
+            if blotted != text:
+                found.append(why)
+            text = blotted
+        return tuple(dict.fromkeys(found))
 
     def json(self, value: Any) -> Any:
         """Return JSON, or what `codecs.encode` made, without secrets in its texts and its keys.
@@ -136,10 +164,7 @@ class Blotter:
 
     def named(self, name: str, value: Any) -> Any:
         """Return the value that `name` has, without secrets; of some names nothing is kept."""
-        is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-        if is_plain and value != "" and _NAMES.fullmatch(name):
-            return BLOT
-        return self.json(value)
+        return BLOT if is_named_secret(name, value) else self.json(value)
 
     def _pair(self, pair: Any) -> Any:
         match pair:
@@ -147,6 +172,16 @@ class Blotter:
                 return [self.text(name), self.named(name, value)]
             case _:
                 return self.json(pair)
+
+
+def is_named_secret(name: str, value: Any) -> bool:
+    """Tell whether `value` is text or a number, and secret because of its name.
+
+    >>> is_named_secret("db_password", "x"), is_named_secret("password", None)
+    (True, False)
+    """
+    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return is_plain and value != "" and _NAMES.fullmatch(name) is not None
 
 
 def _without_named(text: str) -> str:

@@ -6,6 +6,7 @@ new process the caller brings the plan, or one with the same content hash, and s
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -32,7 +33,11 @@ class FunctionRef(BaseModel):
     @classmethod
     def of(cls, function: Callable[..., Any]) -> FunctionRef:
         """Refer to `function`, and keep it callable in this process."""
-        made = cls(name=_name(function), source_sha256=_source_hash(function))
+        name, sha256 = _name(function), source_hash(function)
+        was: _Carried | None = getattr(function, _CARRIED, None)
+        if isinstance(was, _Carried) and was.text_sha256 == sha256:
+            name, sha256 = was.name, was.source_sha256
+        made = cls(name=name, source_sha256=sha256)
         made._call = function
         return made
 
@@ -86,6 +91,37 @@ class SchemaRef(BaseModel):
         return self._type
 
 
+_CARRIED = "__portia_carried__"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Carried:
+    """What a function was called, and its source, where it was carried from."""
+
+    name: str
+    source_sha256: str
+    text_sha256: str
+
+
+def carried(
+    function: Callable[..., Any], *, name: str, source_sha256: str, text_sha256: str
+) -> Callable[..., Any]:
+    """Return `function`, which a script carries from elsewhere, as the function that it was there.
+
+    Written by `Plan.to_script`: a script's text can't be that of a notebook's cell, where a lambda
+    stands amid a call, and a plan's content hash goes by the text. A function that was changed
+    since is another one, as anywhere.
+
+    Args:
+        function: as the script defines it.
+        name: its name where it comes from.
+        source_sha256: the hash of its source there.
+        text_sha256: the hash of its source in the script, as it was written.
+    """
+    setattr(function, _CARRIED, _Carried(name, source_sha256, text_sha256))
+    return function
+
+
 def _name(thing: Any) -> str:
     if isinstance(thing, functools.partial):
         return _name(thing.func)
@@ -96,7 +132,8 @@ def _name(thing: Any) -> str:
     return str(own or type(thing).__qualname__)
 
 
-def _source_hash(function: Callable[..., Any]) -> str:
+def source_hash(function: Callable[..., Any]) -> str:
+    """Return the hash of a function's source text; of its code where no source is found."""
     plain = inspect.unwrap(function)
     if isinstance(plain, functools.partial):
         plain = plain.func

@@ -229,6 +229,23 @@ class Plan(Editable, Frozen):
         # Drawing stands above the nouns, so it is found by name, at the call.
         return import_module("portia_nb.drawing.dot").plan_to_dot(self)
 
+    def to_script(self) -> str:
+        r"""Return a Python script that builds this plan with `PlanBuilderV2`, as ``plan``.
+
+        Functions of a notebook are carried as source, with what they use where that can be found;
+        one whose source isn't to be had becomes a placeholder that raises, and says so. Tools go by
+        their ids. What the script builds has the same `content_hash`.
+
+        Guarantees: whatever stands in the plan is data in the script; every text is written by
+        `repr`.
+
+        >>> plan = Plan(steps=[{"task": "Say hello", "output": "$hello"}])
+        >>> "task='Say hello'" in plan.to_script()
+        True
+        """
+        # The builder stands above the nouns, so it is found by name, at the call.
+        return import_module("portia_nb.planning.script").plan_to_script(self)
+
     def _line(self, step: AnyStep) -> str:
         needs = ", ".join(f"${name}" for name in self.needs(step))
         return _line_of(step) + (f"  ← {needs}" if needs else "")

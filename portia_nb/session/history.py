@@ -175,7 +175,7 @@ def _row(run: ListedRun) -> tuple[str, ...]:
         clean(run.id),
         clean(f"{run.state} (held by {run.held_by})" if run.held_by else run.state),
         f"{run.started:%Y-%m-%d %H:%M}" if run.started else "",
-        _length(run.seconds) if run.started else "",
+        length(run.seconds) if run.started else "",
         f"{run.steps_done}/{run.steps}",
         f"{run.calls:,}" if spent else "",
         f"{tokens:,}" if spent else "",
@@ -189,10 +189,10 @@ def _prose(text: str) -> str:
     return untypeset(escape(text, quote=True)).replace("\n", " ")
 
 
-def _length(seconds: float) -> str:
+def length(seconds: float) -> str:
     """Return a length of time for people.
 
-    >>> [_length(each) for each in (0.0121, 4.04, 75, 7260)]
+    >>> [length(each) for each in (0.0121, 4.04, 75, 7260)]
     ['12 ms', '4.0 s', '1 min 15 s', '2 h 01 min']
     """
     if seconds < 1:
@@ -231,7 +231,7 @@ def find_history(
         forked_from=None if forked_from is None else str(getattr(forked_from, "id", forked_from)),
         tool=None if tool is None else str(getattr(tool, "id", tool)),
     )
-    rows = [(row, _word(row)) for row in store.list_runs(wanted)]
+    rows = [(row, state_of(row)) for row in store.list_runs(wanted)]
     found = [(row, word) for row, word in rows if words is None or word in words]
     size = max(len(found), 1) if limit is None else limit
     shown = found[(page - 1) * size : page * size]
@@ -286,7 +286,8 @@ def _moment(since: _Since) -> float:
     return since.timestamp()  # one without a zone is in this machine's
 
 
-def _word(row: RunRow) -> str:
+def state_of(row: RunRow) -> str:
+    """Return a run's state in plain words, as `ListedRun.state`."""
     return DIED if row.has_died else WORDS[row.state]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from portia_nb.model.ids import PlanRunUUID
+from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.tools.aside import run_aside
 
+from .exporting import ExportedFile, Wanted, export
 from .history import PAGE_SIZE, RunHistory, find_history
 from .runner import Runner
 
@@ -64,3 +67,67 @@ class Sharing(Runner):
     async def aruns(self, **wanted: Any) -> RunHistory:
         """Return the kept runs; the arguments are those of `runs`."""
         return await run_aside(lambda: self.runs(**wanted))
+
+    def export(
+        self,
+        what: PlanRun | PlanRunUUID | Plan | PlanUUID | str,
+        target: str | Path | None = None,
+        *,
+        preview: bool = False,
+        values: bool = True,
+        redact: bool = True,
+        emails: bool = False,
+        record: str | Path | None = None,
+        overwrite: bool = False,
+    ) -> ExportedFile:
+        """Write a run or a plan to a file to hand on, without keys and passwords.
+
+        The file's suffix says what it becomes. A run:
+
+        - ``.html``: one page for people, without script and without any request: plan, picture,
+          timeline, outputs, questions and answers, attempts, cost, where it comes from;
+        - ``.json``: all of it for programs, and for `portia-nb store import`; its ``events`` are
+          the trace; the format is described in `portia_nb.session.run_document`;
+        - ``.jsonl``: the trace by lines, one for each event, which can be imported, too;
+        - ``.py``: a test for pytest that replays the run's `record` without key or network, and
+          compares every output; a copy of the record is put beside it.
+
+        A plan: ``.py``, a script that builds it, see `Plan.to_script`.
+
+        The same run makes the same bytes each time.
+
+        Args:
+            what: a run or a plan, or its id.
+            target: the file; None: ``<id of the run>.html``, of a plan ``plan.py``.
+            preview: True: write nothing; what comes back lists each place that would be redacted,
+                and why.
+            values: False: leave out values, arguments, inputs and answers.
+            redact: False: take nothing out. Else what is taken out is what the settings and the
+                environment hold as keys or passwords, what looks like one, and the value of
+                whatever is called like one; and this machine's name.
+            emails: True: take out e-mail addresses, too.
+            record: for ``.py`` of a run: the file that `recording` filled during the run.
+            overwrite: True: replace a file that is there with something else in it.
+
+        Raises:
+            PlanRunNotFoundError: the store holds no such run; likewise for a plan.
+            InvalidOption: the suffix says nothing, or a record is needed.
+            StorageError: the file is there with something else in it, or can't be written.
+
+        >>> import tempfile
+        >>> from portia_nb import Config, PlanBuilderV2, Portia
+        >>> portia = Portia(Config(store="memory"), tools=[])
+        >>> run = portia.run_plan(PlanBuilderV2().function_step(function=lambda: 42).build())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     done = portia.export(run, f"{folder}/run.html")
+        ...     done.is_written, "<script" in done.path.read_text()
+        (True, False)
+        """
+        wanted = Wanted(values, redact, emails, overwrite, preview, record)
+        return export(self._parts, what, target, wanted)
+
+    async def aexport(
+        self, what: PlanRun | Plan | str, target: str | Path | None = None, **wanted: Any
+    ) -> ExportedFile:
+        """Write a run or a plan to a file; the arguments are those of `export`."""
+        return await run_aside(lambda: self.export(what, target, **wanted))

@@ -18,6 +18,10 @@ from .refusals import no_run
 from .reports import Finding
 from .rows import read_row
 
+DOCUMENT = "portia-nb-run"
+"""The `format` of a document that holds one run, made to be shared; see `session.run_document`."""
+DOCUMENT_VERSION = 1
+
 
 class KeptPlan(NamedTuple):
     """One content of one plan."""

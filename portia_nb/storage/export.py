@@ -73,7 +73,7 @@ class Export:
         Raises:
             StorageError: there is such a file, or it can't be written.
         """
-        _write(target, self.lines(), overwrite=overwrite)
+        write_file(target, self.lines(), overwrite=overwrite)
         return self._report((target,))
 
     def to_folder(self, folder: Path, *, overwrite: bool) -> ExportReport:
@@ -100,11 +100,11 @@ class Export:
 
         for run in self._contents.runs:
             files.append(folder / f"{_file_name(run.run_id)}{SUFFIX}")
-            _write(files[-1], lines(run), overwrite=overwrite)
+            write_file(files[-1], lines(run), overwrite=overwrite)
         left = [_plan_line(plan) for key, plan in plans.items() if key not in used]
         if left:
             files.append(folder / f"plans{SUFFIX}")
-            _write(files[-1], iter([self._header(), *left]), overwrite=overwrite)
+            write_file(files[-1], iter([self._header(), *left]), overwrite=overwrite)
         return self._report(tuple(files))
 
     def _report(self, files: tuple[Path, ...]) -> ExportReport:
@@ -135,8 +135,12 @@ def _file_name(run_id: str) -> str:
     return f"run-{hashlib.sha256(run_id.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
-def _write(path: Path, lines: Iterator[str], *, overwrite: bool) -> None:
-    """Write `lines` to a new file, for this user alone: runs hold what tools and people said."""
+def write_file(path: Path, lines: Iterator[str], *, overwrite: bool) -> None:
+    """Write `lines` to a new file, for this user alone: runs hold what tools and people said.
+
+    Raises:
+        StorageError: the file is there and `overwrite` is false, or it can't be written.
+    """
     if path.exists() and not overwrite:
         raise StorageError(
             f"{path} is there already: name another file, or export with overwrite (--force)",
@@ -145,7 +149,7 @@ def _write(path: Path, lines: Iterator[str], *, overwrite: bool) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             for line in lines:
                 file.write(line)
                 file.write("\n")

@@ -173,17 +173,20 @@ class JournalHistory:
                 sizes[key] = _size(connection, *key)
             work[number] = RunWork(steps=sizes[key])
         numbers = list(work)
-        # Values are never read: only replies of models have a body that counts.
+        # Values are never read: only replies of models have a body that counts, and ends of steps
+        # whose values could not be kept, which have no path of their own (`EventRow.path`).
         events = connection.execute(
-            "SELECT run, kind, at, path, CASE kind WHEN 'model_replied' THEN body END FROM event"
+            "SELECT run, kind, at, path, CASE WHEN kind = 'model_replied'"
+            " OR (kind = 'step_done' AND path IS NULL) THEN body END FROM event"
             f" WHERE run IN ({','.join('?' * len(numbers))}) ORDER BY run, seq",
             numbers,
         )
         try:
             for number, kind, at, path, body in events:
-                work[number].add(kind, at, path)
-                if body is not None:
-                    _add_reply(work[number], json.loads(body))
+                data = None if body is None else json.loads(body)
+                work[number].add(kind, at, path if data is None else data["path"])
+                if kind == "model_replied" and data is not None:
+                    _add_reply(work[number], data)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreDamaged(
                 f"{self.path}: an event of its runs is damaged: {error}. "

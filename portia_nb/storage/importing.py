@@ -17,6 +17,7 @@ from .export import FORMAT, HEADER, SUFFIX
 from .faults import typed
 from .reports import Finding, ImportReport
 from .rows import blobs_in, path_of
+from .run_files import lines_of, read_document
 from .states import StateSoFar
 from .strangers import contradiction, misfit
 
@@ -111,6 +112,11 @@ class _File:
         self._end_run()
 
     def _objects(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines, as objects; a document of one run as the lines that say the same."""
+        document = read_document(self._path)
+        if document is not None:
+            yield from lines_of(document, self._path)
+            return
         number = 0
         try:
             with self._path.open("rb") as file:
@@ -129,7 +135,7 @@ class _File:
     def _broken(self, number: int, why: str) -> StorageError:
         return StorageError(
             f"{self._path}, line {number}: {why}; a file is needed that "
-            "`portia-nb store export` wrote",
+            "`portia-nb store export` or `portia-nb export` wrote",
             path=self._path,
             line=number,
         )

@@ -88,6 +88,11 @@ def test_N16_calls_tokens_and_cost_are_added_up(portia: Portia):
     assert "unknown" in repr(portia.runs())
 
 
+def test_N16_a_step_whose_output_could_not_be_kept_is_done_all_the_same(portia: Portia):
+    portia.run_plan(PlanBuilderV2().function_step(function=object, step_name="o").build())
+    assert portia.runs()[0].steps_done == 1
+
+
 def test_N16_a_run_whose_process_died_says_so_and_not_running(portia: Portia):
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()

@@ -53,6 +53,15 @@ _FILTERS = (
 _TOOLS = Option(("--tools",), "Plan with these tools only, separated by commas.", "TOOLS")
 _MODEL = Option(("--model",), "Use this model, PROVIDER/NAME, for everything.", "MODEL")
 _SCHEMA = Option(("--schema",), "Shape the final output as this pydantic model.", "SCHEMA")
+_EXPORT = (
+    _OUTPUT,
+    Option(("--preview",), "Write nothing; list each place that would be redacted, and why."),
+    Option(("--without-values",), "Leave out values, arguments, inputs and answers."),
+    Option(("--without-emails",), "Take out e-mail addresses, too."),
+    Option(("--with-secrets",), "Take nothing out."),
+    Option(("--record",), "Of a run that becomes a test: what --record kept of it.", "FILE"),
+    Option(("--force",), "Replace a file that is there."),
+)
 
 CELL = Command(
     "%%portia",
@@ -153,6 +162,15 @@ LINES: dict[str, Command] = {
             second="OTHER",
             twin="compare",
             does="commands.forks:diff",
+        ),
+        Command(
+            "export",
+            "Write a run or a plan to a file to hand on: .html, .json, .jsonl or .py.",
+            _EXPORT,
+            "RUN",
+            True,
+            "FILE",
+            does="commands.exporting:export",
         ),
         Command(
             "forget",
