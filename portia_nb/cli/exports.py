@@ -6,9 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
+from portia_nb.session.finding import find_run_id
+
 from .status import COMPLETE
 from .terminal import Terminal
-from .wiring import find_run_id, open_portia
+from .wiring import open_portia
 
 
 def export(args: argparse.Namespace, terminal: Terminal) -> int:

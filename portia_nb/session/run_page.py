@@ -18,7 +18,7 @@ from portia_nb.drawing.looks import LOOKS, REUSED
 from portia_nb.drawing.plan_picture import shown_states
 from portia_nb.drawing.plan_svg import plan_to_svg
 from portia_nb.drawing.svg import data_uri
-from portia_nb.drawing.timeline import bars_of, draw_timeline
+from portia_nb.drawing.timeline import Timeline
 from portia_nb.errors import StepNotFoundError
 from portia_nb.llm.prices import price_of
 from portia_nb.model.clarification import Clarification
@@ -34,6 +34,7 @@ from portia_nb.model.events import (
 )
 from portia_nb.model.plan import AnyStep, Plan, tools_text
 from portia_nb.model.run import Run, StepRecord
+from portia_nb.model.stretches import times_of
 from portia_nb.storage.history import RunWork, work_in
 
 from .history import length, state_of
@@ -68,7 +69,7 @@ def run_page(document: RunDocument) -> str:
     parts = [
         _head(document, run, work),
         _ending(run, room),
-        _pictures(document.plan, run, events),
+        _pictures(document.plan, run),
         f"<h2>Steps</h2><ol>{''.join(_steps(document.plan, run, events, room))}</ol>",
         _questions(run, room),
         _cost(work),
@@ -135,15 +136,15 @@ def _error(error: Any, room: Room) -> str:
     return f"<p><b>{prose(error.type)}</b></p>{folded(error.message, room)}{trace}"
 
 
-def _pictures(plan: Plan, run: Run, events: list[Recorded]) -> str:
+def _pictures(plan: Plan, run: Run) -> str:
     picture = data_uri(plan_to_svg(plan, shown_states(run)))
     names = ", ".join(step.name for step in plan.steps[:20])
     parts = [
         f'<h2>Picture</h2><p><img src="{picture}" alt="Graph of the steps: {prose(names)}"></p>'
     ]
-    bars = bars_of(events)
-    if bars:
-        chart = data_uri(draw_timeline(bars))
+    timeline = Timeline.of([times_of(record) for record in run.steps.values()])
+    if timeline.bars:
+        chart = data_uri(timeline.svg())
         parts.append(f'<h2>Timeline</h2><p><img src="{chart}" alt="When each step ran"></p>')
     return "".join(parts)
 
