@@ -175,6 +175,7 @@ class Run:
     def _fail(self, step: StepRecord, event: StepFailed, at: float) -> None:
         step.attempt, step.ended_at, step.error = event.attempt, at, event.error
         step.failures += 1
+        step.errors = [*(step.errors or ())[-MAX_ERRORS:], event.error]
         step.held = held_for_good(step)
         # A call that has not come back stays under way: a timeout doesn't undo it.
         if event.retry_in_s is not None:
@@ -332,6 +333,8 @@ class Run:
         return made.with_times(tuple([times_of(record) for record in self.steps.values()]))
 
 
+MAX_ERRORS = 20
+"""Failed attempts at one step, the last ones, whose errors are kept in memory, and one."""
 _LEFT = (StepState.RUNNING, StepState.STOPPED, StepState.FAILED)
 """States of steps that a start finds left over from an execution before it."""
 _STEP_EVENTS = (

@@ -48,6 +48,8 @@ class StepRecord:
     reused: str = ""
     """Where its output comes from if it wasn't executed; see `StepDone.reused`."""
     error: ErrorRecord | None = None
+    errors: list[ErrorRecord] | None = None
+    """Why attempts failed, the latest last; None where none did."""
     reason: str = ""
     branch: int | None = None
     """Of a conditional: the index of the branch that was taken, -1 for none."""

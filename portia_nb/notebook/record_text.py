@@ -7,7 +7,17 @@ from textwrap import indent
 from portia_nb.drawing.looks import LOOKS
 
 from .shown_output import Shown
-from .view_rows import Fold, View, by_round, duration, fold_finished, said_of, state_words, waits_of
+from .view_rows import (
+    Fold,
+    View,
+    again_line,
+    by_round,
+    duration,
+    fold_finished,
+    said_of,
+    state_words,
+    waits_of,
+)
 
 LARGE = 150
 MAX_CELL = 32
@@ -24,6 +34,7 @@ def view_to_text(view: View) -> str:
     count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
     facts = f"{done} of {count}" if view["kind"] == "run" else count
     facts += f", {duration(view['end'])}" if view.get("end") else ""
+    facts += f", {view['spent']}" if "spent" in view else ""
     facts += ", scripted model" if view.get("scripted") else ""
     lines = [f"{LOOKS[looks].symbol} {word}: {view['title']} ({facts})"]
     if "error" in view:
@@ -41,6 +52,8 @@ def view_to_text(view: View) -> str:
         else:
             number += 1
             lines.append(_row(number, row))
+    if again := again_line(view):
+        lines.append(again)
     return "\n".join(lines)
 
 
@@ -83,6 +96,8 @@ def _output(output: Shown) -> str:
             "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
             for row in cells
         ]
+    if "image" in output:
+        parts.append(f"[{output['image']['about']}]")
     if "cut" in output:
         parts.append(f"… {output['cut']}")
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Values as views show them: cut to 2 kB each and 64 kB in all, as text, JSON or a table."""
+"""Values as views show them: text, JSON, tables, images; cut to 2 kB each and 64 kB in all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from pydantic import BaseModel
 
 from portia_nb.model.plain import describe, to_plain_json, to_text
 
+from .shown_image import show_image
 from .visible_text import cut_to_bytes, one_line
 
 EACH_BYTES = 2_000
 TOTAL_BYTES = 64_000
+IMAGE_BYTES = 64_000
+"""Of all images of one view, beside the other outputs."""
 MAX_ITEMS = 50
 """Items that are looked at in one list or dict: a value of 50 MB costs no more than a small one."""
 MAX_NODES = 600
@@ -26,9 +29,12 @@ MAX_ROWS = 10
 """Rows of a table that are shown: a step's output is glanced at here and read in Python."""
 MAX_CELL_CHARS = 120
 _MANY_CELLS = 1_000
+_LIMITS = ((MAX_ITEMS, EACH_BYTES), (20, 400), (10, 160), (6, 80), (4, 40), (3, 20))
+"""Items of a list or dict, and characters of a string, from most to fewest."""
 
 Shown = dict[str, Any]
-"""One of `{"text": …}`, `{"json": …}` (indented), `{"table": {"columns", "rows"}}`, or none.
+"""One of `{"text": …}`, `{"json": …}`, `{"table": {"columns", "rows"}}`,
+`{"image": {"mime", "data", "about"}}`, or none. JSON is indented, whole where there is room.
 
 `cut` says in words what is left out, `summary` is the output's own summary. A table whose rows
 aren't all there has their `count` beside them.
@@ -38,16 +44,26 @@ aren't all there has their `count` beside them.
 class OutputRoom:
     """How many bytes outputs may still fill in one view; each output takes its part once."""
 
-    def __init__(self, total_bytes: int = TOTAL_BYTES, each_bytes: int = EACH_BYTES) -> None:
+    def __init__(
+        self,
+        total_bytes: int = TOTAL_BYTES,
+        each_bytes: int = EACH_BYTES,
+        image_bytes: int = IMAGE_BYTES,
+    ) -> None:
         """Start with all of it free."""
         self.left = total_bytes
         self.each = each_bytes
+        self.images_left = image_bytes
+        self._image: Any = None
 
     def show(self, value: Any, summary: str | None = None) -> Shown:
         """Return `value` cut to what is left.
 
         Guarantees: never raises, whatever `value` is; its JSON is about as long as its part.
         """
+        shown = self._show_image(value)
+        if shown is not None:
+            return shown
         room = min(self.each, self.left)
         if room < 40:
             return {"cut": "not shown: this view is full; the output is whole in Python"}
@@ -55,6 +71,18 @@ class OutputRoom:
         if summary:
             shown["summary"] = cut_to_bytes(summary, room // 4)[0]
         self.left -= len(json.dumps(shown, ensure_ascii=False).encode())
+        return shown
+
+    def _show_image(self, value: Any) -> Shown | None:
+        try:
+            if self._image is not None and value is self._image:
+                return {"cut": "the image that is shown as the result"}
+            shown = show_image(value, self.images_left)
+        except Exception:
+            return None  # as other values are shown: the classes of users may raise anything
+        if shown is not None and "image" in shown:
+            self.images_left -= len(shown["image"]["data"])
+            self._image = self._image if self._image is not None else value
         return shown
 
 
@@ -81,17 +109,26 @@ def _text(kind: str, text: str, max_bytes: int) -> Shown:
 
 
 def _json(value: Any, max_bytes: int) -> Shown:
-    plain = to_plain_json(_pruned(value, 0, [MAX_NODES]))
-    if isinstance(plain, str):
-        return _text("text", plain, max_bytes)
-    return _text("json", json.dumps(plain, ensure_ascii=False, indent=2), max_bytes)
+    """Return `value` as JSON, with fewer and shorter parts until it fits, so that it stays JSON."""
+    text = ""
+    for limits in _LIMITS:
+        plain = to_plain_json(_pruned(value, 0, [MAX_NODES], limits))
+        if isinstance(plain, str):
+            return _text("text", plain, max_bytes)
+        text = json.dumps(plain, ensure_ascii=False, indent=2)
+        shown, left = cut_to_bytes(text, max_bytes)
+        if not left:
+            cut = {} if limits is _LIMITS[0] else {"cut": "shortened; it is whole in Python"}
+            return {"json": shown, **cut}
+    return _text("json", text, max_bytes)
 
 
-def _pruned(value: Any, depth: int, left: list[int]) -> Any:
+def _pruned(value: Any, depth: int, left: list[int], limits: tuple[int, int]) -> Any:
     """Return a small copy of the beginning of `value`; strings stand where more was."""
+    max_items, max_chars = limits
     left[0] -= 1
     if isinstance(value, str):
-        return value if len(value) <= EACH_BYTES else value[:EACH_BYTES] + "…"
+        return value if len(value) <= max_chars else value[:max_chars] + "…"
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth >= MAX_DEPTH or left[0] < 0:
@@ -103,12 +140,13 @@ def _pruned(value: Any, depth: int, left: list[int]) -> Any:
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         kept = {
-            key: _pruned(item, depth + 1, left) for key, item in islice(value.items(), MAX_ITEMS)
+            key: _pruned(item, depth + 1, left, limits)
+            for key, item in islice(value.items(), max_items)
         }
         more = len(value) - len(kept)
         return {**kept, "…": f"{more:,} more"} if more > 0 else kept
     if isinstance(value, list | tuple | set | frozenset):
-        items = [_pruned(item, depth + 1, left) for item in islice(value, MAX_ITEMS)]
+        items = [_pruned(item, depth + 1, left, limits) for item in islice(value, max_items)]
         more = len(value) - len(items)
         return [*items, f"… {more:,} more"] if more > 0 else items
     return describe(value) if _is_large(value) else value
@@ -181,7 +219,7 @@ def _cell(value: Any) -> str:
         return f"{value:.6g}"  # numpy's float is one; a table is glanced at, not read off
     if type(value).__name__ == "Timestamp":
         return str(value).removesuffix(" 00:00:00")
-    return one_line(to_text(_pruned(value, MAX_DEPTH - 2, [40])), MAX_CELL_CHARS)
+    return one_line(to_text(_pruned(value, MAX_DEPTH - 2, [40], _LIMITS[0])), MAX_CELL_CHARS)
 
 
 def _size(cells: list[str]) -> int:

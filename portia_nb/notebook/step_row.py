@@ -12,6 +12,8 @@ from .visible_text import one_line, visible
 
 MAX_ERROR_CHARS = 2_000
 MAX_STREAM_CHARS = 20_000
+SHOWN_ATTEMPTS = 5
+"""Failed attempts of one step, the last ones before its latest error."""
 SHOWN_STRETCHES = 40
 """Tries and waits of one step, the last ones, that its row tells of."""
 
@@ -31,8 +33,7 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
             [s.kind, milliseconds(run, s.start), s.end and milliseconds(run, s.end), s.state]
             for s in record.history[-SHOWN_STRETCHES:]
         ]
-    if record.error is not None:
-        row["error"] = show_error(record.error)
+    row |= _what_failed(record)
     if record.reason:
         row["reason"] = one_line(record.reason, MAX_TASK_CHARS)
     elif record.reused:
@@ -52,6 +53,23 @@ def shown_state(run: Run, record: StepRecord) -> StepState:
     """Return a step's state; stopped, where its process ended while it was under way."""
     was_running = record.state is StepState.RUNNING and run.has_died
     return StepState.STOPPED if was_running else record.state
+
+
+def _what_failed(record: StepRecord) -> View:
+    """Return the step's error, and those of the attempts before."""
+    row: View = {}
+    before = record.errors or []
+    if record.error is not None:
+        row["error"] = show_error(record.error)
+        before = before[:-1] if before and before[-1] is record.error else before
+    if before:
+        row["attempts"] = [{"error": show_attempt(error)} for error in before[-SHOWN_ATTEMPTS:]]
+    return row
+
+
+def show_attempt(error: ErrorRecord) -> View:
+    """Return an error in short, as one of several attempts."""
+    return {"type": one_line(error.type, 120), "message": one_line(error.message, 300)}
 
 
 def _calls(record: StepRecord, latest: str) -> str:

@@ -19,12 +19,14 @@ _NAME_AND_ROUND = re.compile(r"(.*?)(?:\[(\d+)\])?", re.DOTALL)
 
 _RUN_WORDS: dict[str, tuple[ShownState, str]] = {
     "NOT_STARTED": ("waiting", "not started"),
-    "IN_PROGRESS": ("running", "running"),
+    # What is drawn once can't tell what became of it.
+    "IN_PROGRESS": ("running", "was running"),
     "NEED_CLARIFICATION": ("asking", "needs you"),
     "READY_TO_RESUME": ("stopped", "stopped"),
     "COMPLETE": ("done", "done"),
     "FAILED": ("failed", "failed"),
 }
+_ENDED = ("COMPLETE", "FAILED", "READY_TO_RESUME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,28 @@ def said_of(row: View) -> list[str]:
     """Return the lines below a step's head: its task, and why it waits or was skipped."""
     waits = row.get("state", "waiting") == "waiting"
     lines = [row.get("task"), row.get("why") if waits else None, row.get("reason")]
-    return [line for line in lines if line]
+    return [line for line in lines if line] + failed_attempts(row)
+
+
+def failed_attempts(row: View) -> list[str]:
+    """Return a line for each attempt that failed before the latest.
+
+    >>> failed_attempts({"attempts": [{"error": {"type": "TimeoutError", "message": "5 s"}}]})
+    ['failed before: TimeoutError: 5 s']
+    """
+    errors = (attempt["error"] for attempt in row.get("attempts", ()))
+    return [f"failed before: {error['type']}: {error['message']}" for error in errors]
+
+
+def again_line(view: View) -> str:
+    """Return the command that runs a step of a run again; ``""`` before the run has ended.
+
+    >>> again_line({"kind": "run", "state": "COMPLETE", "id": "prun-1"})
+    'Run a step again, in a new run: %portia fork prun-1 STEP'
+    """
+    if view["kind"] != "run" or view.get("state") not in _ENDED:
+        return ""
+    return f"Run a step again, in a new run: %portia fork {view['id']} STEP"
 
 
 def waits_of(row: View) -> list[str]:

@@ -110,7 +110,8 @@ Result:
  3 ✓ done  faster  [model]  0.5 s
      Compare both.
      → Amazon.
-       Amazon grew faster."""
+       Amazon grew faster.
+Run a step again, in a new run: %portia fork prun-18d9aa91-0066-413f-af32-b979bce89821 STEP"""
     )
 
 
@@ -123,6 +124,22 @@ def test_a_failed_run_says_what_failed_and_what_goes_on():
     for text in (Tags(bundle["text/html"]).text, bundle["text/plain"]):
         assert "ToolHardError in step google" in text and "no network" in text
         assert f"%portia resume {run.id}" in text
+
+
+def test_an_image_is_in_the_html_for_front_ends_without_the_extension_and_named_in_the_text():
+    image = b"\x89PNG\r\n\x1a\n" + bytes(90)
+    bundle = run_bundle(told(two_searches(), [StepDone("amazon", 1, image)]))
+    [shown] = [a for tag, a in Tags(bundle["text/html"]).elements if "PNG" in str(a.get("alt"))]
+    assert str(shown["src"]).startswith("data:image/png;base64,iVBORw0KGgo")
+    assert "[PNG image, 0.1 kB]" in bundle["text/plain"]
+
+
+def test_a_step_that_was_tried_again_tells_why_it_failed_before_in_every_form():
+    errors = [ErrorRecord("TimeoutError", f"after {n} s", "google") for n in (5, 9)]
+    events = [StepFailed("google", n, error, 1.0) for n, error in enumerate(errors, 1)]
+    bundle = run_bundle(told(two_searches(), [*events, StepDone("google", 3, "fine")]))
+    for text in (Tags(bundle["text/html"]).text, bundle["text/plain"]):
+        assert "failed before: TimeoutError: after 5 s" in text and "after 9 s" in text
 
 
 def test_a_run_that_waits_shows_its_question():
@@ -171,7 +188,7 @@ def test_no_payload_becomes_an_element_or_an_address(payload: str):
     html = hostile(payload)["text/html"]
     for tag, attributes in Tags(html).elements:
         assert tag in ALLOWED
-        assert set(attributes) <= {"class", "src", "alt", "style", "value"}
+        assert set(attributes) <= {"class", "src", "alt", "style", "value", "scope"}
         assert attributes.get("style") in (None, "white-space:pre-wrap", "max-width:100%")
         assert str(attributes.get("src", "data:image/svg+xml,")).startswith("data:image/svg+xml,")
     assert "\n" not in html
@@ -198,10 +215,18 @@ def test_nothing_is_typeset_as_mathematics():
         assert piece.count("$") + piece.count("\\") <= 1
 
 
+OUTPUTS = {
+    "text": "<b>x & y</b> " * 300,
+    "json": {"cities": [{"name": f"c{i}", "size": i} for i in range(90)]},
+    "image": b"\x89PNG\r\n\x1a\n" + bytes(5_000),
+}
+
+
+@pytest.mark.parametrize("value", OUTPUTS.values(), ids=OUTPUTS)
 @pytest.mark.parametrize("done", [0, 250, 500])
-def test_a_bundle_of_500_steps_is_under_200_kb(done: int):
+def test_a_bundle_of_500_steps_is_under_200_kb(done: int, value: Any):
     plan = chain(500, task="Search for the latest growth data of one company and note it.")
-    events = [StepDone(step.name, 1, "<b>x & y</b> " * 300) for step in plan.steps[:done]]
+    events = [StepDone(step.name, 1, value) for step in plan.steps[:done]]
     bundle = run_bundle(told(plan, events))
     assert len(json.dumps(bundle, ensure_ascii=False).encode()) < 200_000
     assert "step_499" in bundle["text/html"] and "step_499" in bundle["text/plain"]

@@ -5,8 +5,10 @@
  * loaded from anywhere. Hosts: the widget (`index.ts`), and the JupyterLab extension, which shows
  * stored runs and has nobody to answer to.
  */
+import { commandsFor, drawActions } from './action_buttons';
 import { makeAnnouncer } from './announcer';
 import { inflated, merge } from './changes';
+import type { Actions } from './commands';
 import { make, newPrefix } from './elements';
 import { watchFocus } from './focus';
 import { drawHead } from './head';
@@ -15,8 +17,7 @@ import { drawPicture, type Picture } from './picture';
 import { drawQuestions } from './questions';
 import type { Delta, Host, View } from './shapes';
 import { RUN_STATES, STATES, isGoingOn } from './states';
-import type { StepRow } from './step';
-import { drawSteps } from './steps';
+import { drawStepList } from './step_list';
 import { nameOf } from './words';
 
 const TICK_MS = 200;
@@ -34,9 +35,10 @@ export interface Drawn {
  * @param el emptied first
  * @param given the view's JSON
  * @param host who hears `{type: "answer", id, value}` and `{type: "stop"}`
+ * @param actions who takes the commands behind Retry, Fork and Why
  * @throws Error where `given` is no view
  */
-export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
+export function drawRun(el: HTMLElement, given: object, host?: Host, actions?: Actions): Drawn {
   const view = structuredClone(given) as View;
   if (!Array.isArray(view.steps)) {
     throw new Error('the view has no list of steps');
@@ -49,11 +51,17 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
 
   const root = make('section', 'view');
   const announcer = makeAnnouncer();
-  const head = drawHead(view, host);
+  const head = drawHead(view, host, actions);
   const questions = drawQuestions(root, uid, host, announcer.announce);
   let picture: Picture | null = null;
-  const steps = drawSteps(view, uid, now, (card, state) => picture?.show(card, state));
-  const body = make('div', 'body', steps.list);
+  const steps = drawStepList({
+    view,
+    uid,
+    now,
+    actionsFor: step => drawActions(commandsFor(view, step), actions),
+    onState: (card, state) => picture?.show(card, state)
+  });
+  const body = make('div', 'body', steps.element);
   const context = {
     uid,
     host,
@@ -100,7 +108,7 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
         picture.show(step.el, step.state);
       }
     }
-    body.append(picture.box);
+    body.append(picture.element);
     root.classList.add('portia-with-picture');
   }
 
@@ -113,12 +121,13 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
     if (view.state !== before) {
       announcer.announce(`Run ${RUN_STATES[view.state ?? '']?.[1] ?? ''}`, !isGoingOn(view.state));
       head.letStop();
+      steps.refresh();
     }
   }
 
-  /** Change steps; return the row of the one that began last. */
-  function changeSteps(changed: NonNullable<Delta['steps']>): StepRow | undefined {
-    let begun: StepRow | undefined;
+  /** Change steps; return the path of the one that began last. */
+  function changeSteps(changed: NonNullable<Delta['steps']>): string | undefined {
+    let begun: string | undefined;
     for (const [path, its] of Object.entries(changed)) {
       let step = steps.step(path);
       if (!step) {
@@ -127,9 +136,9 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
       }
       const before = step.state;
       merge(step, its);
-      const row = steps.show(step);
+      steps.show(step);
       if (step.state !== before) {
-        begun = step.state === 'running' ? row : begun;
+        begun = step.state === 'running' ? path : begun;
         announcer.announce(`${nameOf(step)} ${STATES[step.state ?? '']?.word ?? ''}`);
       }
     }
@@ -146,7 +155,9 @@ export function drawRun(el: HTMLElement, given: object, host?: Host): Drawn {
     const begun = changeSteps(delta.steps ?? {});
     if (delta.head || delta.steps) {
       showHead();
-      steps.follow(begun);
+      if (begun !== undefined) {
+        steps.follow(begun);
+      }
     }
     if (delta.questions) {
       view.questions = delta.questions;

@@ -1,4 +1,6 @@
 /** What stands above the steps: the run's state, title, count and time, Stop, and how it ended. */
+import { commandsForFailed, drawActions } from './action_buttons';
+import type { Actions } from './commands';
 import { foreign, make, makeButton, say, set } from './elements';
 import { drawFailure, drawOutput } from './output';
 import type { Host, View } from './shapes';
@@ -18,16 +20,17 @@ export interface Head {
   letStop(): void;
 }
 
-export function drawHead(view: View, host: Host | undefined): Head {
+export function drawHead(view: View, host: Host | undefined, actions: Actions | undefined): Head {
   const badge = make('span', 'state');
   const title = foreign('div', 'title', view.title);
   set(title, { role: 'heading', 'aria-level': 3 });
   const count = make('span', 'count');
   const elapsed = make('span', 'time');
+  const spent = make('span', 'spent');
   const scripted = make('span', 'scripted', 'scripted model');
   const stop = makeButton('button stop', 'Stop');
   const filled = make('div', '');
-  const facts = make('div', 'facts', count, elapsed, scripted, stop);
+  const facts = make('div', 'facts', count, elapsed, spent, scripted, stop);
   const outcome = make('div', 'outcome');
   let shownOutcome = '';
 
@@ -39,7 +42,8 @@ export function drawHead(view: View, host: Host | undefined): Head {
     }
   });
 
-  function showOutcome({ error, final, next }: View, isUnderWay: boolean): void {
+  function showOutcome(now: View, isUnderWay: boolean): void {
+    const { error, final, next } = now;
     const ended = JSON.stringify([error, final, next, isUnderWay]);
     if (ended === shownOutcome) {
       return;
@@ -47,7 +51,8 @@ export function drawHead(view: View, host: Host | undefined): Head {
     shownOutcome = ended;
     const parts: HTMLElement[] = [];
     if (error) {
-      parts.push(drawFailure(error));
+      const about = drawActions(isUnderWay ? [] : commandsForFailed(now), actions);
+      parts.push(make('div', 'failed', drawFailure(error), about));
     }
     if (final) {
       parts.push(make('div', 'result', make('strong', '', 'Result'), drawOutput(final)));
@@ -65,7 +70,9 @@ export function drawHead(view: View, host: Host | undefined): Head {
     outcome,
     show(now, isUnderWay) {
       const state = now.kind === 'plan' && !now.state ? 'PLANNED' : now.state ?? '';
-      const [looks, word] = RUN_STATES[state] ?? ['waiting', state];
+      const [looks, its] = RUN_STATES[state] ?? ['waiting', state];
+      // Where nobody listens, it ran when this was kept; what became of it isn't known here.
+      const word = looks === 'running' && !host ? 'was running' : its;
       if (badge.dataset['state'] !== looks || badge.textContent !== word) {
         badge.dataset['state'] = looks;
         badge.replaceChildren(make('span', 'shape', icon(looks)), make('span', '', word));
@@ -78,6 +85,7 @@ export function drawHead(view: View, host: Host | undefined): Head {
       }
       stop.hidden = !isUnderWay;
       scripted.hidden = !now.scripted;
+      say(spent, now.spent ?? '');
       showOutcome(now, isUnderWay);
     },
     count(now, finished, total) {

@@ -1,6 +1,7 @@
 /** The picture of a plan: a card for each step, which changes its looks but never its place. */
 import { make, newPrefix, scrolling, set } from './elements';
 import { followTheme, readPicture } from './picture_file';
+import { addZoom } from './zoom';
 
 const MANY_CARDS = 80;
 const OFFSCREEN = 400;
@@ -14,7 +15,7 @@ interface Card {
 }
 
 export interface Picture {
-  box: HTMLElement;
+  element: HTMLElement;
   /** Give a card the looks of a state; many calls are one change of the page. */
   show(el: string, state: string): void;
 }
@@ -48,6 +49,7 @@ export function drawPicture(text: string, choose: (el: string) => void): Picture
   });
   const box = scrolling(make('div', 'picture'), 'Picture of the plan');
   box.append(picture);
+  const element = make('div', 'pictureframe', addZoom(box, picture), box);
   if (cards.size > MANY_CARDS) {
     hideOffscreen(box, picture, width, [...cards.values()]);
   }
@@ -64,7 +66,7 @@ export function drawPicture(text: string, choose: (el: string) => void): Picture
     waiting.clear();
   };
   return {
-    box,
+    element,
     show(el, state) {
       if (!waiting.size) {
         // A large picture follows the list one frame later, so that neither frame is a long one.
@@ -95,5 +97,7 @@ function hideOffscreen(box: HTMLElement, picture: SVGSVGElement, width: number, 
     frame ||= requestAnimationFrame(hide);
   };
   box.addEventListener('scroll', later, { passive: true });
-  new ResizeObserver(later).observe(box);
+  const sizes = new ResizeObserver(later);
+  sizes.observe(box);
+  sizes.observe(picture);
 }

@@ -11,10 +11,21 @@ export interface Table {
   count?: number;
 }
 
+/** A picture that a tool put out; only kinds that can hold no script, see `image.ts`. */
+export interface Image {
+  mime: string;
+  /** In base64. */
+  data: string;
+  /** What it is, in words. */
+  about: string;
+}
+
 export interface Output {
   text?: string;
+  /** Indented; whole JSON, or text where a reader of older notebooks finds it cut. */
   json?: string;
   table?: Table;
+  image?: Image;
   /** What is left out, in words. */
   cut?: string;
   summary?: string;
@@ -30,6 +41,11 @@ export interface Failure {
 /** `ran`, `asked` (waited for a person) or `paused` (before the next try); an end of null lasts. */
 export type Stretch = [kind: string, start: number, end: number | null, state: string];
 
+/** An attempt at a step that failed. */
+export interface Attempt {
+  error: Failure;
+}
+
 export interface Step {
   path: string;
   name?: string;
@@ -42,6 +58,8 @@ export interface Step {
   condition?: string;
   state?: string;
   attempt?: number;
+  /** Attempts that failed before this one. */
+  attempts?: Attempt[];
   /** Milliseconds after the run began, as is `end`. */
   start?: number;
   end?: number;
@@ -52,6 +70,8 @@ export interface Step {
   reason?: string;
   calls?: string;
   model?: string;
+  /** Model calls, tokens and money, in words. */
+  spent?: string;
   text?: string;
 }
 
@@ -99,6 +119,8 @@ export interface View {
   began?: number | null;
   now?: number;
   end?: number;
+  /** What all steps have spent on models, in words. */
+  spent?: string;
   error?: Failure;
   next?: string;
   final?: Output;

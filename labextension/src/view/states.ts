@@ -1,5 +1,6 @@
 /** Each state as a word and an icon, so that colour is never the only sign of it. */
 import { SVG, set } from './elements';
+import type { Step, View } from './shapes';
 
 interface Look {
   word: string;
@@ -76,8 +77,15 @@ const UNDER_WAY = ['IN_PROGRESS', 'NEED_CLARIFICATION'];
 /** Tell whether a run in this state may still change by itself. */
 export const isGoingOn = (state: string | undefined): boolean => UNDER_WAY.includes(state ?? '');
 
+/** Tell whether a step in this state has come to its end, well or not: it can be run again. */
+export const hasEnded = (state: string): boolean => isOver(state) || ['failed', 'stopped'].includes(state);
+
 /** Tell whether a step in this state has come to its end, and well. */
 export const isOver = (state: string): boolean => state === 'done' || state === 'skipped';
+
+/** A plan's steps have no state (`''`); a run's wait. */
+export const stateOf = (step: Step, view: View): string =>
+  step.state ?? (view.kind === 'run' ? 'waiting' : '');
 
 export function icon(state: string): SVGSVGElement {
   const drawn = document.createElementNS(SVG, 'svg');

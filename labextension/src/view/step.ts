@@ -1,11 +1,10 @@
 /** One step of the list: a row that says how it is, and what unfolds below it. */
-import { foreign, make, makeButton, say, scrolling, set } from './elements';
-import { drawFailure, drawOutput, preview } from './output';
+import { drawMore, inOneLine, type ActionsFor } from './details';
+import { foreign, make, makeButton, say, set } from './elements';
 import type { Step } from './shapes';
 import { STATES, icon } from './states';
-import { duration, nameOf } from './words';
+import { nameOf, timeOf } from './words';
 
-const LINE_CHARS = 300;
 const STREAM_CHARS = 400;
 
 export interface StepRow {
@@ -13,6 +12,8 @@ export interface StepRow {
   row: HTMLElement;
   readonly step: Step;
   unfold(open: boolean): void;
+  /** Draw what is unfolded anew. */
+  refresh(): void;
   /** @param state `''`: a step of a plan that doesn't run */
   show(step: Step, state: string): void;
   /** @param nowMs milliseconds after the run began; null: nothing ticks */
@@ -24,8 +25,9 @@ export interface StepRow {
  *
  * @param number its place in the list, from 1; 0: it has none
  * @param id of the part that unfolds
+ * @param actionsFor what can be done about it
  */
-export function drawStep(step: Step, number: number, id: string): StepRow {
+export function drawStep(step: Step, number: number, id: string, actionsFor: ActionsFor): StepRow {
   const shape = make('span', 'shape');
   const name = make('span', 'name', foreign('span', '', nameOf(step)));
   const tool = foreign('span', 'tool', step.tool ?? '');
@@ -46,14 +48,16 @@ export function drawStep(step: Step, number: number, id: string): StepRow {
   let current = step;
   let shownState = 'undrawn';
 
-  const drawMore = (): void => more.replaceChildren(...details(current, !why.textContent));
+  const refresh = (): void => {
+    if (!more.hidden) {
+      more.replaceChildren(...drawMore(current, actionsFor, !why.textContent));
+    }
+  };
   const unfold = (open: boolean): void => {
     more.hidden = !open;
     row.setAttribute('aria-expanded', String(open));
     item.classList.toggle('portia-open', open);
-    if (open) {
-      drawMore();
-    }
+    refresh();
   };
   row.addEventListener('click', () => unfold(more.hidden));
 
@@ -61,6 +65,7 @@ export function drawStep(step: Step, number: number, id: string): StepRow {
     item,
     row,
     unfold,
+    refresh,
     get step() {
       return current;
     },
@@ -75,63 +80,16 @@ export function drawStep(step: Step, number: number, id: string): StepRow {
       say(why, state === '' || state === 'waiting' ? next.why ?? '' : '');
       say(attempt, (next.attempt ?? 1) > 1 ? `attempt ${next.attempt}` : '');
       line.classList.toggle('portia-result', Boolean(next.output));
-      say(line, inOneLine(next, state).slice(0, LINE_CHARS));
+      say(line, inOneLine(next));
       // While it is folded, the end of what a model writes is seen below the row.
       say(stream, next.text ? next.text.slice(-STREAM_CHARS) : '');
       if (next.text) {
         stream.scrollTop = stream.scrollHeight;
       }
-      if (!more.hidden) {
-        drawMore();
-      }
+      refresh();
     },
     tick(nowMs) {
-      const { start, end, state } = current;
-      const until = end ?? (state === 'running' ? nowMs : null);
-      const known = start !== undefined && until !== null && until !== undefined;
-      say(time, known ? duration(until - start) : '');
+      say(time, timeOf(current, nowMs));
     }
   };
-}
-
-/** What the folded row says of a step: its error, its output, why it was skipped, or its task. */
-function inOneLine(step: Step, state: string): string {
-  if (state === 'failed' || step.error) {
-    // A bare `'b'` says nothing: a KeyError's message is the key.
-    return step.error ? `${step.error.type}: ${step.error.message}` : '';
-  }
-  if (step.output) {
-    return preview(step.output);
-  }
-  return step.reason ?? (step.calls ? `calls ${step.calls}` : step.task ?? '');
-}
-
-/** All that the unfolded part shows. */
-function details(step: Step, saysWhy: boolean): HTMLElement[] {
-  const parts: HTMLElement[] = [];
-  if (step.task) {
-    parts.push(foreign('p', 'task', step.task));
-  }
-  if (step.condition) {
-    parts.push(foreign('p', 'note', `only if: ${step.condition}`));
-  }
-  if (step.why && saysWhy) {
-    parts.push(make('p', 'note', step.why));
-  }
-  if (step.model) {
-    parts.push(make('p', 'note', `model: ${step.model}`));
-  }
-  if (step.error) {
-    parts.push(drawFailure(step.error));
-  }
-  if (step.reason) {
-    parts.push(foreign('p', 'note', step.reason));
-  }
-  if (step.text) {
-    parts.push(scrolling(foreign('pre', 'text', step.text), 'Text that the model is writing'));
-  }
-  if (step.output) {
-    parts.push(drawOutput(step.output));
-  }
-  return parts.length ? parts : [make('p', 'note', 'Nothing more to show yet.')];
 }

@@ -1,73 +1,57 @@
 /** The list of steps: what a run is, in words; its picture only says the same. */
+import { makeBlocks } from './blocks';
 import { make, scrolling, set } from './elements';
-import type { Step, View } from './shapes';
-import { isOver } from './states';
+import type { Step } from './shapes';
+import { isOver, stateOf } from './states';
 import { drawStep, type StepRow } from './step';
+import type { StepContext, StepList } from './step_list';
+import { nameOf } from './words';
 
 const LONG_LIST = 40;
+const FOLDED_LIST = 150;
 const FOLLOW_MS = 400;
 
-export interface StepList {
-  list: HTMLElement;
-  readonly count: number;
-  readonly finished: number;
-  all(): Step[];
-  step(path: string): Step | undefined;
-  /** Draw a step, or draw it anew. */
-  show(step: Step): StepRow;
-  tick(nowMs: number | null): void;
-  /** Keep the step that began last in sight, unless somebody reads elsewhere in the list. */
-  follow(row: StepRow | undefined): void;
-  /** Unfold the first step that is meant, and give it the focus. */
-  choose(isMeant: (step: Step) => boolean): void;
-  destroy(): void;
-}
-
-/**
- * Draw a view's steps.
- *
- * @param uid a prefix for ids
- * @param now milliseconds since the run began; null: nothing ticks
- * @param onState called with a card and its new state
- */
-export function drawSteps(
-  view: View,
-  uid: string,
-  now: () => number | null,
-  onState: (el: string, state: string) => void
-): StepList {
+/** Draw a view's steps as a list; a long one scrolls, and a very long one folds what is finished. */
+export function drawSteps({ view, uid, now, actionsFor, onState }: StepContext): StepList {
   const list = make('ol', 'steps');
   set(list, { role: 'list', 'aria-label': 'Steps' });
   const rows = new Map<string, StepRow>();
   const states = new Map<string, string>();
   const ticking = new Set<StepRow>();
+  const tops = view.steps.filter(step => step.el !== undefined).length;
+  const blocks = tops > FOLDED_LIST ? makeBlocks(list, tops, uid) : null;
   let finished = 0;
   let latest: StepRow | undefined;
   let follower: ReturnType<typeof setTimeout> | undefined;
 
   function add(step: Step): StepRow {
     const isTop = step.el !== undefined;
-    const row = drawStep(step, isTop ? rows.size + 1 : 0, `${uid}-more${rows.size}`);
+    const row = drawStep(step, isTop ? rows.size + 1 : 0, `${uid}-more${rows.size}`, actionsFor);
     rows.set(step.path, row);
     const after = isTop ? undefined : lastInside(rows, step.path);
     row.item.classList.toggle('portia-inner', !isTop);
     if (after) {
       after.after(row.item);
+    } else if (isTop && blocks) {
+      blocks.add(row.item, nameOf(step));
     } else {
       list.append(row.item);
     }
     return row;
   }
 
-  function show(step: Step): StepRow {
+  function show(step: Step): void {
     const row = rows.get(step.path) ?? add(step);
     const before = states.get(step.path) ?? '';
-    // A plan's steps have no state; a run's wait.
-    const state = step.state ?? (view.kind === 'run' ? 'waiting' : '');
+    const state = stateOf(step, view);
     row.show(step, state);
     if (state !== before) {
       states.set(step.path, state);
-      finished += Number(isOver(state)) - Number(isOver(before));
+      const change = Number(isOver(state)) - Number(isOver(before));
+      finished += change;
+      if (change) {
+        blocks?.count(row.item, change);
+      }
       if (step.el) {
         onState(step.el, state || 'waiting');
       }
@@ -78,7 +62,6 @@ export function drawSteps(
       }
     }
     row.tick(now());
-    return row;
   }
 
   view.steps.forEach(show);
@@ -88,7 +71,7 @@ export function drawSteps(
   }
 
   return {
-    list,
+    element: list,
     show,
     get count() {
       return rows.size;
@@ -101,22 +84,28 @@ export function drawSteps(
     tick(nowMs) {
       ticking.forEach(row => row.tick(nowMs));
     },
-    follow(row) {
-      if (!row || rows.size <= LONG_LIST) {
+    refresh() {
+      rows.forEach(row => row.refresh());
+    },
+    follow(path) {
+      if (rows.size <= LONG_LIST) {
         return;
       }
-      latest = row;
+      latest = rows.get(path);
       follower ??= setTimeout(() => {
         follower = undefined;
-        if (latest && !list.matches(':hover, :focus-within')) {
+        if (latest?.item.offsetParent && !list.matches(':hover, :focus-within')) {
           list.scrollTop = latest.item.offsetTop - list.clientHeight / 2;
         }
       }, FOLLOW_MS);
     },
     choose(isMeant) {
       const row = [...rows.values()].find(each => isMeant(each.step));
-      row?.unfold(true);
-      row?.row.focus();
+      if (row) {
+        blocks?.reveal(row.item);
+        row.unfold(true);
+        row.row.focus();
+      }
     },
     destroy() {
       clearTimeout(follower);

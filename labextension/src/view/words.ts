@@ -19,4 +19,14 @@ export function counted(count: number, one: string): string {
   return `${count.toLocaleString('en')} ${one}${count === 1 ? '' : 's'}`;
 }
 
+/**
+ * How long a step took, or takes so far; `''` where that is unknown.
+ *
+ * @param nowMs milliseconds after the run began; null: nothing ticks
+ */
+export function timeOf({ start, end, state }: Step, nowMs: number | null): string {
+  const until = end ?? (state === 'running' ? nowMs : null);
+  return start === undefined || until === null ? '' : duration(until - start);
+}
+
 export const nameOf = (step: Step): string => step.name ?? step.path;
