@@ -1,15 +1,17 @@
-"""Photograph the quickstart in JupyterLab for the documentation, in light and dark.
+"""Photograph notebooks in JupyterLab for the documentation, in light and dark.
 
     python scripts/notebook_pictures.py [folder]
 
-Writes `lab-<what>-<theme>.png`, by default to `docs/pictures`: the plan, the question, the end.
-Look at each picture before committing it.
+Writes `lab-<what>-<theme>.png`, by default to `docs/pictures`: of the quickstart the plan, the
+question and the end; of a notebook that is made up here, what commands and calls show. Look at each
+picture before committing it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +22,15 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.async_api import Browser, Locator, expect
 
-from tests.browser.lab import NotebookPage, Server, chromium, open_page, serve
+from scripts.small_png import keep_small
+from tests.browser.lab import (
+    NotebookPage,
+    Server,
+    chromium,
+    open_page,
+    serve,
+    write_notebook,
+)
 
 QUICKSTART = ROOT / "notebooks" / "00_quickstart.ipynb"
 SIZE = {"width": 1400, "height": 940}
@@ -51,7 +61,71 @@ async def photograph(nb: NotebookPage, top: Locator, file: Path) -> None:
         TOP_PX,
     )
     await nb.page.wait_for_timeout(700)  # until the scrolling and the progress line have ended
-    await nb.page.screenshot(path=file)
+    keep_small(await nb.page.screenshot(), file)
+
+
+SHOWN = """
+%load_ext portia_nb
+import random, time
+from portia_nb import Config, Portia, PlanBuilderV2, StepOutput
+portia = Portia(Config(store="memory", default_log_level="ERROR"), tools=[])
+refused = [True]
+
+def prices(company, year=2024):
+    time.sleep(0.3)
+    return {"company": company, "year": year, "rise": 44.0 if company == "Amazon" else 35.5}
+
+def exchange_rate(currency):
+    time.sleep(0.2)
+    if refused.pop() if refused else False:
+        raise ConnectionError("the server refused the connection")
+    return 1.08
+
+def compare(a, b, rate):
+    time.sleep(0.2)
+    return f"{a['company']} rose by {a['rise'] - b['rise']:.1f} points more."
+
+growth = (
+    PlanBuilderV2("Which stock price grew faster, Amazon or Google?")
+    .function_step(function=prices, args={"company": "Amazon"}, step_name="amazon")
+    .function_step(function=prices, args={"company": "Google", "year": 2024}, step_name="google")
+    .function_step(function=exchange_rate, args={"currency": "EUR"}, step_name="rate")
+    .function_step(
+        function=compare,
+        args={"a": StepOutput("amazon"), "b": StepOutput("google"), "rate": StepOutput("rate")},
+        step_name="faster",
+    )
+    .build()
+)
+"""
+CELLS = {
+    "set": SHOWN,
+    "error": "%portia run growth -o first",
+    "retry": "first = %portia retry",
+    "fork": "%portia fork first google --set year=2023 -o second",
+    "compare": "%portia diff first second",
+    "history": "%portia runs",
+    "timeline": "%portia timeline first",
+    "doctor": "%portia doctor",
+}
+PHOTOGRAPHED = ("error", "compare", "history", "timeline", "doctor")
+
+
+async def show(browser: Browser, server: Server, theme: Literal["light", "dark"], to: Path) -> None:
+    """Run a notebook of commands and calls in one theme and take pictures of what they show."""
+    path = write_notebook(server.root / theme / "shown.ipynb", list(CELLS.values()))
+    async with open_page(browser, server, path) as nb:
+        await nb.page.set_viewport_size({"width": 1240, "height": 1600})
+        await nb.set_theme(theme)
+        for index, name in enumerate(CELLS):
+            await nb.run_cell(index)
+            await nb.wait_until_done(index)
+            if name in PHOTOGRAPHED:
+                await expect(nb.output(index)).to_contain_text(re.compile(r"\S"))
+                await nb.page.mouse.move(0, 0)
+                await nb.page.wait_for_timeout(500)  # until the record has taken the view's place
+                taken = await nb.cell(index).screenshot()
+                keep_small(taken, to / f"lab-{name}-{theme}.png")
 
 
 async def tell(browser: Browser, server: Server, theme: Literal["light", "dark"], to: Path) -> None:
@@ -82,6 +156,7 @@ async def main(to: Path) -> None:
         async with chromium() as browser:
             for theme in ("light", "dark"):
                 await tell(browser, server, theme, to)
+                await show(browser, server, theme, to)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """Take the pictures of the view that the documentation shows.
 
-    python scripts/view_pictures.py            writes docs/pictures/*.png
+    python scripts/view_pictures.py [name …]     writes docs/pictures/view-*.png
 
 The run in them is made up here; the view is the real one, on a page of its own.
 """
 
+from __future__ import annotations
+
 import asyncio
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,10 +18,18 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.async_api import Browser
 
-from portia_nb.model.clarification import InputClarification
+from portia_nb.model.clarification import (
+    ActionClarification,
+    Clarification,
+    InputClarification,
+    MultipleChoiceClarification,
+    UserVerificationClarification,
+    ValueConfirmationClarification,
+)
 from portia_nb.model.events import (
     AnyEvent,
     ClarificationRaised,
+    ClarificationResolved,
     ErrorRecord,
     RunCompleted,
     RunFailed,
@@ -28,13 +40,16 @@ from portia_nb.model.events import (
     TextStreamed,
 )
 from portia_nb.model.plan import Plan
+from scripts.small_png import keep_small
 from tests.browser.lab import chromium
 from tests.browser.stage import open_stage, view_of
-from tests.notebook.stories import approval, told
+from tests.notebook.stories import BEGAN, approval, told_at
+from tests.notebook.test_bodies import looped, one_round
 
 PICTURES = ROOT / "docs" / "pictures"
 THEMES = ("light", "dark")
 WIDE, NARROW = 1100, 620
+SCALE = 1.5
 
 
 def step(name: str, task: str, tool: str, *needs: str) -> dict[str, object]:
@@ -70,23 +85,24 @@ UNREACHABLE = ErrorRecord(
 MONTHS = [
     {"month": f"2024-{n:02}", "AMZN": 150 + 5.5 * n, "GOOG": 140 + 4 * n} for n in range(1, 13)
 ]
-BEGIN: list[AnyEvent] = [
-    StepStarted("amazon"),
-    StepStarted("google"),
-    StepDone("amazon", 1, "Amazon's share price rose by 44 % over 2024."),
-    StepFailed("google", 1, ErrorRecord("ToolSoftError", "429 Too Many Requests", "google"), 0.5),
-    StepStarted("google", 2),
-    StepDone("google", 2, {"company": "Alphabet", "growth": 0.355}),
-    StepStarted("monthly"),
-    StepDone("monthly", 1, MONTHS),
-    StepStarted("faster"),
+Timed = list[tuple[float, AnyEvent]]
+
+BEGIN: Timed = [
+    (0.0, StepStarted("amazon")),
+    (0.0, StepStarted("google")),
+    (1.1, StepFailed("google", 1, ErrorRecord("ToolSoftError", "429 Too Many Requests"), 2.0)),
+    (2.2, StepDone("amazon", 1, "Amazon's share price rose by 44 % over 2024.")),
+    (3.1, StepStarted("google", 2)),
+    (5.0, StepDone("google", 2, {"company": "Alphabet", "growth": 0.355})),
+    (5.0, StepStarted("monthly")),
+    (5.4, StepDone("monthly", 1, MONTHS)),
+    (5.4, StepStarted("faster")),
 ]
-COMPARED: list[AnyEvent] = [
+COMPARED: Timed = [
     *BEGIN,
-    StepDone("faster", 1, "Amazon grew faster: 44 % against 35.5 %."),
-    StepStarted("currency"),
+    (8.3, StepDone("faster", 1, "Amazon grew faster: 44 % against 35.5 %.")),
+    (8.3, StepStarted("currency")),
 ]
-ANSWERED: list[AnyEvent] = [*COMPARED, StepDone("currency", 1, "USD"), StepStarted("report")]
 CURRENCY = InputClarification(
     argument_name="currency",
     user_guidance="Which currency should the report use?",
@@ -99,42 +115,123 @@ WRITE = approval(
     arguments={"filename": "report.md", "content": "# Amazon or Google\n\nAmazon grew faster."},
     path="report",
 )
-STORIES: dict[str, list[AnyEvent] | None] = {
-    "plan": None,
-    "running": [*BEGIN, TextStreamed("faster", "In 2024, Amazon's price grew by 44 %, while")],
-    "asking": [*COMPARED, ClarificationRaised("currency", CURRENCY), RunWaiting()],
-    "approving": [*ANSWERED, ClarificationRaised("report", WRITE), RunWaiting()],
-    "done": [*ANSWERED, StepDone("report", 1, "report.md"), RunCompleted("faster")],
-    "failed": [*BEGIN, StepFailed("faster", 1, UNREACHABLE), RunFailed(UNREACHABLE)],
+ASKED: Timed = [*COMPARED, (8.4, ClarificationRaised("currency", CURRENCY))]
+ANSWERED: Timed = [
+    *ASKED,
+    (14.0, ClarificationResolved(CURRENCY.id, "USD", "form")),
+    (14.0, StepDone("currency", 1, "USD")),
+    (14.1, StepStarted("report")),
+]
+QUESTIONS: list[Clarification] = [
+    InputClarification(argument_name="company", user_guidance="Which company?", path="ask"),
+    MultipleChoiceClarification(user_guidance="Which month?", options=("2024-11", "2024-12")),
+    InputClarification(
+        user_guidance="Which years?",
+        answer_schema={"type": "array", "items": {"enum": ["2022", "2023", "2024"]}},
+    ),
+    InputClarification(
+        user_guidance="How many shares?",
+        answer_schema={"type": "integer", "minimum": 1, "maximum": 500},
+    ),
+    InputClarification(
+        user_guidance="From which day?", answer_schema={"type": "string", "format": "date"}
+    ),
+    InputClarification(
+        user_guidance="Which others?", answer_schema={"type": "array", "items": {"type": "string"}}
+    ),
+    ValueConfirmationClarification(user_guidance="Is the currency USD?", argument_name="currency"),
+    UserVerificationClarification(user_guidance="Two sources disagree. Go on?"),
+    ActionClarification(action_url="https://example.org/sign-in", user_guidance="Sign in first."),
+    approval("Run this plan? 1 step changes something outside: report."),
+    WRITE,
+]
+SMALL = Plan.model_validate({"steps": [step("ask", "Ask.", "llm_tool")]})
+
+
+@dataclass(frozen=True)
+class Story:
+    """What one picture shows."""
+
+    events: Timed | None = None
+    """None: the plan alone."""
+    plan: Plan = PLAN
+    is_live: bool = True
+    part: str = ".portia-view"
+    """What of the view is photographed."""
+    opened: str = ""
+    """What is clicked before."""
+
+
+def untimed(events: Iterable[AnyEvent]) -> Timed:
+    """Return events half a second apart."""
+    return [(n / 2, event) for n, event in enumerate(events)]
+
+
+STORIES: dict[str, Story] = {
+    "plan": Story(),
+    "running": Story([*BEGIN, (6.0, TextStreamed("faster", "In 2024, Amazon's price grew by"))]),
+    "asking": Story([*ASKED, (8.4, RunWaiting())]),
+    "approving": Story(
+        [*ANSWERED, (14.2, ClarificationRaised("report", WRITE)), (14.2, RunWaiting())]
+    ),
+    "done": Story(
+        [*ANSWERED, (14.6, StepDone("report", 1, "report.md")), (14.6, RunCompleted("faster"))],
+        is_live=False,
+        opened=".portia-row:has-text('monthly')",
+    ),
+    "timeline": Story(
+        [*ANSWERED, (14.6, StepDone("report", 1, "report.md")), (14.6, RunCompleted("faster"))],
+        is_live=False,
+        part=".portia-timeline",
+        opened=".portia-timeline summary",
+    ),
+    "failed": Story(
+        [*BEGIN, (65.4, StepFailed("faster", 1, UNREACHABLE)), (65.4, RunFailed(UNREACHABLE))],
+        is_live=False,
+    ),
+    "loop": Story(
+        untimed([StepStarted("each"), *one_round(0), StepStarted("each[1]")]), plan=looped()
+    ),
+    "forms": Story(
+        untimed(ClarificationRaised("", question) for question in QUESTIONS),
+        plan=SMALL,
+        part=".portia-questions",
+    ),
 }
 
 
 async def take(browser: Browser, name: str, theme: str, width: int) -> Path:
     """Take one picture; return its file."""
-    events = STORIES[name]
-    run = None if events is None else told(PLAN, events)
-    async with open_stage(browser, theme=theme, width=width, device_scale_factor=1.5) as stage:
+    story = STORIES[name]
+    run = None if story.events is None else told_at(story.plan, story.events)
+    async with open_stage(
+        browser, theme=theme, width=width, device_scale_factor=SCALE, reduced_motion="reduce"
+    ) as stage:
         await stage.page.locator("#elsewhere").evaluate("input => input.remove()")
-        await stage.draw(view_of(PLAN, run), is_live=name not in ("done", "failed"))
-        if name == "done":
-            await stage.page.locator(".portia-row").nth(2).click()
+        view = view_of(story.plan, run)
+        if story.events:
+            view["now"] = BEGAN + story.events[-1][0] + 1
+        await stage.draw(view, is_live=story.is_live)
+        if story.opened:
+            await stage.view.locator(story.opened).first.click()
             await stage.page.mouse.move(0, 0)
-        await stage.page.wait_for_timeout(400)  # until the progress line has come to rest
+        await stage.page.evaluate("() => document.activeElement?.blur()")
+        await stage.page.wait_for_timeout(300)  # until all is drawn
         size = "" if width == WIDE else "-narrow"
-        file = PICTURES / f"view-{name}-{theme}{size}.png"
-        await stage.view.screenshot(path=file)
-    return file
+        taken = await stage.page.locator(story.part).first.screenshot()
+    return keep_small(taken, PICTURES / f"view-{name}-{theme}{size}.png")
 
 
-async def main() -> None:
-    """Take all pictures."""
+async def main(names: list[str]) -> None:
+    """Take the pictures that are named, or all."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     async with chromium() as browser:
         for theme in THEMES:
-            for name in STORIES:
+            for name in names or STORIES:
                 print(await take(browser, name, theme, WIDE))
-        print(await take(browser, "running", "light", NARROW))
+        if not names:
+            print(await take(browser, "running", "light", NARROW))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

@@ -90,9 +90,11 @@ def card_lines(error: BaseException, facts: Facts = ()) -> list[str]:
     cause = of_kind(error, _CAUSES)
     if isinstance(error, PlanRunFailed):
         cause = _CAUSES.get(str(getattr(error, "failed_with", "")))
-    lines = [f"\x1b[31m{name}\x1b[0m: {message}" if message else f"\x1b[31m{name}\x1b[0m"]
+    # Bold, since plain red and cyan are too faint on the red ground that notebooks give to errors.
+    name = f"\x1b[1;31m{name}\x1b[0m"
+    lines = [f"{name}: {message}" if message else name]
     for label, text in [*([("cause", cause)] if cause else []), *facts]:
-        lines.append(f"  \x1b[36m{label:{_LABEL_WIDTH}}\x1b[0m {visible(text)}")
+        lines.append(f"  \x1b[1m{label:{_LABEL_WIDTH}}\x1b[0m {visible(text)}")
     return lines
 
 

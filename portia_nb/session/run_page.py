@@ -45,18 +45,19 @@ MAX_STEPS = 2_000
 MAX_CALLS = 200
 _STYLE = """
 :root{color-scheme:light dark;--line:#8886;--soft:#8881}
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+body{background:Canvas;color:CanvasText;font:15px/1.5 system-ui,sans-serif;
+max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.15rem;margin-top:2rem}
 h3{font-size:1rem;margin:1rem 0 .25rem}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--soft);padding:.5rem;
-border-radius:4px;max-height:40rem;overflow:auto}
+border-radius:4px}
 table{border-collapse:collapse;font-size:.9em}caption{text-align:left;font-style:italic}
 th,td{text-align:left;vertical-align:top;border:1px solid var(--line);padding:.2rem .5rem;
 overflow-wrap:anywhere}
 .scroll{overflow-x:auto}img{max-width:100%;background:#fff;border-radius:4px}
-li.step{border-top:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer}
+li.step{border-top:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;padding:.2rem 0}
 dt{font-weight:600}dd{margin:0 0 .4rem 1rem;overflow-wrap:anywhere}
-@media print{details>*{display:block}pre{max-height:none}}
+@media print{details>*{display:block}}
 """
 
 
@@ -145,7 +146,9 @@ def _pictures(plan: Plan, run: Run) -> str:
     timeline = Timeline.of([times_of(record) for record in run.steps.values()])
     if timeline.bars:
         chart = data_uri(timeline.svg())
-        parts.append(f'<h2>Timeline</h2><p><img src="{chart}" alt="When each step ran"></p>')
+        parts.append(
+            f'<h2>Timeline</h2><p><img src="{chart}" alt="{prose(timeline.headline())}"></p>'
+        )
     return "".join(parts)
 
 

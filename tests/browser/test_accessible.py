@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,20 @@ async def test_axe_finds_nothing_in_what_needs_no_script(browser: Browser, theme
             assert len(await picture.get_attribute("alt") or "") > 20
         await check_axe(stage.page, "#host")
         assert stage.problems == []
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+async def test_axe_finds_nothing_on_an_exported_page(browser: Browser, look: Any, tmp_path: Path):
+    """N28."""
+    portia = kept_runs()
+    file = tmp_path / "run.html"
+    portia.export(portia.runs()[0].id, file)
+    page = await browser.new_page(color_scheme=look, viewport={"width": 700, "height": 900})
+    await page.goto(file.as_uri())
+    await page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    await check_axe(page, "html")
+    await check_fits(page)
+    await page.close()
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "forced"])

@@ -7,11 +7,13 @@ import nbformat
 import pytest
 from playwright.async_api import expect
 
+from portia_nb.model.events import StepDone, StepStarted
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
 from portia_nb.notebook.static_record import PLAN_MIME, RUN_MIME, plan_bundle, run_bundle
 from tests.browser.conftest import OpenNotebook
 from tests.browser.lab import App, NotebookPage
+from tests.notebook.stories import told, two_searches
 
 BOTH = pytest.mark.parametrize("app", ["lab", "notebook"])
 
@@ -89,7 +91,13 @@ async def test_the_extension_draws_stored_plans_and_runs_with_no_kernel(
 async def test_without_the_extension_the_list_and_the_picture_are_shown(
     open_notebook: OpenNotebook, tmp_path: Path, screenshots: Path
 ):
-    bundles = without(plan_bundle(PLAN), PLAN_MIME), without(run_bundle(RUN, PLAN), RUN_MIME)
+    """N20: what an untrusted notebook is left with; the timeline is folded away."""
+    events = [StepStarted("amazon"), StepDone("amazon", 1, "44 %"), StepStarted("google")]
+    bundles = (
+        without(plan_bundle(PLAN), PLAN_MIME),
+        without(run_bundle(RUN, PLAN), RUN_MIME),
+        without(run_bundle(told(two_searches(), events)), RUN_MIME),
+    )
     nb = await open_notebook(store(tmp_path, *bundles), wait=False)
     await go_on_without_a_kernel(nb)
 
@@ -97,6 +105,12 @@ async def test_without_the_extension_the_list_and_the_picture_are_shown(
         await expect(nb.output(index)).to_contain_text(text)
         picture = nb.output(index).locator("img")
         assert await picture.evaluate("img => img.naturalWidth > 50 && img.naturalHeight > 50")
+    folded = nb.output(2).locator("summary", has_text="Timeline: 2 steps")
+    await folded.focus()
+    await nb.page.keyboard.press("Enter")
+    timeline = nb.output(2).locator("details img")
+    await expect(timeline).to_be_visible()
+    assert await timeline.evaluate("img => img.naturalWidth > 500")
     await nb.page.screenshot(path=screenshots / "static.png")
 
 

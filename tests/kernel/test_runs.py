@@ -25,6 +25,17 @@ def test_a_run_binds_its_result_and_ends_as_a_static_record(kernel: Kernel):
     assert any(comm["type"] == "comm_open" for comm in done.comms)
 
 
+def test_a_line_shows_the_timeline_of_a_run_and_gives_it_a_name(kernel: Kernel):
+    """N18."""
+    kernel.run("%portia run going -o result").raise_for_error()
+    done = kernel.run("%portia timeline result -o when").raise_for_error()
+    [shown] = done.displays
+    assert shown["text/plain"].startswith("Timeline: ")
+    assert '<img src="data:image/svg+xml,' in shown["text/html"]
+    same = "repr(when) == repr(result.timeline()) == repr(portia.timeline(result))"
+    assert kernel.evaluate(same) is True
+
+
 def test_a_coroutine_function_runs_on_the_loop_of_the_cell(kernel: Kernel):
     kernel.run("%portia run going").raise_for_error()
     assert calls(kernel.folder)[-1] == "awaited MainThread"

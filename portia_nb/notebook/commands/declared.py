@@ -155,6 +155,13 @@ LINES: dict[str, Command] = {
             does="commands.history:runs",
         ),
         Command(
+            "timeline",
+            "Show when each step of a run ran, and what it waited for.",
+            (_OUTPUT,),
+            "RUN",
+            does="commands.history:timeline",
+        ),
+        Command(
             "diff",
             "Compare two runs: plan, outputs, cost, time; one alone with what it was forked from.",
             (_OUTPUT,),

@@ -1,4 +1,4 @@
-"""``%portia runs``: find runs among all that are kept."""
+"""``%portia runs`` and ``timeline``: find runs among all that are kept; see what took its time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from portia_nb.errors import InvalidOption
 from .named import run_named
 
 if TYPE_CHECKING:
+    from portia_nb.drawing.timeline import Timeline
     from portia_nb.session.history import RunHistory
 
     from .call import Call
@@ -29,6 +30,14 @@ async def runs(call: Call) -> RunHistory:
     )
     call.face.display(found)
     call.face.give(options.one("output"), found)
+    return found
+
+
+async def timeline(call: Call) -> Timeline:
+    """Show when each step of a run ran, and what it waited for."""
+    found = await call.face.portia().atimeline(run_named(call.face, call.options.word))
+    call.face.display(found)
+    call.face.give(call.options.one("output"), found)
     return found
 
 
