@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 import re
 import threading
 import time
@@ -19,6 +18,8 @@ from .records import (
     RecordedAnswer,
     RecordedOutput,
     RecordedReply,
+    check_writable,
+    unwritable,
     write_record,
 )
 
@@ -47,6 +48,8 @@ class Recorder:
         self._saved_at = -1e9
         self._took_s = 0.0
         self._timer: threading.Timer | None = None
+        self._complaint = ""
+        """Why the last attempt to save failed; said once, not at each attempt."""
 
     def begin(self, secrets: Iterable[str], *, goes_on: bool = False) -> int:
         """Make ready for the calls of one more run or plan, and return its number.
@@ -70,6 +73,7 @@ class Recorder:
                 self._is_open, self._new = False, []  # somebody has thrown it away
             if not self._is_open:
                 kept = self._look()
+                check_writable(self.path)
                 now = dt.datetime.now(dt.UTC).replace(microsecond=0)
                 fresh = Record(about=kept.about, recorded_at=now)
                 self._kept = kept if goes_on and kept.recorded_at else fresh
@@ -101,9 +105,11 @@ class Recorder:
             began = time.monotonic()
             try:
                 write_record(self.path, self._record().as_text())
-                self._is_saved = True
+                self._is_saved, self._complaint = True, ""
             except (StoreUnwritable, ValueError) as error:
-                logger.warning("what was recorded is not saved: %s", error)
+                if str(error) != self._complaint:
+                    self._complaint = str(error)
+                    logger.warning("what was recorded is not saved: %s", error)
             self._saved_at = time.monotonic()
             self._took_s = self._saved_at - began
 
@@ -126,18 +132,9 @@ class Recorder:
             if path.stat().st_size > 0 or not path.is_file():
                 return Record.load(path)
         except FileNotFoundError:
-            folder = next(each for each in path.absolute().parents if each.exists())
-            if not os.access(folder, os.W_OK | os.X_OK) or not folder.is_dir():
-                raise StoreUnwritable(
-                    f"can't write the record {str(path)!r}: the folder {str(folder)!r} can't be "
-                    "written to; choose another file",
-                    path=str(path),
-                ) from None
+            return Record()
         except OSError as error:
-            raise StoreUnwritable(
-                f"can't write the record {str(path)!r}: {error.strerror}; choose another file",
-                path=str(path),
-            ) from error
+            raise unwritable(path, error.strerror) from error
         except InvalidConfigError as error:
             raise InvalidConfigError(
                 f"{error}. A recording would replace it: choose another file, or delete this one",

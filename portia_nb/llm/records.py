@@ -250,7 +250,7 @@ def write_record(path: Path, text: str) -> None:
     Raises:
         StoreUnwritable: the file can't be written.
     """
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(_part_name(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A record is there to be shared, so it gets the mode of any other file.
@@ -263,10 +263,35 @@ def write_record(path: Path, text: str) -> None:
             part.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise StoreUnwritable(
-            f"can't write the record {str(path)!r}: {error.strerror}; choose another file",
-            path=str(path),
-        ) from error
+        raise unwritable(path, error.strerror) from error
+
+
+def check_writable(path: Path) -> None:
+    """Check that `write_record` could write to `path`; leaves nothing behind.
+
+    Raises:
+        StoreUnwritable: it could not.
+    """
+    folder = next(each for each in path.absolute().parents if each.exists())
+    part = folder / _part_name(path)
+    try:
+        # Tried, not asked: rights say nothing of a disk that is mounted to be read only.
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        part.unlink()
+    except OSError as error:
+        why = f"the folder {str(folder)!r} can't be written to ({error.strerror})"
+        raise unwritable(path, why) from error
+
+
+def unwritable(path: Path, why: str | None) -> StoreUnwritable:
+    """Return the error for a record that can't be written."""
+    return StoreUnwritable(
+        f"can't write the record {str(path)!r}: {why}; choose another file", path=str(path)
+    )
+
+
+def _part_name(path: Path) -> str:
+    return f"{path.name}.{secrets.token_hex(4)}.part"
 
 
 def wanted_by(request: ModelRequest) -> str:

@@ -191,6 +191,26 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path
     assert heat.calls == []
 
 
+def test_a_record_on_a_disk_that_has_become_read_only_is_refused_before_anything_runs(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    portia().recording(file).run_plan(asking("Oslo"))
+    heat, other, opened = Thermometer(), file.with_name("other.json"), os.open
+    other.write_bytes(file.read_bytes())  # its recorder has not looked at it yet
+
+    def read_only(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_CREAT and Path(path).parent == file.parent:
+            raise OSError(30, "Read-only file system")
+        return opened(path, flags, *rest, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", read_only)
+        with pytest.raises(StorageError, match=r"can't be written to \(Read-only file system\)"):
+            portia().recording(other).run_plan(asking("Rome", heat))
+    assert heat.calls == []
+    assert cities(other) == ["Oslo"]
+
+
 def test_a_disk_that_fills_up_costs_the_record_and_not_the_run(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
@@ -204,7 +224,7 @@ def test_a_disk_that_fills_up_costs_the_record_and_not_the_run(
         patch.setattr(Path, "replace", full)
         run = recorder.run_plan(asking("Rome"))
     assert run.state is PlanRunState.COMPLETE
-    assert "what was recorded is not saved: can't write the record" in caplog.text
+    assert caplog.text.count("what was recorded is not saved: can't write the record") == 1
     assert cities(file) == ["Oslo"]
     assert [path.name for path in file.parent.iterdir()] == ["lesson.json"]
     recorder.run_plan(asking("Bonn"))
