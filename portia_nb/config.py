@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import quote
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,6 +22,7 @@ from pydantic import (
 from portia_nb.errors import ConfigNotFoundError, InvalidConfigError
 from portia_nb.settings import gone
 from portia_nb.settings.answers import Answers
+from portia_nb.settings.budget import check_budget
 from portia_nb.settings.choices import (
     ExecutionAgentType,
     LLMModel,
@@ -128,21 +130,22 @@ class Config(HandsOutModels, BaseModel):
     """Further tries after a request to a model that is worth repeating."""
     cache: bool = True
     """Tools and steps with ``cache`` reuse outputs of equal ones; False: everything is executed."""
-    budget: float | None = Field(default=None, ge=0)
+    budget: Annotated[Any, AfterValidator(check_budget)] = None
+    """The most that a run may spend on models, such as ``"$0.50, 20k tokens, 30 calls"``."""
+    prices: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """US dollars for a million tokens sent and received, by ``provider/name``."""
     assume_side_effects: bool = True
     """An undeclared tool or function keeps its place; False: runs as soon as it can."""
     use_similar_plans: bool = False
     """The planner is shown kept plans of similar queries, where a call names no examples."""
     approve: Callable[..., Any] | None = None
-    """Asked before a call with ``side_effect=True`` is made, as ``approve(tool_id, arguments)``:
-    true lets it go."""
+    """``approve(tool_id, arguments)``: whether a call with ``side_effect=True`` may be made."""
     file_root: Path | None = None
     """Folder that the file tools may not leave; None is the working folder."""
     no_ask: bool = False
     """Never ask a person: a question that no declared answer meets stops the run."""
     answers: Answers | None = None
-    """Answers given beforehand, by the name of an argument or a step, or a JSON file of them; in
-    the environment the variable may hold the JSON itself."""
+    """Answers given beforehand, by argument or step; or JSON, or a file of JSON, of such."""
     live_view: bool = True
     """Python calls made in a notebook show the live view once ``%load_ext portia_nb`` has run."""
     record: Path | None = None

@@ -6,7 +6,7 @@
     ├── PlanError ── PlanCheckError, PlanNotFeasibleError
     ├── PlanNotFoundError, PlanRunNotFoundError, StepNotFoundError
     ├── InvalidPlanRunStateError ── NotReadyInTime
-    ├── InputsMissing, PlanRunExitError, SkipExecutionError
+    ├── BudgetReached, InputsMissing, PlanRunExitError, SkipExecutionError
     ├── FunctionsMissing, StepTimeout, StepUncertain, ValueNotKept, PlanRunFailed
     ├── ToolNotFoundError, DuplicateToolError, InvalidToolDescriptionError
     ├── ToolHardError, ToolSoftError, ToolFailedError, ToolRetryError
@@ -106,6 +106,10 @@ class NotReadyInTime(InvalidPlanRunStateError, TimeoutError):
 
 class InputsMissing(PortiaBaseError, ValueError):
     """A plan's inputs have no value; `missing` holds their names."""
+
+
+class BudgetReached(PortiaBaseError):
+    """A call to a model would pass the budget; what is done is kept, and the run can go on."""
 
 
 class PlanRunExitError(PortiaBaseError):

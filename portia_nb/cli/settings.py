@@ -34,7 +34,7 @@ HELP: Mapping[str, str] = {
     "step_timeout_s": "seconds that a step may take",
     "model_timeout_s": "seconds that one request to a model may take",
     "model_retries": "further tries after a model request that is worth repeating",
-    "budget": "most that a run may spend",
+    "budget": "most that a run may spend on models: '$0.50', '20k tokens', '30 calls', or several",
     "assume_side_effects": "a tool that doesn't say whether it changes something keeps its place",
     "use_similar_plans": "show the planner kept plans of similar queries",
     "cache": "reuse the output of an equal step, where its tool or the step allows that",
@@ -45,7 +45,7 @@ HELP: Mapping[str, str] = {
 }
 """Each setting that is an option, and its help."""
 
-NO_OPTIONS = frozenset({*KEYS, "answers", "approve", "feature_flags", "live_view"}) | {
+NO_OPTIONS = frozenset({*KEYS, "answers", "approve", "feature_flags", "live_view", "prices"}) | {
     "execution_agent_type",
     "planning_agent_type",
 }

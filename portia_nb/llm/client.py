@@ -15,7 +15,13 @@ from threading import Thread
 from typing import Any
 
 from portia_nb.config import Config
-from portia_nb.errors import ModelError, ModelNotFound, ModelReplyInvalid, ModelRequestRefused
+from portia_nb.errors import (
+    BudgetReached,
+    ModelError,
+    ModelNotFound,
+    ModelReplyInvalid,
+    ModelRequestRefused,
+)
 from portia_nb.model import json_schema
 from portia_nb.model.language import (
     CallAnswer,
@@ -118,7 +124,7 @@ class OpenAIModel:
             failed = failure_of(error, self._whom(), waited_s=time.monotonic() - began).error
             failed.facts["usage"] = call.usage
             raise failed from None
-        except ModelError as error:
+        except (ModelError, BudgetReached) as error:
             error.facts["usage"] = call.usage
             raise
 
@@ -189,6 +195,8 @@ class OpenAIModel:
         for attempt in range(self._config.model_retries + 1):
             async with connection.slots:
                 began = time.monotonic()
+                if call.request.before_call is not None:
+                    call.request.before_call()
                 call.usage = replace(call.usage, calls=call.usage.calls + 1)
                 try:
                     async with asyncio.timeout(self._config.model_timeout_s):

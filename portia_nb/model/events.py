@@ -51,6 +51,8 @@ class RunCreated(Event):
     taken_over: int | None = None
     """How many events of a fork follow at once, which tell what it takes over: they are kept with
     this one or not at all. None: it is no fork, or an older version wrote them one by one."""
+    map_id: str | None = None
+    """Id of the map that it is a row of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class RunStarted(Event):
     kind: ClassVar[str] = "run_started"
     by: str = ""
     """Who runs it: host and process."""
+    budget: str = ""
+    """The most that it may spend on models, as `read_budget` reads it; empty: as before."""
 
 
 @dataclass(frozen=True, slots=True)

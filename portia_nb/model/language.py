@@ -95,6 +95,8 @@ class ModelRequest:
     """Seconds for the whole call, retries included; None leaves it to the client."""
     repairs: int = 1
     """How often a reply that doesn't fit `answer` goes back to the model with what is wrong."""
+    before_call: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+    """Called before each request to the provider, further tries included; forbids it by raising."""
 
 
 @dataclass(frozen=True, slots=True)

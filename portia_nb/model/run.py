@@ -6,7 +6,7 @@ event would cost the square of their number. `PlanRun` is the frozen snapshot th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portia_nb.model.clarification import Clarification
@@ -41,7 +41,9 @@ from portia_nb.model.events import (
     ToolReturned,
 )
 from portia_nb.model.ids import PlanRunUUID
+from portia_nb.model.language import Usage
 from portia_nb.model.plan import Plan
+from portia_nb.model.prices import Price
 from portia_nb.model.rounds import records_in_rounds
 from portia_nb.model.snapshot import PlanRun, PlanRunOutputs, PlanRunState
 from portia_nb.model.step_record import (
@@ -97,6 +99,13 @@ class Run:
         """How many rounds of a loop have begun, by the loop's path."""
         self.clarifications: dict[str, Clarification] = {}
         self._stale: set[str] = set()
+        self.spent: dict[tuple[str, str], Usage] = {}
+        """What models were asked for, by the step's path (``""``: no step's) and the model."""
+        self.prices: Mapping[str, Price] | None = None
+        """Prices that come before the list's; whoever has settings sets them."""
+        self.budget = ""
+        """The most that it may spend on models, as text; empty: no limit was ever named."""
+        self.stop_reason = ""
         self.final: LocalDataValue | None = None
         self.error: ErrorRecord | None = None
         self.seq = 0
@@ -128,6 +137,9 @@ class Run:
         if recorded.seq:
             self.seq = recorded.seq
         event = recorded.event
+        if type(event) is ModelReplied:
+            spent, key = self.spent, (event.path, event.model)
+            spent[key] = spent[key] + event.usage if key in spent else event.usage
         if isinstance(event, _STEP_EVENTS) or (isinstance(event, ModelReplied) and event.path):
             self._apply_to_step(event, recorded.at)
         else:
@@ -199,8 +211,9 @@ class Run:
                 self.taken_over = event.taken_over
             case PlanApproved():
                 self.approval = event
-            case RunStarted():
+            case RunStarted(budget=budget):
                 self._start()
+                self.budget = budget or self.budget
             case ClarificationRaised(path, clarification):
                 self._ask(path, clarification, at)
             case ClarificationResolved():
@@ -213,10 +226,11 @@ class Run:
             case RunFailed(error):
                 self.error, self.final = error, LocalDataValue(value=error.message)
                 self.state, self.ended_at = PlanRunState.FAILED, at
-            case RunStopped():
+            case RunStopped(reason):
                 self.state, self.ended_at = PlanRunState.READY_TO_RESUME, at
+                self.stop_reason = reason
             case ModelReplied():
-                pass  # planning's own calls: counted by who reads the events
+                pass  # planning's own calls are only counted
             case _:
                 raise AssertionError(event)
 
@@ -232,6 +246,7 @@ class Run:
     def _start(self) -> None:
         self.state, self.error, self.final = PlanRunState.IN_PROGRESS, None, None
         self.has_died = False
+        self.stop_reason = ""
         self.ended_at = None
         for step in self.steps.values():
             if step.state in _LEFT:
@@ -328,6 +343,7 @@ class Run:
             forked_from=self.forked_from,
             reused=tuple([output for output, record in done if record.reused]),
         )
+        made = made.with_spent(dict(self.spent), self.prices, self.stop_reason)
         if not timed:
             return made
         return made.with_times(tuple([times_of(record) for record in self.steps.values()]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib import import_module
 from typing import Any
@@ -19,8 +20,10 @@ from pydantic import (
 from portia_nb.errors import InvalidPlanRunStateError, StepNotFoundError
 from portia_nb.model import codecs
 from portia_nb.model.clarification import AnyClarification, Clarification, ClarificationCategory
+from portia_nb.model.cost import RunCost, Spent, cost_of
 from portia_nb.model.events import ErrorRecord
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
+from portia_nb.model.prices import Price
 from portia_nb.model.stretches import StepTimes
 from portia_nb.model.values import LocalDataValue
 
@@ -133,6 +136,10 @@ class PlanRun(BaseModel):
         # What was printed and loaded again knows no times, and is the same all the same.
         return type(self) is type(other) and vars(self) == vars(other)
 
+    _spent: Spent = PrivateAttr(default_factory=dict)
+    _prices: Mapping[str, Price] | None = PrivateAttr(default=None)
+    _stop_reason: str = PrivateAttr(default="")
+
     @field_serializer("plan_run_inputs", when_used="json")
     def _print_inputs(self, value: dict[str, Any]) -> Any:
         return codecs.to_plain_json(value)
@@ -182,6 +189,27 @@ class PlanRun(BaseModel):
             )
         # Drawing stands above the nouns, so it is found by name, at the call.
         return import_module("portia_nb.drawing.timeline").Timeline.of(self._times, now=now)
+
+    @property
+    def cost(self) -> RunCost:
+        """What the run had spent on models: calls, tokens and money, for each step and in all.
+
+        Money that can't be known, since a model's price isn't, is None and reads ``unknown``. A
+        snapshot that was read from JSON knows of no cost: `Portia.get_run` returns one that does.
+        """
+        return cost_of(self._spent, self._prices)
+
+    @property
+    def stop_reason(self) -> str:
+        """Why it was stopped, such as by its budget and how to go on; else empty."""
+        return self._stop_reason
+
+    def with_spent(
+        self, spent: Spent, prices: Mapping[str, Price] | None, stop_reason: str
+    ) -> PlanRun:
+        """Give a new snapshot what its JSON doesn't hold, and return it."""
+        self._spent, self._prices, self._stop_reason = spent, prices, stop_reason
+        return self
 
     def seen_at(self, index: int, clarifications: tuple[Clarification, ...]) -> PlanRun:
         """Return this as an attempt at one step sees it.

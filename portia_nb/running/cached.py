@@ -104,8 +104,8 @@ class CachedSteps:
         user = self._ports.end_user
         # Of functions that @tool wraps, those without a parameter for the context don't see it.
         if user is None or getattr(type(tool), "context_name", "ctx") is None:
-            return _tool(tool)
-        return [*_tool(tool), user.model_dump(mode="json")]
+            return tool_identity(tool)
+        return [*tool_identity(tool), user.model_dump(mode="json")]
 
 
 def _encoded(values: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -118,7 +118,7 @@ def _schema(schema: SchemaRef | None) -> Any:
     return None if schema is None else [schema.name, schema.json_schema]
 
 
-def _tool(tool: Tool[Any]) -> list[Any]:
+def tool_identity(tool: Tool[Any]) -> list[Any]:
     """Return what tells a tool: its id, its source, its settings and what it says of itself."""
     source = FunctionRef.of(getattr(type(tool), "function", type(tool))).source_sha256
     settings = {

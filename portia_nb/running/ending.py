@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from portia_nb.errors import BudgetReached
 from portia_nb.model.composite import bodies
 from portia_nb.model.events import (
     AnyEvent,
@@ -30,6 +31,9 @@ async def finish(run: Run, ports: Ports, models: Models) -> None:
     """Emit how a run ended whose steps are all done or skipped.
 
     The final output is that of the last step, in plan order, that was done.
+
+    Raises:
+        BudgetReached: a model is needed for it, and may not be asked any more.
     """
     try:
         completed = await _completed(run, models)
@@ -38,6 +42,8 @@ async def finish(run: Run, ports: Ports, models: Models) -> None:
             await call_hook(
                 ports.hooks.after_plan_run, ports.places, run.plan, run.snapshot(), output
             )
+    except BudgetReached:
+        raise
     except Exception as error:  # a model or a hook: the steps' outputs stay, the run fails
         ports.emit(RunFailed(record_error(error)))
         return

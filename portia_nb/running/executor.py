@@ -11,7 +11,7 @@ import contextvars
 from collections.abc import Coroutine
 from typing import Any
 
-from portia_nb.errors import PortiaBaseError
+from portia_nb.errors import BudgetReached, PortiaBaseError
 from portia_nb.model.events import (
     ClarificationResolved,
     ErrorRecord,
@@ -25,7 +25,6 @@ from portia_nb.model.events import (
     StepSkipped,
     StepStarted,
 )
-from portia_nb.model.plan import AnyStep, InvokeToolStep, ReActAgentStep, SingleToolAgentStep
 from portia_nb.model.run import Run
 from portia_nb.tools.aside import LeftAlone
 
@@ -37,11 +36,12 @@ from .expiry import ending_of
 from .failures import record_error
 from .frames import Frames, Node
 from .hooks import call_hook
+from .meter import is_about_budget
 from .models import Models
 from .performer import Performer
 from .ports import Ports
 from .recovery import recover
-from .rules import LEFT_ALONE, STUCK, Rules, retry_in_s, rules_of, timed_out
+from .rules import LEFT_ALONE, STUCK, Rules, RulesOf, retry_in_s, timed_out
 from .watch import watch
 
 CLEAN_UP_S = 10.0
@@ -61,14 +61,15 @@ class Executor:
         self._run = run
         self._ports = ports
         self._models = Models(ports)
+        self._rules_of = RulesOf(ports)
         self._frames = Frames(run, ports.config, self._rules_of)
         self._performer = Performer(run, ports, self._models, self._frames)
-        self._rules: dict[int, Rules] = {}
-        """By the step's identity: a step of a body is one object, however often it runs."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asked = Asked(run, ports, self.expire)
         self._failure: ErrorRecord | None = None
         self._stopping: str | None = None
+        self._halted: str | None = None
+        """Why nothing new starts, though no step has failed."""
         self._own: asyncio.Task[None] | None = None
         self._exit: str | None = None
         """Path of the step that ended the run."""
@@ -139,6 +140,11 @@ class Executor:
             self._loop.call_later(CLEAN_UP_S, self._settle)
         self._advance()
 
+    def halt(self, reason: str) -> None:
+        """Let the run stop once the steps under way are done: nothing new starts."""
+        self._halted = self._halted or reason
+        self._advance()
+
     def _forget(self, task: asyncio.Task[None]) -> None:
         """Drop a task that was cancelled before its coroutine began: none of it ever ran."""
         if (name := self._name_of(task)) is not None:
@@ -189,7 +195,7 @@ class Executor:
 
     async def _begin(self) -> None:
         run, ports = self._run, self._ports
-        ports.emit(RunStarted(ports.name))
+        ports.emit(RunStarted(ports.name, "" if ports.meter is None else str(ports.meter.budget)))
         recover(run, lambda step: self._rules_of(step).side_effect, ports.emit)
         self._frames.open_plan()
         self._exit = exit_of(run)
@@ -220,7 +226,7 @@ class Executor:
         if not self._has_begun or self._settled.done():
             return
         ready, tasks = self._frames.ledger.ready, self._tasks
-        ends = (self._failure, self._stopping, self._exit)
+        ends = (self._failure, self._stopping, self._halted, self._exit)
         is_ending = any(end is not None for end in ends)
         if not is_ending:
             while ready and len(tasks) < self._limit:
@@ -246,6 +252,8 @@ class Executor:
 
     async def _end(self) -> None:
         emit = self._ports.emit
+        if self._failure is None:
+            self._stopping = self._stopping or self._halted
         if self._stopping is not None or self._failure is not None:
             # Those still in `_tasks` were cleaning up when the time for it ran out.
             for path in [*self._tasks, *self._frames.begun()]:
@@ -261,8 +269,8 @@ class Executor:
         if self._exit is not None or not self._waiting:
             try:
                 await self._unless_stopped(finish(self._run, self._ports, self._models))
-            except asyncio.CancelledError:
-                emit(RunStopped(self._stopping or "cancelled"))
+            except (asyncio.CancelledError, BudgetReached):
+                emit(RunStopped(self._stopping or self._halted or "cancelled"))
 
     # -- one step --------------------------------------------------------------------------------
 
@@ -285,12 +293,12 @@ class Executor:
                 if pause_s is None:
                     return
                 await asyncio.sleep(pause_s)
-                if self._failure is not None:
+                if self._failure is not None or self._halted is not None:
                     return  # nothing new starts
         except asyncio.CancelledError:
             if self._tasks.get(path) is task:
                 self._ports.emit(StepCancelled(path, at.number))
-                if self._stopping is None:
+                if self._stopping is None and self._halted is None:
                     self.fail(PortiaBaseError(f"step {path!r} was cancelled from outside"), path)
         except BaseException as error:
             self.fail(error, path)
@@ -358,6 +366,8 @@ class Executor:
             asyncio.CancelledError: it didn't fail, it was stopped.
         """
         if not isinstance(raised, asyncio.CancelledError) and not time_was_up:
+            if self._halted is not None and is_about_budget(raised):
+                raise asyncio.CancelledError from raised
             return raised
         left_alone = self._tasks.get(at.path) is not task
         if self._stopping is not None or left_alone or task.cancelling():
@@ -388,12 +398,3 @@ class Executor:
         self._ports.emit(StepFailed(at.path, at.number, record, pause_s))
         if pause_s is None and self._failure is None:
             self._failure = record
-
-    def _rules_of(self, step: AnyStep) -> Rules:
-        found = self._rules.get(id(step))
-        if found is None:
-            has_tool = isinstance(step, InvokeToolStep | SingleToolAgentStep)
-            tool = self._ports.tool(step) if has_tool else None
-            tools = self._ports.tools(step) if isinstance(step, ReActAgentStep) else ()
-            found = self._rules[id(step)] = rules_of(step, tool, self._ports.config, tools)
-        return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from portia_nb.errors import InvalidAgentOutputError, ModelError
+from portia_nb.errors import BudgetReached, InvalidAgentOutputError, ModelError
 from portia_nb.model import codecs
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.events import ModelReplied, TextStreamed
@@ -29,6 +29,7 @@ from portia_nb.model.language import (
 )
 
 from .mailbox import mailbox_of
+from .meter import Ticket
 from .ports import Ports, Purpose
 from .prompts import judge, shape, summary
 
@@ -83,23 +84,49 @@ class Models:
         """
         tape = self._ports.tape
         began = time.monotonic()
+        ticket, request = self._admit(model, request)
 
         def tell(name: str, usage: Usage) -> None:
             took_s = time.monotonic() - began
             self._ports.emit(ModelReplied(path, request.purpose, name, took_s, usage))
 
+        usage: Usage | None = None
         try:
             if tape is None or not is_taped:
                 reply = await model.reply(request, on_text=on_text)
             else:
                 reply = await tape.ask(model, request, path, on_text)
-        except ModelError as error:
+            usage = reply.usage
+        except (ModelError, BudgetReached) as error:
             # Tries that failed, and replies that were refused, were calls too, and may be billed.
-            if isinstance(usage := error.facts.get("usage"), Usage) and usage.calls:
+            found = error.facts.get("usage")
+            usage = found if isinstance(found, Usage) else Usage(calls=0)
+            if usage.calls:
                 tell(model.name, usage)
+            if isinstance(error, BudgetReached):
+                self._ports.halt(str(error))
             raise
+        finally:
+            if ticket is not None and (meter := self._ports.meter) is not None:
+                meter.settle(ticket, usage)
         tell(reply.model, reply.usage)
         return reply
+
+    def _admit(
+        self, model: LanguageModel, request: ModelRequest
+    ) -> tuple[Ticket | None, ModelRequest]:
+        """Set aside for `request` what it may take; where that is too much, let the run stop.
+
+        Raises:
+            BudgetReached: the call would pass the budget.
+        """
+        if self._ports.meter is None:
+            return None, request
+        try:
+            return self._ports.meter.admit(model.name, request)
+        except BudgetReached as error:
+            self._ports.halt(str(error))
+            raise
 
     async def ask_for_shape(
         self, model: LanguageModel, request: ModelRequest, schema: SchemaRef, path: str

@@ -15,6 +15,7 @@ from portia_nb.model.values import Output
 from portia_nb.tools.base import Tool
 
 from .hooks import ExecutionHooks
+from .meter import Meter
 from .places import Places
 
 
@@ -68,6 +69,10 @@ class Tape(Protocol):
         ...
 
 
+def _nothing(reason: str) -> None:
+    del reason
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The ways out of one execution."""
@@ -97,5 +102,9 @@ class Ports:
     recall: Callable[[str, float | None], Awaitable[Output | None]] | None = None
     """Finds what an equal step had put out, by its key, at most so many seconds ago; None: nothing
     is looked for, nor shared."""
+    meter: Meter | None = None
+    """Keeps the budget; None: there is none."""
+    halt: Callable[[str], None] = _nothing
+    """Lets the run stop once the steps under way are done, for the reason that is given."""
     name: str = ""
     """Who runs: host and process."""

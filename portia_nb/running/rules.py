@@ -17,8 +17,10 @@ from portia_nb.errors import (
     ToolSoftError,
 )
 from portia_nb.model.order import effective_side_effect, strongest
-from portia_nb.model.plan import AnyStep
+from portia_nb.model.plan import AnyStep, InvokeToolStep, ReActAgentStep, SingleToolAgentStep
 from portia_nb.tools.base import Tool
+
+from .ports import Ports
 
 _FINAL = (
     ToolHardError,
@@ -88,6 +90,26 @@ def rules_of(
         step.retries is not None,
         _cache_of(step, tool) if config.cache and side_effect is not True else False,
     )
+
+
+class RulesOf:
+    """The rules of each step of one run, worked out once."""
+
+    def __init__(self, ports: Ports) -> None:
+        """Look for tools and settings in `ports`."""
+        self._ports = ports
+        self._found: dict[int, Rules] = {}
+        """By the step's identity: a step of a body is one object, however often it runs."""
+
+    def __call__(self, step: AnyStep) -> Rules:
+        """Return the rules of `step`."""
+        found = self._found.get(id(step))
+        if found is None:
+            has_tool = isinstance(step, InvokeToolStep | SingleToolAgentStep)
+            tool = self._ports.tool(step) if has_tool else None
+            tools = self._ports.tools(step) if isinstance(step, ReActAgentStep) else ()
+            found = self._found[id(step)] = rules_of(step, tool, self._ports.config, tools)
+        return found
 
 
 def _cache_of(step: AnyStep, tool: Tool[Any] | None) -> bool | float:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portia_nb.errors import InvalidPlanRunStateError
-from portia_nb.llm.prices import price_of
 from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import (
@@ -21,6 +20,7 @@ from portia_nb.model.events import (
 )
 from portia_nb.model.language import Usage
 from portia_nb.model.plan import Plan
+from portia_nb.model.prices import price_of
 from portia_nb.model.rounds import place_of
 from portia_nb.model.run import PlanRun, Run, StepRecord, StepState, replay
 from portia_nb.planning.difference import each_place, plan_changes

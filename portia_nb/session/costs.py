@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portia_nb.config import Config
-from portia_nb.llm.prices import Price
 from portia_nb.model.estimate import PlanCostEstimate
 from portia_nb.model.language import SCRIPTED
 from portia_nb.model.plan import Plan
+from portia_nb.model.prices import Price
 from portia_nb.tools.registry import ToolRegistry
 
 from .sizes import (
@@ -41,7 +41,7 @@ LIMITS = (
 class CostEstimator:
     """Tells what running a plan will probably cost, before anything is spent on it.
 
-    Prices come from a small table with a date to each (`portia_nb.llm.prices`); yours come before
+    Prices come from a small table with a date to each (`portia_nb.model.prices`); yours come before
     it. A model whose price isn't known makes the cost None, and the estimate says which it is; its
     calls and tokens are there all the same.
 

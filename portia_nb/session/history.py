@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, overload
 from portia_nb.drawing.clean import clean, untypeset
 from portia_nb.drawing.text import cells, counted, cut_cells
 from portia_nb.errors import InvalidOption
-from portia_nb.llm.prices import price_of
 from portia_nb.model.estimate import dollars
+from portia_nb.model.prices import price_of
 from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.storage.history import RunFilter, RunWork
 from portia_nb.storage.owner import is_alive

@@ -26,6 +26,7 @@ from portia_nb.model.run import PlanRun, Run
 from portia_nb.planning.bound import remember
 from portia_nb.planning.inputs import read_plan_run_inputs
 from portia_nb.running.background import background
+from portia_nb.running.meter import Meter
 from portia_nb.running.places import Places
 from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
@@ -33,6 +34,13 @@ from portia_nb.tools.aside import run_aside
 from portia_nb.tools.base import Tool
 from portia_nb.tools.registry import ToolRegistry
 
+from .budgets import (
+    budget_in_force,
+    how_to_go_on,
+    meter_of_run,
+    own_prices,
+    refuse_unknown_prices,
+)
 from .end_users import end_user_to_json, read_end_user
 from .live import Asker, Listener, LiveRun, without_secrets
 from .log import is_detailed, log_event
@@ -57,6 +65,15 @@ class Company:
     """The loop that waits for the run, where the user's coroutine functions run."""
     tell: Callable[[LiveRun], None] | None = None
     """Is told of the run on this thread, before it starts."""
+    budget: Any = None
+    """The most that it may spend on models, as `read_budget` takes it; None: as the settings say,
+    or as it was before."""
+    meter: Meter | None = None
+    """Keeps a budget that it shares with others, in the place of one of its own."""
+    map_id: str | None = None
+    """The map that the run is a row of."""
+    how_to_go_on: Callable[[str, Meter], str] = how_to_go_on
+    """Says how, where the budget is spent, given the run's id."""
 
 
 async def open_aside(parts: Parts) -> None:
@@ -78,6 +95,9 @@ def prepare_run(
 ) -> LiveRun:
     """Return a run of `plan` that only needs to be started; see `Runner.start_run`."""
     user = read_end_user(end_user)
+    if company.meter is None and (limit := budget_in_force(parts, company.budget)) is not None:
+        plan = parts.find_plan(plan)
+        refuse_unknown_prices(parts, limit, plan)
     run, registry, events, tape = _new_run(
         parts, plan, plan_run_inputs, user, structured_output_schema, tools
     )
@@ -175,6 +195,12 @@ def wire(
 
     `first` are events that are kept already and not yet applied to `run`, as `begin` returns them.
     """
+    try:
+        told = [recorded.event for recorded in first]
+        meter = company.meter or meter_of_run(parts, run, company.budget, told)
+    except BaseException:
+        parts.store.release(hold)
+        raise
     context = contextvars.copy_context()
     caller = None if background.is_here else company.caller
     owner = parts.owner()
@@ -199,9 +225,14 @@ def wire(
             tape=tape,
             # A record holds every call, and a replay is answered from it.
             recall=None if tape is not None else recalling(parts.store, run.plan),
+            meter=meter,
+            halt=lambda reason: live.halt(
+                reason if meter is None else reason + company.how_to_go_on(run.id, meter)
+            ),
             name=name,
         )
 
+    run.prices = own_prices(parts)
     live = LiveRun(
         run,
         store=parts.store,

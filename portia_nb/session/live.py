@@ -186,6 +186,10 @@ class LiveRun:
         """Let the run fail with `error`: nothing new starts, and what runs may finish."""
         background.post(self._executor.fail, error, path)
 
+    def halt(self, reason: str) -> None:
+        """Stop the run once the steps under way are done; on the background thread only."""
+        self._executor.halt(reason)
+
     def stop(self, reason: str = "stopped") -> None:
         """Stop the run: no call starts from now on; outputs are kept, and it can be resumed."""
         background.post(self._executor.stop, reason)

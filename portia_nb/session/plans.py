@@ -14,7 +14,9 @@ from portia_nb.model.plan import Plan
 from portia_nb.planning.bound import remember
 from portia_nb.tools.registry import ToolRegistry
 
+from .budgets import budget_in_force, make_meter, refuse_unknown_prices
 from .log import log_plan
+from .metered import Metered
 from .parts import Parts
 from .stored import find_examples
 
@@ -34,6 +36,8 @@ class Planning:
     plan_inputs: Any = None
     structured_output_schema: Any = None
     use_cached_plan: bool = False
+    budget: Any = None
+    """The most that may be spent, on the run that follows too."""
     cost: list[AnyEvent] = field(default_factory=list)
     """What each model call cost, for the record of the run that follows."""
 
@@ -58,11 +62,16 @@ class Planning:
                 return cached
         self._began = time.monotonic()
         model, tape = parts.model("planning"), parts.tape()
+        asked = model if tape is None else tape.planner(model)
+        budget = budget_in_force(parts, self.budget)
+        if budget is not None:
+            refuse_unknown_prices(parts, budget, None)
+            asked = Metered(asked, make_meter(parts, budget))
         try:
             made = await make_plan(
                 self.query,
                 offered,
-                model=model if tape is None else tape.planner(model),
+                model=asked,
                 example_plans=self._examples(offered),
                 plan_inputs=self.plan_inputs or (),
                 schema=self.structured_output_schema,

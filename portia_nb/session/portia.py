@@ -13,11 +13,10 @@ from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
 from portia_nb.running.background import background
-from portia_nb.tools.aside import run_aside
 
 from . import launch
 from .again import RunAgain
-from .end_users import read_end_user
+from .creating import Creates
 from .launch import Company
 from .live import LiveRun
 from .plan_work import PlanWork
@@ -31,7 +30,7 @@ from .waiting import await_here, refuse_own_loop, run_here, run_on_this_loop, wa
 from .watchers import tell_watchers
 
 
-class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
+class Portia(Creates, RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
     """Plans queries and runs plans with a set of tools.
 
     Each method has an async twin with an ``a`` in front, where all is described. The plain ones
@@ -118,6 +117,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
         use_cached_plan: bool = False,
+        *,
+        budget: Any = None,
     ) -> PlanRun:
         """Plan `query`, run the plan, and return the run as it ended; see `arun`."""
         refuse_own_loop("arun")
@@ -129,11 +130,17 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             names_of_inputs(plan_run_inputs),
             structured_output_schema,
             use_cached_plan,
+            budget=budget,
         )
         plan = wait_here(background.submit(planning.make()))
         return run_here(
             lambda: self._prepare(
-                plan, plan_run_inputs, end_user, first=planning.cost, tools=planning.tools
+                plan,
+                plan_run_inputs,
+                end_user,
+                first=planning.cost,
+                tools=planning.tools,
+                budget=budget,
             )
         )
 
@@ -146,6 +153,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
         use_cached_plan: bool = False,
+        *,
+        budget: Any = None,
     ) -> PlanRun:
         """Plan `query`, run the plan, and return the run as it ended.
 
@@ -157,8 +166,10 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             plan_run_inputs: values of inputs that the plan may refer to, by name.
             structured_output_schema: the shape of the final output.
             use_cached_plan: as in `aplan`.
+            budget: as in `arun_plan`; it covers the planning too.
 
         Raises:
+            BudgetReached: it was spent before there was a plan.
             PlanError: no plan could be made.
             ModelError: the planning model could not be asked.
             StorageError: the run can't be kept.
@@ -171,6 +182,7 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             names_of_inputs(plan_run_inputs),
             structured_output_schema,
             use_cached_plan,
+            budget=budget,
         )
         plan = await await_here(background.submit(planning.make()))
         loop = asyncio.get_running_loop()
@@ -182,6 +194,7 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
                 first=planning.cost,
                 tools=planning.tools,
                 caller=loop,
+                budget=budget,
             )
         )
 
@@ -191,6 +204,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         end_user: EndUser | str | None = None,
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
+        *,
+        budget: Any = None,
     ) -> PlanRun:
         """Run `plan` and return the run as it ended.
 
@@ -202,15 +217,18 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             end_user: for whom; tools see it.
             plan_run_inputs: values of the plan's inputs, such as a dict by name.
             structured_output_schema: the shape of the final output.
+            budget: as in `arun_plan`.
 
         Raises:
             PlanCheckError: the plan can't run; nothing was started.
-            ValueError: inputs are missing.
+            ValueError: inputs are missing, or the budget is none or can't be kept.
             StorageError: the run can't be kept.
         """
         refuse_own_loop("arun_plan")
         return run_here(
-            lambda: self._prepare(plan, plan_run_inputs, end_user, structured_output_schema)
+            lambda: self._prepare(
+                plan, plan_run_inputs, end_user, structured_output_schema, budget=budget
+            )
         )
 
     async def arun_plan(
@@ -219,6 +237,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         end_user: EndUser | str | None = None,
         plan_run_inputs: Any = None,
         structured_output_schema: Any = None,
+        *,
+        budget: Any = None,
     ) -> PlanRun:
         """Run `plan` and return the run as it ended.
 
@@ -231,6 +251,10 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             plan_run_inputs: values of the plan's inputs: a dict by name, one
                 ``{"name": …, "value": …}``, a list of those, or a list of `PlanInput`.
             structured_output_schema: the shape of the final output.
+            budget: the most that the run may spend on models: ``"$0.50"``, ``"20k tokens"``, ``"30
+                calls"``, or several with commas; a number is dollars; None: ``Config(budget=…)``.
+                It is looked at before each call. Where a call would pass it the run stops with its
+                outputs kept, READY_TO_RESUME, and its `stop_reason` says how to go on.
 
         Guarantees:
             The user's coroutine functions run on this loop, plain ones on threads. When this is
@@ -238,14 +262,19 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
 
         Raises:
             PlanCheckError: the plan can't run; nothing was started.
-            ValueError: inputs are missing.
+            ValueError: inputs are missing, or the budget is none or can't be kept.
             StorageError: the run can't be kept.
         """
         loop = asyncio.get_running_loop()
         await launch.open_aside(self._parts)
         return await run_on_this_loop(
             lambda: self._prepare(
-                plan, plan_run_inputs, end_user, structured_output_schema, caller=loop
+                plan,
+                plan_run_inputs,
+                end_user,
+                structured_output_schema,
+                caller=loop,
+                budget=budget,
             )
         )
 
@@ -259,6 +288,7 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         first: Sequence[AnyEvent] = (),
         tools: Any = None,
         caller: asyncio.AbstractEventLoop | None = None,
+        budget: Any = None,
     ) -> LiveRun:
         return launch.prepare_run(
             self._parts,
@@ -268,56 +298,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             structured_output_schema=schema,
             first=first,
             tools=None if tools is None else self._parts.offered(tools),
-            company=Company(caller=caller, tell=tell_watchers),
+            company=Company(caller=caller, tell=tell_watchers, budget=budget),
         )
-
-    def create_plan_run(
-        self,
-        plan: Plan | PlanUUID | str,
-        end_user: EndUser | str | None = None,
-        plan_run_inputs: Any = None,
-    ) -> PlanRun:
-        """Make a run of `plan` without starting it; see `acreate_plan_run`."""
-        refuse_own_loop("acreate_plan_run")
-        return launch.create_run(self._parts, plan, plan_run_inputs, end_user)
-
-    async def acreate_plan_run(
-        self,
-        plan: Plan | PlanUUID | str,
-        end_user: EndUser | str | None = None,
-        plan_run_inputs: Any = None,
-    ) -> PlanRun:
-        """Make a run of `plan` without starting it: `resume` starts it, in any process.
-
-        On return the run is kept, and its state is NOT_STARTED.
-
-        Args:
-            plan: as in `arun_plan`.
-            end_user: as in `arun_plan`.
-            plan_run_inputs: as in `arun_plan`.
-
-        Raises:
-            PlanCheckError: the plan can't run; no run was made.
-            ValueError: inputs are missing.
-            StorageError: the run can't be kept.
-        """
-        return await run_aside(launch.create_run, self._parts, plan, plan_run_inputs, end_user)
-
-    def initialize_end_user(self, end_user: EndUser | str | None = None) -> EndUser:
-        """Return the end user that a run would be made for.
-
-        Args:
-            end_user: one, the id of one, or None for nobody in particular.
-
-        >>> from portia_nb import Config
-        >>> Portia(Config(store="memory"), tools=[]).initialize_end_user("ada").external_id
-        'ada'
-        """
-        return read_end_user(end_user)
-
-    async def ainitialize_end_user(self, end_user: EndUser | str | None = None) -> EndUser:
-        """Return the end user that a run would be made for; see `initialize_end_user`."""
-        return read_end_user(end_user)
 
     # -- going on --------------------------------------------------------------------------------
 
@@ -326,11 +308,13 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         plan_run: PlanRun | PlanRunUUID | str | None = None,
         plan_run_id: PlanRunUUID | str | None = None,
         plan: Plan | None = None,
+        *,
+        budget: Any = None,
     ) -> PlanRun:
         """Go on with a run that was stopped, has failed, or whose process died; see `aresume`."""
         refuse_own_loop("aresume")
         run_id = _id_of(plan_run, plan_run_id)
-        company = Company(tell=tell_watchers)
+        company = Company(tell=tell_watchers, budget=budget)
         return run_here(lambda: prepare_resume(self._parts, run_id, plan, company=company))
 
     async def aresume(
@@ -338,6 +322,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
         plan_run: PlanRun | PlanRunUUID | str | None = None,
         plan_run_id: PlanRunUUID | str | None = None,
         plan: Plan | None = None,
+        *,
+        budget: Any = None,
     ) -> PlanRun:
         """Go on with a run that was stopped, has failed, or whose process died.
 
@@ -348,6 +334,8 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             plan_run_id: the run's id.
             plan: the run's plan, built again; needed in a new process where the plan holds
                 functions and its cell has not been run.
+            budget: the most that the run may spend on models, what it has spent before included;
+                None: what it had, ``"none"``: no limit any more.
 
         Raises:
             PlanRunNotFoundError: the store holds no such run.
@@ -356,7 +344,7 @@ class Portia(RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
             RunHeldElsewhere: another process runs it.
         """
         run_id = _id_of(plan_run, plan_run_id)
-        company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
+        company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers, budget=budget)
         await launch.open_aside(self._parts)
         return await run_on_this_loop(
             lambda found: going_on(self._parts, found, company),

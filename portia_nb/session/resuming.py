@@ -15,6 +15,7 @@ from portia_nb.storage.store import Hold
 from portia_nb.tools.aside import run_aside
 from portia_nb.tools.registry import ToolRegistry
 
+from .budgets import meter_of_run
 from .end_users import kept_end_user
 from .launch import Company, answers_of, wire
 from .live import LiveRun, live_run
@@ -90,6 +91,8 @@ def claim(
             _refuse_open_questions(run, answers)
         refuse_missing_functions(run)
         parts.check(run.plan, registry)
+        if company.meter is None:  # refuses what can't be kept, before the claim
+            meter_of_run(parts, run, company.budget)
         tape = parts.tape(goes_on=True)
         hold = parts.store.claim(run_id, owner=parts.owner(), take_over=take_over)
     except BaseException:

@@ -176,6 +176,7 @@ class Runner:
         caller: asyncio.AbstractEventLoop | None = None,
         first: Sequence[AnyEvent] = (),
         tools: ToolRegistry | None = None,
+        budget: Any = None,
     ) -> LiveRun:
         """Start a run and return at once, from any thread.
 
@@ -191,10 +192,12 @@ class Runner:
             caller: the loop that waits for the run, where the user's coroutine functions run.
             first: events to keep before the run starts, such as what planning cost.
             tools: tools beside this Portia's.
+            budget: as in `arun_plan`.
 
         Raises:
             PlanCheckError: the plan can't run.
             ValueError: inputs are missing.
+            InvalidOption: the budget is none, or can't be kept.
         """
         live = launch.prepare_run(
             self._parts,
@@ -204,7 +207,9 @@ class Runner:
             structured_output_schema=structured_output_schema,
             first=first,
             tools=tools,
-            company=Company(asker=asker, listeners=listeners, gate=gate, caller=caller),
+            company=Company(
+                asker=asker, listeners=listeners, gate=gate, caller=caller, budget=budget
+            ),
         )
         return live.start()
 
@@ -218,6 +223,7 @@ class Runner:
         gate: bool = False,
         caller: asyncio.AbstractEventLoop | None = None,
         take_over: bool = False,
+        budget: Any = None,
     ) -> LiveRun | PlanRun:
         """Go on with a run and return at once, from any thread; a complete run comes as it is.
 
@@ -230,11 +236,12 @@ class Runner:
             caller: as in `start_run`.
             take_over: True: go on even where another live process has it, whose writes are then
                 refused.
+            budget: as in `aresume`.
 
         Raises:
             PortiaBaseError: as `aresume`.
         """
-        company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller)
+        company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller, budget=budget)
         found = prepare_resume(
             self._parts, str(plan_run_id), plan, take_over=take_over, company=company
         )
@@ -274,6 +281,7 @@ class Runner:
         gate: bool = False,
         caller: asyncio.AbstractEventLoop | None = None,
         first: Sequence[AnyEvent] = (),
+        budget: Any = None,
     ) -> LiveRun:
         """Start a fork and return at once, from any thread.
 
@@ -284,8 +292,9 @@ class Runner:
             gate: as in `start_run`.
             caller: as in `start_run`.
             first: as in `start_run`.
+            budget: as in `start_run`.
         """
-        company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller)
+        company = Company(asker=asker, listeners=listeners, gate=gate, caller=caller, budget=budget)
         return prepare_fork(self._parts, fork, company, first=first).start()
 
     def get_run(self, plan_run_id: PlanRunUUID | str) -> PlanRun:

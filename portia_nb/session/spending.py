@@ -10,7 +10,6 @@ from typing import Any
 from portia_nb.config import Config, Purpose
 from portia_nb.errors import ToolNotFoundError
 from portia_nb.llm.choice import Models
-from portia_nb.llm.prices import Price, price_of
 from portia_nb.model.estimate import StepCostEstimate
 from portia_nb.model.language import LanguageModel
 from portia_nb.model.plan import (
@@ -25,6 +24,7 @@ from portia_nb.model.plan import (
     SingleToolAgentStep,
     SubPlanStep,
 )
+from portia_nb.model.prices import Price, price_of
 from portia_nb.model.reference import StepOutput
 from portia_nb.running.prompts import choose_arguments, judge, llm_step, summary
 from portia_nb.tools.registry import ToolRegistry

@@ -16,7 +16,7 @@ _OTHER_VARIABLES: Mapping[str, str] = {
     "default_log_level": "PORTIA_LOG_LEVEL",
     "default_log_sink": "PORTIA_LOG_SINK",
 }
-_NO_TEXT = frozenset({"approve", "feature_flags"})
+_NO_TEXT = frozenset({"approve", "feature_flags", "prices"})
 FEATURE_PREFIX = "PORTIA_FEATURE_"
 DEFAULT_PROFILE = "PORTIA_DEFAULT_PROFILE"
 CONFIG_FILE = "PORTIA_CONFIG_FILE"

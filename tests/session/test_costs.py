@@ -16,8 +16,8 @@ from portia_nb import (
     StepOutput,
     tool,
 )
-from portia_nb.llm.prices import PRICES, Price, price_of
 from portia_nb.model.language import CallAnswer, DataAnswer, ModelReply, ToolCall
+from portia_nb.model.prices import PRICES, Price, price_of
 
 OPENAI = {"openai_api_key": "sk-test"}
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from portia_nb.config import LLMProvider
-
-from .presets import PRESETS
+_LOCAL = frozenset({"ollama", "lmstudio", "llamacpp", "vllm"})
+"""Providers on this machine, whose models cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,6 @@ def price_of(model: str, own: Mapping[str, Price] | None = None) -> Price | None
     known = {**PRICES, **(own or {})}
     found = known.get(model) or known.get(_DATE.sub("", model))
     provider = model.partition("/")[0]
-    if found is None and provider in set(LLMProvider) and PRESETS[LLMProvider(provider)].is_local:
+    if found is None and provider in _LOCAL:
         return Price(0.0, 0.0)
     return found
