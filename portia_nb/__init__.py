@@ -16,6 +16,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "session.portia": ("Portia",),
     "session.costs": ("CostEstimator",),
     "session.comparison": ("RunComparison",),
+    "session.map_result": ("PlanMap",),
     "session.log": ("logger",),
     "drawing.timeline": ("Timeline",),
     "model.estimate": ("PlanCostEstimate", "StepCostEstimate"),
@@ -106,6 +107,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AgentLimitReached",
         "AliasRefused",
         "ApprovalRefused",
+        "BudgetReached",
         "ConfigNotFoundError",
         "DuplicateToolError",
         "FunctionsMissing",
@@ -197,6 +199,7 @@ if TYPE_CHECKING:
         AgentLimitReached as AgentLimitReached,
         AliasRefused as AliasRefused,
         ApprovalRefused as ApprovalRefused,
+        BudgetReached as BudgetReached,
         ConfigNotFoundError as ConfigNotFoundError,
         DuplicateToolError as DuplicateToolError,
         FunctionsMissing as FunctionsMissing,
@@ -319,6 +322,9 @@ if TYPE_CHECKING:
     )
     from portia_nb.session.log import (
         logger as logger,
+    )
+    from portia_nb.session.map_result import (
+        PlanMap as PlanMap,
     )
     from portia_nb.session.portia import (
         Portia as Portia,

@@ -99,7 +99,7 @@ def prepare_run(
         plan = parts.find_plan(plan)
         refuse_unknown_prices(parts, limit, plan)
     run, registry, events, tape = _new_run(
-        parts, plan, plan_run_inputs, user, structured_output_schema, tools
+        parts, plan, plan_run_inputs, user, structured_output_schema, tools, company.map_id
     )
     hold, kept = begin(parts, run, (*events, *first), tape)
     return wire(parts, run, hold, registry, company, tape, end_user=user, first=kept)
@@ -127,6 +127,7 @@ def _new_run(
     user: EndUser,
     structured_output_schema: Any,
     tools: ToolRegistry | None,
+    map_id: str | None = None,
 ) -> tuple[Run, ToolRegistry, Sequence[AnyEvent], AnyTape | None]:
     """Return a new run that isn't kept yet, its tools, its first events, and its tape."""
     parts.start_log()
@@ -141,7 +142,7 @@ def _new_run(
     tape = parts.tape()
     run = Run(new_run_id(parts.store, tape), found)
     user_id, data = end_user_to_json(user)
-    created = RunCreated(found.id, inputs, user_id, end_user_data=data)
+    created = RunCreated(found.id, inputs, user_id, end_user_data=data, map_id=map_id)
     return run, registry, (created, *parts.planning_cost.pop(found.id, ())), tape
 
 
@@ -202,7 +203,7 @@ def wire(
         parts.store.release(hold)
         raise
     context = contextvars.copy_context()
-    caller = None if background.is_here else company.caller
+    caller = None if company.caller is background.loop else company.caller
     owner = parts.owner()
     name = f"{owner.host}:{owner.pid}" + ("" if tape is None else tape.note)
     told = [recorded.event for recorded in first]

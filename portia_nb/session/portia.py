@@ -19,6 +19,7 @@ from .again import RunAgain
 from .creating import Creates
 from .launch import Company
 from .live import LiveRun
+from .maps import Maps
 from .plan_work import PlanWork
 from .plans import Planning, names_of_inputs
 from .questions import Questions
@@ -30,7 +31,7 @@ from .waiting import await_here, refuse_own_loop, run_here, run_on_this_loop, wa
 from .watchers import tell_watchers
 
 
-class Portia(Creates, RunAgain, Questions, Sharing, Steering, Timelines, PlanWork):
+class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, PlanWork):
     """Plans queries and runs plans with a set of tools.
 
     Each method has an async twin with an ``a`` in front, where all is described. The plain ones

@@ -19,6 +19,7 @@ from .budgets import meter_of_run
 from .end_users import kept_end_user
 from .launch import Company, answers_of, wire
 from .live import LiveRun, live_run
+from .map_row import is_map
 from .opening import load_further, open_run, refuse_missing_functions
 from .parts import Parts
 
@@ -79,6 +80,10 @@ def claim(
         PortiaBaseError: as `Portia.aresume`.
     """
     parts.start_log()
+    if is_map(run_id):
+        raise InvalidPlanRunStateError(
+            f"{run_id} is a map, not a run: portia.map({run_id!r}) goes on with it", run_id=run_id
+        )
     if (running := live_run(run_id)) is not None:
         return running
     run, registry = _reopen(parts, run_id, plan)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .live import LiveRun
+    from .live_map import LiveMap
     from .runner import Runner
 
 Watcher = Callable[["LiveRun"], None]
+MapWatcher = Callable[["LiveMap"], None]
 _watchers: list[Watcher] = []
+_map_watchers: list[MapWatcher] = []
 Examiner = Callable[["Runner"], Iterable[Any]]
 _examiners: list[Examiner] = []
 
@@ -62,7 +65,29 @@ def is_watched() -> bool:
 def tell_watchers(live: LiveRun) -> None:
     """Tell every watcher of `live`; one that raises is logged, since a view must not stop a run."""
     for watcher in tuple(_watchers):
-        try:
-            watcher(live)
-        except Exception:
-            logging.getLogger("portia_nb").exception("a watcher failed")
+        _tell(watcher, live)
+
+
+def add_map_watcher(watcher: MapWatcher) -> None:
+    """Call `watcher` with each map that a Python call starts, on its thread, before it runs."""
+    if watcher not in _map_watchers:
+        _map_watchers.append(watcher)
+
+
+def remove_map_watcher(watcher: MapWatcher) -> None:
+    """Stop calling `watcher`; one that was never added is no error."""
+    if watcher in _map_watchers:
+        _map_watchers.remove(watcher)
+
+
+def tell_map_watchers(live: LiveMap) -> None:
+    """Tell every watcher of a map, as `tell_watchers` does of a run."""
+    for watcher in tuple(_map_watchers):
+        _tell(watcher, live)
+
+
+def _tell(watcher: Callable[[Any], None], live: Any) -> None:
+    try:
+        watcher(live)
+    except Exception:
+        logging.getLogger("portia_nb").exception("a watcher failed")

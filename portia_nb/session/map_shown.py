@@ -1,0 +1,139 @@
+"""A map as text and as HTML: counts, the first rows, what failed, what waits, and how to go on."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.drawing.clean import clean, untypeset
+from portia_nb.model.plain import to_text
+
+from .map_row import MapRow, RowState
+
+if TYPE_CHECKING:
+    from .map_result import PlanMap
+
+HEAD = 8
+"""Rows that are shown."""
+MOST_TROUBLES = 5
+"""Rows in trouble that are named."""
+MAX_CELL_CHARS = 80
+_ORDER = (
+    RowState.DONE,
+    RowState.FAILED,
+    RowState.WAITING,
+    RowState.RUNNING,
+    RowState.STOPPED,
+    RowState.LEFT,
+)
+
+
+def counts_text(counts: Any) -> str:
+    """Return how many rows are in which state, in one line.
+
+    >>> counts_text({RowState.DONE: 3, RowState.FAILED: 1})
+    '3 done, 1 failed'
+    """
+    return ", ".join(f"{counts[s]:,} {s.value}" for s in _ORDER if counts.get(s)) or "no rows"
+
+
+def notes_of(made: PlanMap) -> list[str]:
+    """Return what is to be said beside the counts: what was reused, what failed, how to go on."""
+    notes: list[str] = []
+    same = sum(row.reused == "same row" for row in made.rows)
+    earlier = sum(row.reused == "earlier" for row in made.rows)
+    if same:
+        notes.append(f"{_rows(same)} the same as another and took over its output")
+    if earlier:
+        notes.append(f"{_rows(earlier)} done before and not run again (reuse=False runs all)")
+    if made.total > len(made):
+        notes.append(f"the first {len(made):,} of {made.total:,} rows; without limit= all are run")
+    for row in made.failed[:MOST_TROUBLES]:
+        assert row.error is not None
+        step = f" at step {row.error.step}" if row.error.step else ""
+        notes.append(f"row {_cell(row.label)} failed{step}: {_cell(_error(row), 300)}")
+    if len(made.failed) > MOST_TROUBLES:
+        notes.append(f"{len(made.failed) - MOST_TROUBLES:,} more failed: .failed has them all")
+    notes += [
+        f"row {_cell(row.label)} asks: {_cell(row.question, 300)}"
+        for row in made.waiting[:MOST_TROUBLES]
+    ]
+    if waiting := made.waiting:
+        notes.append(
+            f"to answer: .answer({waiting[0].label!r}, …) for one row, or "
+            ".retry(answers={'name': …}) for all; .retry() then goes on"
+        )
+    if made.stop_reason and not made.is_complete:
+        notes.append(f"it ended before all was done: {_cell(made.stop_reason, 300)}")
+    if "budget" in made.stop_reason:
+        notes.append("with a larger budget it goes on: .retry(budget=…)")
+    elif not made.is_complete and not made.waiting:
+        notes.append("to go on: .retry(), or the same call again; rows that are done stay done")
+    return notes
+
+
+def text_of(made: PlanMap) -> str:
+    """Return a map as text."""
+    lines = [_head(made)]
+    lines += [
+        f"  {_cell(row.label, 20):<20} {row.state.value:<8} {_cell(_outcome(row))}"
+        for row in made.rows[:HEAD]
+    ]
+    if len(made) > HEAD:
+        lines.append(f"  … {len(made) - HEAD:,} more rows: .to_frame() has them all")
+    return "\n".join(lines + [f"- {note}" for note in notes_of(made)])
+
+
+def html_of(made: PlanMap) -> str:
+    """Return a map as HTML without script; all that rows and runs say stands there escaped."""
+    names = list(made.inputs(made.rows[0]))[:6] if made.rows else []
+    heads = ["", *names, "state", made.output, "seconds"]
+    head = "".join(f'<th scope="col" style="text-align:left">{_safe(name)}</th>' for name in heads)
+    rows: list[str] = []
+    for row in made.rows[:HEAD]:
+        given = made.inputs(row)
+        seconds = "" if row.seconds is None else f"{row.seconds:.2f}"
+        cells = [*(given.get(name) for name in names), row.state.value, _outcome(row), seconds]
+        rows.append(
+            f'<tr><th scope="row">{_safe(row.label)}</th>'
+            + "".join(f'<td style="text-align:left">{_safe(cell)}</td>' for cell in cells)
+            + "</tr>"
+        )
+    more = f"<p>… {len(made) - HEAD:,} more rows</p>" if len(made) > HEAD else ""
+    notes = "".join(f"<li>{_safe(note, 400)}</li>" for note in notes_of(made))
+    return (
+        f"<div><p><strong>{_safe(_head(made), 300)}</strong></p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"
+        + (f"<ul>{notes}</ul>" if notes else "")
+        + "</div>"
+    )
+
+
+def _head(made: PlanMap) -> str:
+    cost = made.cost
+    spent = f"; {cost}" if cost.calls else ""
+    query = _cell(made.plan.plan_context.query) or "a plan"
+    return f"{query}, for each row: {counts_text(made.counts)}; {made.seconds:.1f} s{spent}"
+
+
+def _outcome(row: MapRow) -> Any:
+    if row.state is RowState.DONE:
+        return row.value
+    return _error(row) if row.error is not None else row.question
+
+
+def _error(row: MapRow) -> str:
+    return "" if row.error is None else f"{row.error.type}: {row.error.message}"
+
+
+def _rows(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count:,} rows are"
+
+
+def _cell(value: Any, most: int = MAX_CELL_CHARS) -> str:
+    text = " ".join(clean(value if isinstance(value, str) else to_text(value)).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _safe(value: Any, most: int = MAX_CELL_CHARS) -> str:
+    return untypeset(escape(_cell(value, most), quote=True))

@@ -1,0 +1,290 @@
+"""Maps made ready: rows are read, told apart and found again, before anything runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from portia_nb.errors import InvalidOption, PlanRunNotFoundError, StorageError
+from portia_nb.model.callables import SchemaRef
+from portia_nb.model.events import StepDone
+from portia_nb.model.plan import Plan
+from portia_nb.planning.bound import remember
+
+from .answering import side_effects, standing_answers
+from .budgets import budget_in_force, make_meter, refuse_unknown_prices
+from .end_users import read_end_user
+from .live_map import LiveMap, MapJob
+from .map_keys import begun_key, map_key, plan_key, row_key
+from .map_record import EARLIER, KeptMap, MapRecord, holds_value, read_done
+from .map_row import MapRow, RowState, is_map, spent_of
+from .map_rows import Rows, read_rows
+from .opening import classes_of, open_run, plan_of
+from .parts import Parts
+
+PARALLEL = 8
+"""Rows under way at once, where nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapOptions:
+    """What a caller says of a map beside the plan and the rows; see `Portia.amap`."""
+
+    inputs: Mapping[str, str] | None = None
+    plan_run_inputs: Mapping[str, Any] | None = None
+    limit: int | None = None
+    budget: Any = None
+    max_parallel: int | None = None
+    output: str = "output"
+    on_error: str = "continue"
+    reuse: bool | None = None
+    answers: Mapping[str, Any] | None = None
+    end_user: Any = None
+    tools: Any = None
+    structured_output_schema: Any = None
+    gate: bool = False
+    caller: asyncio.AbstractEventLoop | None = field(default=None, compare=False)
+
+    def check(self) -> None:
+        """Refuse values that mean nothing.
+
+        Raises:
+            InvalidOption: it says which.
+        """
+        if self.on_error not in ("continue", "stop"):
+            raise InvalidOption(
+                f"on_error={self.on_error!r}: 'continue' lets the other rows run, 'stop' doesn't",
+                option="on_error",
+            )
+        most = self.max_parallel
+        if most is not None and (type(most) is not int or most < 1):
+            raise InvalidOption(
+                f"max_parallel={most!r}: it is how many rows run at once, 1 or more",
+                option="max_parallel",
+            )
+
+
+def effects_of(parts: Parts, plan: Plan) -> list[str]:
+    """Return the steps of a plan that change the world, by their place."""
+    return [path for path, effect in side_effects(plan, parts.tools).items() if effect is True]
+
+
+def prepare_map(parts: Parts, plan: Any, rows: Any, options: MapOptions) -> LiveMap:
+    """Return a map that only needs to be started; see `Portia.amap`. From any thread but ours.
+
+    Raises:
+        PortiaBaseError: as `Portia.amap`.
+    """
+    options.check()
+    parts.start_log()
+    if rows is None and is_map(str(plan)):
+        return _resumed(parts, KeptMap(parts.store, str(plan)), options)
+    found = _plan_for(parts, plan, options)
+    table = read_rows(
+        rows,
+        found,
+        inputs=options.inputs,
+        constants=options.plan_run_inputs,
+        limit=options.limit,
+    )
+    return _prepare(parts, found, table, options)
+
+
+def _plan_for(parts: Parts, plan: Any, options: MapOptions) -> Plan:
+    found = parts.find_plan(plan)
+    if options.structured_output_schema is not None:
+        schema = SchemaRef.of(options.structured_output_schema)
+        found = found.model_copy(update={"structured_output_schema": schema})
+    registry = parts.offered(options.tools)
+    parts.check(found, registry if options.tools is None else parts.tools + registry)
+    remember(found)
+    return found
+
+
+def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveMap:
+    registry = parts.tools if options.tools is None else parts.tools + parts.offered(options.tools)
+    user = read_end_user(options.end_user)
+    of_plan = plan_key(parts, plan, registry, user)
+    keys = [row_key(of_plan, rows.inputs(number)) for number in range(len(rows))]
+    whole = map_key(of_plan, keys)
+    reuse = options.reuse
+    if reuse is None and not parts.config.cache:
+        reuse = False
+    if reuse is not False and whole is not None:
+        earlier = parts.store.find_cached(whole)
+        if earlier is not None:
+            kept = KeptMap(parts.store, earlier.run_id, classes_of(plan))
+            if not kept.is_complete:
+                return _go_on(parts, plan, rows, keys, kept, options)
+    effects = effects_of(parts, plan)
+    outcomes = [MapRow(number, label) for number, label in enumerate(rows.index)]
+    # Without an end of an earlier row there is nothing to look for, and mostly there is none.
+    if reuse is not False and parts.store.find_cached(of_plan) is not None:
+        _look_up(parts, plan, outcomes, keys)
+        done = sum(row.state is RowState.DONE for row in outcomes)
+        if effects and reuse is None and done:
+            raise InvalidOption(
+                f"{done} of these {len(rows)} rows were done before, and the plan changes "
+                f"something outside ({', '.join(effects)}): say reuse=True to take over what they "
+                "put out, or reuse=False to do it all again",
+                option="reuse",
+                done=done,
+            )
+    same_as = {} if effects and not reuse else _duplicates(keys)
+    budget = budget_in_force(parts, options.budget)
+    meter = None
+    if budget is not None:
+        refuse_unknown_prices(parts, budget, plan)
+        meter = make_meter(parts, budget)
+    record = MapRecord.create(
+        parts.store, plan, rows, keys, key=whole, plan_key=of_plan, owner=parts.owner()
+    )
+    return LiveMap(
+        MapJob(
+            parts=parts,
+            plan=plan,
+            rows=rows,
+            keys=keys,
+            registry=registry,
+            record=record,
+            outcomes=outcomes,
+            same_as={n: f for n, f in same_as.items() if outcomes[n].state is not RowState.DONE},
+            end_user=user,
+            meter=meter,
+            max_parallel=options.max_parallel or (1 if effects else PARALLEL),
+            stops_on_error=options.on_error == "stop",
+            answers={**standing_answers(parts.config), **(options.answers or {})},
+            gate=options.gate,
+            caller=options.caller,
+        )
+    )
+
+
+def _duplicates(keys: Sequence[str | None]) -> dict[int, int]:
+    """Return, for each row that is the same as one before it, that one."""
+    first: dict[str, int] = {}
+    same: dict[int, int] = {}
+    for number, key in enumerate(keys):
+        if key is None:
+            continue
+        if key in first:
+            same[number] = first[key]
+        else:
+            first[key] = number
+    return same
+
+
+def _look_up(
+    parts: Parts, plan: Plan, outcomes: Sequence[MapRow], keys: Sequence[str | None]
+) -> None:
+    """Give rows the outcome of an equal row of an earlier map, or the run that it had begun."""
+    classes = classes_of(plan)
+    seen: set[str] = set()
+    for row in outcomes:
+        key = keys[row.number]
+        if key is None or key in seen:
+            continue  # a row like one before it takes over from that
+        seen.add(key)
+        found = parts.store.find_cached(key, classes=classes)
+        if found is not None and isinstance(found.event, StepDone):
+            row.run_id, row.value = read_done(found.event.value)
+            row.state, row.reused = RowState.DONE, EARLIER
+            if not holds_value(found.event.value):
+                row.state, row.run_id, row.reused = RowState.LEFT, None, ""
+            continue
+        begun = parts.store.find_cached(begun_key(key))
+        if begun is not None and isinstance(begun.event, StepDone):
+            row.run_id = begun.event.value
+
+
+def _go_on(
+    parts: Parts,
+    plan: Plan,
+    rows: Rows,
+    keys: Sequence[str | None],
+    kept: KeptMap,
+    options: MapOptions,
+) -> LiveMap:
+    """Return an earlier map of the same plan and rows that isn't complete, to go on with."""
+    registry = parts.tools if options.tools is None else parts.tools + parts.offered(options.tools)
+    budget = budget_in_force(parts, options.budget, kept.budget)
+    if budget is not None:
+        refuse_unknown_prices(parts, budget, plan)
+    hold = parts.store.claim(kept.id, owner=parts.owner())
+    try:
+        kept = KeptMap(parts.store, kept.id, classes_of(plan))
+        outcomes = kept.outcomes()
+        for row, label in zip(outcomes, rows.index, strict=True):
+            row.label = label
+            _refill(parts, plan, row)
+        effects = effects_of(parts, plan)
+        same = {} if effects and not options.reuse else _duplicates(keys)
+        meter = None if budget is None else make_meter(parts, budget, spent_of(outcomes))
+    except BaseException:
+        parts.store.release(hold)
+        raise
+    return LiveMap(
+        MapJob(
+            parts=parts,
+            plan=plan,
+            rows=rows,
+            keys=keys,
+            registry=registry,
+            record=MapRecord(parts.store, kept.id, hold, kept.seq),
+            outcomes=outcomes,
+            same_as={n: f for n, f in same.items() if outcomes[n].state is not RowState.DONE},
+            end_user=read_end_user(options.end_user),
+            meter=meter,
+            max_parallel=options.max_parallel or (1 if effects else PARALLEL),
+            stops_on_error=options.on_error == "stop",
+            answers={**standing_answers(parts.config), **(options.answers or {})},
+            gate=options.gate,
+            caller=options.caller,
+            resumed=True,
+        )
+    )
+
+
+def _refill(parts: Parts, plan: Plan, row: MapRow) -> None:
+    """Read the output of a row that is done, where only its run holds it."""
+    if row.state is not RowState.DONE or row.value is not None or row.run_id is None:
+        return
+    try:
+        final = open_run(parts.store, row.run_id, plan).snapshot().final_output
+    except (PlanRunNotFoundError, StorageError):
+        return
+    row.value = None if final is None else final.value
+
+
+def _resumed(parts: Parts, kept: KeptMap, options: MapOptions) -> LiveMap:
+    """Return a map to go on with that is named by its id, with the rows that it was given."""
+    plan = plan_of(parts.store, kept.row)
+    parts.check(plan, parts.tools)
+    kept = KeptMap(parts.store, kept.id, classes_of(plan))
+    keys: list[str | None] = list(kept.given["keys"])
+    return _go_on(parts, plan, kept.rows(), keys, kept, options)
+
+
+def regain(job: MapJob, options: MapOptions) -> LiveMap:
+    """Return a map that has ended in this process, to go on with."""
+    parts = job.parts
+    kept = KeptMap(parts.store, job.record.id, classes_of(job.plan))
+    return _go_on(parts, job.plan, job.rows, job.keys, kept, options)
+
+
+def again(options: MapOptions, **changes: Any) -> MapOptions:
+    """Return `options` for going on, with some changed.
+
+    Raises:
+        InvalidOption: a name that can't be changed then.
+    """
+    allowed = ("budget", "answers", "max_parallel", "on_error", "output")
+    unknown = [name for name in changes if name not in allowed]
+    if unknown:
+        raise InvalidOption(
+            f"retry takes {', '.join(allowed)}, not {unknown[0]!r}: for another, call map again",
+            option=unknown[0],
+        )
+    return replace(options, **changes)
