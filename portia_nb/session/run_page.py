@@ -20,7 +20,6 @@ from portia_nb.drawing.plan_svg import plan_to_svg
 from portia_nb.drawing.svg import data_uri
 from portia_nb.drawing.timeline import Timeline
 from portia_nb.errors import StepNotFoundError
-from portia_nb.llm.prices import price_of
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.estimate import dollars
 from portia_nb.model.events import (
@@ -33,6 +32,7 @@ from portia_nb.model.events import (
     ToolCalled,
 )
 from portia_nb.model.plan import AnyStep, Plan, tools_text
+from portia_nb.model.prices import price_of
 from portia_nb.model.run import Run, StepRecord
 from portia_nb.model.stretches import times_of
 from portia_nb.storage.history import RunWork, work_in
