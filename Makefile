@@ -7,6 +7,7 @@
 #   make bench                                    the benchmarks
 #   make faults                                   the fault table, within 2 hours; goes on where it was
 #   make faults ROW="R7 R9" FRESH=1               some rows of it; from the start
+#   make compat                                   questions on other kernels, in real front ends
 #   make clean                                    back to a fresh clone
 #   make … PYTHON=python3.12                      another Python for the virtual environment
 
@@ -22,7 +23,7 @@ BIN := .venv/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench faults clean
+.PHONY: help lab test check bench faults compat clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -50,8 +51,12 @@ faults:
 	@$(PYTHON) scripts/set_up.py test
 	$(BIN)/python -m tests.faults $(if $(FRESH),--fresh) $(ROW)
 
+compat:
+	@$(PYTHON) scripts/set_up.py test
+	$(BIN)/python scripts/compat.py
+
 clean:
-	rm -rf .venv build dist labextension/dist labextension/lib labextension/node_modules \
+	rm -rf .venv .compat build dist labextension/dist labextension/lib labextension/node_modules \
 	       portia_nb/notebook/static \
 	       test-results .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

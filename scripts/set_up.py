@@ -100,6 +100,14 @@ def build_labextension() -> None:
     )
 
 
+def make_other_kernels() -> None:
+    """Make the environments of the other kernels that the browser tests ask questions on."""
+    run(
+        [str(PYTHON), str(ROOT / "scripts" / "compat.py"), "prepare"],
+        "see the lines above; `make clean` starts afresh",
+    )
+
+
 def ensure_chromium() -> None:
     """See that there is a browser for the tests; install Debian's where root runs this.
 
@@ -160,6 +168,7 @@ def main() -> int:
         if goal == "test":
             ensure_chromium()
             ensure_graphviz()
+            make_other_kernels()
     except SetUpError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1

@@ -122,11 +122,11 @@ def tail(log: Path) -> str:
 
 
 @contextlib.contextmanager
-def serve(app: App, folder: Path) -> Iterator[Server]:
+def serve(app: App, folder: Path, kernels: Path | None = None) -> Iterator[Server]:
     """Start a server that knows nothing of this machine's settings, keys and kernels.
 
-    Its kernel is the Python that runs the tests. All that it keeps is in `folder`; notebooks
-    belong below the server's `root`.
+    Its kernel is the Python that runs the tests, beside those that `kernels`, a folder for
+    JUPYTER_PATH, names. All that it keeps is in `folder`; notebooks belong below its `root`.
     """
     root, config, runtime = folder / "root", folder / "config", folder / "runtime"
     for each in (root, config, runtime):
@@ -145,6 +145,7 @@ def serve(app: App, folder: Path) -> Iterator[Server]:
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTER_PREFER_ENV_PATH": "1",
+        **({} if kernels is None else {"JUPYTER_PATH": str(kernels)}),
     }
     token = secrets.token_hex(16)
     exposer = "LabApp" if app == "lab" else "JupyterNotebookApp"
@@ -192,19 +193,20 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-def write_notebook(path: Path, cells: Sequence[str] | Path) -> Path:
+def write_notebook(path: Path, cells: Sequence[str] | Path, kernel: str = "python3") -> Path:
     """Write a notebook to `path`, which is returned.
 
     Args:
         path: where; folders that are missing are made.
-        cells: the sources of code cells for the kernel `python3`, or a notebook to copy.
+        cells: the sources of code cells for `kernel`, or a notebook to copy.
+        kernel: the name of a kernel that the server knows.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(cells, Path):
         path.write_bytes(cells.read_bytes())
         return path
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel}
     nbformat.write(notebook, path)
     return path
 
@@ -261,11 +263,13 @@ class NotebookPage:
 
     async def run_cell(self, index: int) -> None:
         """Run one cell; returns while it runs."""
+        # In one go: between two, a focus that moves would choose another cell.
         await self.page.evaluate(
-            "i => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }",
+            "i => { const { commands, shell } = window.jupyterapp;"
+            " shell.currentWidget.content.activeCellIndex = i;"
+            " void commands.execute('notebook:run-cell'); }",
             index,
         )
-        await self.command("notebook:run-cell")
 
     async def interrupt(self) -> None:
         """Choose ■, Interrupt Kernel."""
