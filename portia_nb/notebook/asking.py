@@ -69,6 +69,7 @@ class Ladder:
         self._is_headless = is_headless
         self._has_form = has_form
         self._form_time_s = form_time_s
+        self._form_until: float | None = None
         self._missed = missed
         self._prompts = prompts
 
@@ -89,7 +90,10 @@ class Ladder:
             self._without_form(live, question)
         elif not self._has_form():
             loop = asyncio.get_running_loop()
-            loop.call_later(self._form_time_s, self._without_form, live, question)
+            if self._form_until is None:
+                self._form_until = loop.time() + self._form_time_s
+            # One view shows all questions of a run: a page that isn't there is waited for once.
+            loop.call_at(self._form_until, self._without_form, live, question)
 
     def unused(self) -> tuple[str, ...]:
         """Return the names of answers that were declared for this run and met no question."""

@@ -18,7 +18,7 @@ from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.session.answering import read_answers_file, standing_answers
 
 from .approving import PlanApproval, approval_of, approval_of_fork, approved_before
-from .asking import Ladder, Prompts
+from .asking import Ladder, Prompts, stdin_allowed
 from .attending import Attended, until_done
 from .commands.parsing import Options
 from .viewing import open_view
@@ -159,13 +159,15 @@ class Start:
     def _ladder(self, view: LiveView) -> Ladder:
         # A blocked cell's flow has a thread of its own.
         awaits = threading.current_thread() is threading.main_thread()
+        # A program that runs the notebook, and has drawn no form so far, won't draw this one.
+        is_alone = self._face.hearing.awaiting is False and not stdin_allowed(self._face.shell)
         return Ladder(
             declared={**self._standing, **self._given},
             given=frozenset(self._given),
             yes=self._yes,
             is_headless=self._is_headless,
             has_form=view.ready.is_set if self._may_have_form else None,
-            form_time_s=self._face.settings.form_time_s,
+            form_time_s=0.0 if is_alone else self._face.settings.form_time_s,
             missed=lambda: self._face.hearing.note(awaits=awaits, reached=False),
             prompts=None if self._background else self._prompts,
         )

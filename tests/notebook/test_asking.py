@@ -113,6 +113,22 @@ async def test_a_form_that_is_drawn_in_time_is_left_to_the_person():
     assert asked.heard == []
 
 
+async def test_a_page_that_is_not_there_is_waited_for_once_in_a_run():
+    """N24: a run of many questions that nobody answers takes no longer than one of a single one."""
+    missed: list[str] = []
+    note = lambda: missed.append("missed")  # noqa: E731
+    ladder = Ladder(has_form=lambda: False, form_time_s=SOON_S, missed=note)
+    with_default = FREE.model_copy(update={"default": "Ada"})
+    await climbed(ladder, with_default)
+    for _ in range(3):
+        asked = Asked(with_default)
+        ladder(asked, with_default)  # pyright: ignore[reportArgumentType]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert asked.heard == [("Ada", "default")]
+    assert missed == ["missed"] * 4
+
+
 async def test_without_form_and_stdin_the_default_answers_and_else_nobody():
     ladder = Ladder(has_form=lambda: False, form_time_s=0, prompts=Prompts(Shell(False)))
     assert (await climbed(ladder, FREE)).heard == [(None, "nobody")]
