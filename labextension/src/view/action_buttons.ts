@@ -28,7 +28,10 @@ function drawButton(command: Command, line: string, actions: Actions): HTMLEleme
   button.title = isToBeEdited(command) ? `${says}: puts ${line} into a new cell` : `${says}: ${line}`;
   button.addEventListener('click', () => {
     if (!actions.take(command)) {
-      button.replaceWith(make('code', 'command', line));
+      const text = make('code', 'command', line);
+      text.tabIndex = -1;
+      button.replaceWith(text);
+      text.focus(); // it must not fall back to the page's beginning
     }
   });
   return button;
