@@ -24,7 +24,7 @@ from portia_nb.llm.records import Record
 from portia_nb.llm.replay import RecordingModel
 from portia_nb.model.language import ModelReply, ModelRequest, Usage
 from portia_nb.planning.planner import make_plan
-from scripts import control_flow_replies, from_portia_replies
+from scripts import control_flow_replies, from_portia_replies, inputs_replies
 
 MAGIC = re.compile(r"\s*%|\s*\w+ = %portia ")
 """A line of a cell that isn't Python."""
@@ -98,9 +98,11 @@ def names_of_notebook(name: str) -> dict[str, Any]:
     known: dict[str, Any] = {"__name__": "tutorial"}
     for number, source in enumerate(sources):
         defines = "def " in source or "PlanBuilder(" in source or number == 0
+        defines = defines or "(BaseModel)" in source or ".llm_step(" in source
         if defines and not source.startswith("%%"):
             plain = "\n".join(line for line in source.splitlines() if not MAGIC.match(line))
-            exec(compile(plain, name, "exec"), known)  # our own notebook, at build time only
+            code = compile(plain, name, "exec", dont_inherit=True)
+            exec(code, known)  # our own notebook, at build time only
     return known
 
 
@@ -115,6 +117,20 @@ async def record_quickstart() -> Record:
     return record
 
 
+def goals_of_notebook(name: str) -> dict[str, str]:
+    """Return the goals of a tutorial's ``%%portia`` cells, by the options before them."""
+    cells = json.loads((ROOT / "notebooks" / name).read_text("utf-8"))["cells"]
+    sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    parted = [s.removeprefix("%%portia").partition("\n") for s in sources if "%%portia" in s[:8]]
+    return {options.strip(): goal for options, _, goal in parted}
+
+
+async def record_inputs() -> Record:
+    """Record the models of the tutorial on inputs and outputs."""
+    name = "02_inputs_outputs_schemas.ipynb"
+    return await inputs_replies.replies(names_of_notebook(name), goals_of_notebook(name))
+
+
 async def record_control_flow() -> Record:
     """Record the models of the tutorial on control flow."""
     return await control_flow_replies.replies(names_of_notebook("06_control_flow.ipynb"))
@@ -127,6 +143,7 @@ async def record_from_portia() -> Record:
 
 TUTORIALS: dict[str, Callable[[], Awaitable[Record]]] = {
     "quickstart": record_quickstart,
+    "inputs": record_inputs,
     "control_flow": record_control_flow,
     "from_portia": record_from_portia,
 }
