@@ -25,6 +25,7 @@ EXTENSION = ROOT / "labextension"
 SOURCES = EXTENSION / "src"
 VIEW = ROOT / "portia_nb" / "notebook" / "static" / "run_view.js"
 STYLES = VIEW.with_suffix(".css")
+INSPECTOR = VIEW.with_name("plan_editor.js")
 BUILT = EXTENSION / "dist"
 BUILT_FROM = BUILT / "built-from"
 PACKAGE_FILES = ("install.json", "package.json", "package-lock.json", "tsconfig.json")
@@ -162,7 +163,7 @@ def view_stamp() -> str:
 
 def is_view_built() -> bool:
     """Tell whether the view's module and style sheet are what the sources as they are now give."""
-    if not (VIEW.is_file() and STYLES.is_file()):
+    if not (VIEW.is_file() and STYLES.is_file() and INSPECTOR.is_file()):
         return False
     with VIEW.open(encoding="utf-8") as built:
         return built.readline() == view_stamp()
@@ -214,8 +215,10 @@ def build_view() -> bool:
     install_packages(node)
     VIEW.parent.mkdir(exist_ok=True)
     replace(STYLES, bundle(node, SOURCES / "view" / "index.css"))
+    inspector = bundle(node, SOURCES / "view" / "plan_editor.ts", "--format=esm", "--target=es2022")
+    replace(INSPECTOR, inspector)
     module = bundle(node, SOURCES / "view" / "index.ts", "--format=esm", "--target=es2022")
-    # Last, since its first line vouches for both.
+    # Last, since its first line vouches for all.
     replace(VIEW, view_stamp() + module)
     return True
 

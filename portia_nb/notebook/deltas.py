@@ -72,7 +72,7 @@ class Deltas:
         """Return everything: for the first view, and for those that a reload has made."""
         if run is None:
             view = plan_view(self._plan, order=self._order, side_effects=self._side_effects)
-            head, rows = {"kind": "plan"}, {}
+            head, rows = {"kind": "plan", "next": view["next"]}, {}
         else:
             view = run_view(run, order=self._order, side_effects=self._side_effects)
             head = self._head(run)

@@ -36,6 +36,7 @@ def view_to_text(view: View) -> str:
     facts += f", {duration(view['end'])}" if view.get("end") else ""
     facts += f", {view['spent']}" if "spent" in view else ""
     facts += ", scripted model" if view.get("scripted") else ""
+    facts += f", {view['approved']}" if view.get("approved") else ""
     lines = [f"{LOOKS[looks].symbol} {word}: {view['title']} ({facts})"]
     if "error" in view:
         lines.append(indent(_error(view["error"]), "  "))

@@ -9,7 +9,12 @@ import anywidget
 _STATIC = Path(__file__).parent / "static"
 
 
-def _built(name: str) -> str:
+def built(name: str) -> str:
+    """Return a built file of the view.
+
+    Raises:
+        ImportError: it isn't built.
+    """
     try:
         return (_STATIC / name).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -26,8 +31,8 @@ class RunWidget(anywidget.AnyWidget):
     """
 
     # As text and not as paths: anywidget watches paths for changes, with a thread each.
-    _esm = _built("run_view.js")
-    _css = _built("run_view.css")
+    _esm = built("run_view.js")
+    _css = built("run_view.css")
 
     def take_back(self) -> None:
         """Leave no code in a notebook that is run by a program: nbclient keeps 55 kB a widget.

@@ -167,6 +167,7 @@ def _headline(view: View) -> str:
         *([duration(view["end"])] if view.get("end") else []),
         *([view["spent"]] if "spent" in view else []),
         *(["scripted model"] if view.get("scripted") else []),
+        *([view["approved"]] if view.get("approved") else []),
     ]
     symbol = LOOKS[looks].symbol
     return f"<b>{symbol} {word}</b> · <b>{_prose(view['title'])}</b> · {_prose(' · '.join(facts))}"

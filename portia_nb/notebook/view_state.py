@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import re
 
+from portia_nb.model.approval import approved_text
 from portia_nb.model.language import SCRIPTED
 from portia_nb.model.plan import Plan
 from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import PlanRunState, Run, StepState
+from portia_nb.planning.needs import needs_of
 
 from .plan_rows import Order, SideEffects, View, path_key, plan_rows
 from .questions import show_question
@@ -25,6 +27,7 @@ from .visible_text import one_line
 
 FORMAT = 1
 MAX_TITLE_CHARS = 1_000
+MAX_NEEDS_CHARS = 2_000
 SHOWN_ROUNDS = 20
 """Rounds of a loop, the last ones, that a whole view has rows for; and those that didn't end."""
 
@@ -48,6 +51,7 @@ def plan_view(
         "id": str(plan.id),
         "title": _title(plan),
         **({"scripted": True} if plan.scripted else {}),
+        "next": one_line(" ".join(needs_of(plan, side_effects).sentences()), MAX_NEEDS_CHARS),
         "steps": plan_rows(plan, order, side_effects),
     }
 
@@ -62,6 +66,7 @@ def run_view(
     """Return the whole view of a run as it stands, without its picture."""
     room = room or OutputRoom()
     view = plan_view(run.plan, order=order, side_effects=side_effects)
+    del view["next"]  # what a run would need is no news of one that there is
     # The answer first: where room is short, it is what a reader came for.
     final = show_final(run, room)
     rows = {row["path"]: row for row in view["steps"]}
@@ -110,6 +115,9 @@ def run_head(run: Run) -> View:
         head["end"] = milliseconds(run, run.ended_at)
     if run.error is not None:
         head["error"] = show_error(run.error)
+    if (told := run.approval) is not None:
+        by, how = one_line(told.by, 80), one_line(told.how, 40)
+        head["approved"] = approved_text(by, how, told.approved_at)
     origin = f"Forked from {one_line(run.forked_from, 120)}." if run.forked_from else ""
     following = f"{origin} {what_goes_on(run)}".strip()
     if following:

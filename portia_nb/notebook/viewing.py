@@ -25,6 +25,7 @@ def open_view(
     plan: Plan,
     on_answer: Callable[[str, Any], None],
     on_stop: Callable[[], None],
+    **elsewhere: Any,
 ) -> LiveView:
     """Show `plan` in the running cell, ready for its run to come.
 
@@ -34,6 +35,7 @@ def open_view(
         plan: what is shown.
         on_answer: as in `LiveView`.
         on_stop: as in `LiveView`.
+        elsewhere: where it is shown if not in the cell: `open_channel` and `publisher`.
     """
     from portia_nb.model.order import waits
     from portia_nb.running.background import background
@@ -54,7 +56,7 @@ def open_view(
     view = LiveView(
         plan,
         loop=background.loop,
-        publisher=face.shell.display_pub,
+        **{"publisher": face.shell.display_pub, **elsewhere},
         on_answer=on_answer,
         on_stop=on_stop,
         order=order,

@@ -80,6 +80,13 @@ class PlanEditor:
         """The approval that stands for the plan as it is now, None where there is none."""
         return standing_approval(self._parts.store, self._plan)
 
+    def refresh(self) -> Plan:
+        """Return the plan as it stands, with what others did under its name meanwhile."""
+        current = next((v for v in self.versions if v.is_current), None)
+        if current is not None and current.plan_hash != self._plan.content_hash():
+            self._plan = self.version(current.number)
+        return self._plan
+
     # -- changes: each returns the plan as it stands then --------------------------------------
 
     def rename(self, step: str | int, name: str) -> Plan:

@@ -40,6 +40,10 @@ class PlanWork(Runner):
             name = str(plan)
         return PlanEditor(self._parts, found, name)
 
+    async def aedit(self, plan: Plan | PlanUUID | str, name: str | None = None) -> PlanEditor:
+        """Return an editor of `plan`; see `edit`."""
+        return await run_aside(self.edit, plan, name)
+
     def change(self, plan: Plan | PlanUUID | str, words: str) -> Plan:
         """Return `plan` changed as `words` say; see `achange`.
 
@@ -111,6 +115,10 @@ class PlanWork(Runner):
     def named_plans(self) -> list[PlanVersion]:
         """Return the plans that have a name, the one that was changed last first."""
         return self.store.find_versions()
+
+    async def anamed_plans(self) -> list[PlanVersion]:
+        """Return the plans that have a name; see `named_plans`."""
+        return await run_aside(self.named_plans)
 
     def forget_plan(self, name: str) -> None:
         """Delete a plan's name with all versions that no run has used."""

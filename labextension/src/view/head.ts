@@ -28,9 +28,10 @@ export function drawHead(view: View, host: Host | undefined, actions: Actions | 
   const elapsed = make('span', 'time');
   const spent = make('span', 'spent');
   const scripted = make('span', 'scripted', 'scripted model');
+  const approved = foreign('span', 'approved', '');
   const stop = makeButton('button stop', 'Stop');
   const filled = make('div', '');
-  const facts = make('div', 'facts', count, elapsed, spent, scripted, stop);
+  const facts = make('div', 'facts', count, elapsed, spent, scripted, approved, stop);
   const outcome = make('div', 'outcome');
   let shownOutcome = '';
 
@@ -86,6 +87,8 @@ export function drawHead(view: View, host: Host | undefined, actions: Actions | 
       stop.hidden = !isUnderWay;
       scripted.hidden = !now.scripted;
       say(spent, now.spent ?? '');
+      approved.hidden = !now.approved;
+      say(approved, now.approved ?? '');
       showOutcome(now, isUnderWay);
     },
     count(now, finished, total) {

@@ -123,6 +123,8 @@ export interface View {
   spent?: string;
   error?: Failure;
   next?: string;
+  /** Who approved the plan, when and how. */
+  approved?: string;
   final?: Output;
   steps: Step[];
   questions?: Question[];

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def plan_named(face: Face, word: str) -> Plan:
-    """Return the plan that a variable holds or an id names.
+    """Return the plan that a variable holds, or that goes by a name or an id.
 
     Raises:
         InvalidOption: neither.
@@ -35,10 +35,17 @@ def plan_named(face: Face, word: str) -> Plan:
         kept = face.portia().store.load_plan(word)
         # As this process built it, where it did: then its functions are there.
         return built_plan(kept.content_hash()) or kept
+    store = face.portia().store
+    names = [version.name for version in store.find_versions()]
+    if word in names:
+        return face.portia().edit(word).plan
     plans = [
-        name
-        for name, each in face.shell.user_ns.items()
-        if isinstance(each, Plan) and not name.startswith("_")
+        *names,
+        *(
+            name
+            for name, each in face.shell.user_ns.items()
+            if isinstance(each, Plan) and not name.startswith("_")
+        ),
     ]
     raise InvalidOption(f"{word!r} is no plan: {nearest(word, plans)}", option=word)
 

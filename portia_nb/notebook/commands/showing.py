@@ -16,7 +16,8 @@ async def show(call: Call) -> Any:
     """Show a plan or a run."""
     word = call.options.word
     variable = call.face.shell.user_ns.get(word) if word else None
-    if type(variable).__name__ == "Plan" or (word or "").startswith("plan-"):
+    is_plan = type(variable).__name__ == "Plan" or (word or "").startswith("plan-")
+    if is_plan or (word and variable is None and call.face.portia().store.find_versions(word)):
         plan = plan_named(call.face, str(word))
         call.face.display(plan)
         call.face.give(call.options.one("output"), plan)

@@ -1,0 +1,390 @@
+"""The plan inspector: a plan as a form in a cell's output, changed by hand while no cell runs.
+
+All that is typed goes to Python and is checked there; what is refused is told at its field. The
+page never decides what a plan says, and shows nothing that wasn't sent to it as text.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.drawing.clean import untypeset
+from portia_nb.errors import PlanError, PortiaBaseError
+from portia_nb.planning.plan_difference import PlanDifference
+
+from .inspector_run import InspectorRun
+from .inspector_state import editor_view, read_argument_text, read_inputs
+from .visible_text import one_line, visible
+
+if TYPE_CHECKING:
+    from portia_nb.model.plan import Plan
+    from portia_nb.session.plan_editor import PlanEditor
+    from portia_nb.session.portia import Portia
+
+    from .channel import Channel
+    from .face import Face
+
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+MAX_TYPED = 50_000
+log = logging.getLogger(__name__)
+
+
+def open_inspector(
+    face: Face,
+    portia: Portia,
+    editor: PlanEditor,
+    names: Sequence[str],
+    open_channel: Callable[[], Channel] | None = None,
+) -> PlanInspector:
+    """Show the inspector of a plan in the running cell; where no page is, how to edit in Python.
+
+    Args:
+        face: the notebook face.
+        portia: whose tools check the changes, and who runs the plan.
+        editor: the plan.
+        names: the variables that follow each change.
+        open_channel: makes the widget; None: the inspector's own.
+    """
+    inspector = PlanInspector(face, portia, editor, names)
+    inspector.show(open_channel)
+    return inspector
+
+
+class PlanInspector:
+    """One inspector in one output. Messages come on the kernel's main thread, one at a time."""
+
+    def __init__(
+        self, face: Face, portia: Portia, editor: PlanEditor, names: Sequence[str]
+    ) -> None:
+        """Prepare; `show` displays."""
+        self.display_id = f"portia-{secrets.token_hex(8)}"
+        self._face = face
+        self._portia = portia
+        self._editor = editor
+        self._names = [name for name in names if name and name.isidentifier()]
+        self._channel: Channel | None = None
+        self._lock = threading.RLock()
+        self._run: InspectorRun | None = None
+
+    def show(self, open_channel: Callable[[], Channel] | None = None) -> None:
+        """Display the inspector, with the record that stays where nobody can answer."""
+        data = record_bundle(self._editor, self._portia, self._names)
+        if getattr(self._face.shell, "kernel", None) is not None:
+            if open_channel is None:
+                from .editor_widget import open_editor_widget as open_channel
+            self._channel = open_channel()
+            self._channel.on_msg(self._hear)
+            model_id = self._channel.model_id
+            data = {
+                WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": model_id},
+                **data,
+            }
+            self._publish()
+            self._channel.take_back()
+        self._face.shell.display_pub.publish(data, {}, transient={"display_id": self.display_id})
+        self._bind()
+
+    # -- from the browser: never print, never raise ----------------------------------------------
+
+    def _hear(self, _channel: Any, content: Any, _buffers: Any) -> None:
+        match content:
+            case {"type": "ready"}:
+                self._send_state()
+            case {"type": "do", "what": str(what), "id": int(number)}:
+                self._do(what, content, number)
+            case {"type": "run", "message": dict(message)}:
+                if self._run is not None:
+                    self._run.hear(message)
+            case _:
+                log.debug("a plan inspector sent something unknown")
+
+    def _do(self, what: str, content: dict[str, Any], number: int) -> None:
+        try:
+            with self._lock:
+                seen = content.get("hash")
+                if self._editor.refresh().content_hash()[:12] != seen:
+                    raise PlanError("the plan was changed elsewhere meanwhile; here it is anew")
+                said = self._done(what, content, number)
+        except PortiaBaseError as error:
+            self._send({"type": "refused", "id": number, "message": _short(error)})
+            if "changed elsewhere" in str(error):
+                self._send_state()
+        except Exception as error:
+            log.exception("a plan inspector could not do something")
+            message = f"{type(error).__name__}: {error}"
+            self._send({"type": "refused", "id": number, "message": one_line(message, 500)})
+        else:
+            if said is not None:
+                self._after(number, said)
+
+    def _done(self, what: str, content: dict[str, Any], number: int) -> str | None:
+        """Do one thing and return what to say of it; None: it goes on, and says so later."""
+        place, text = str(content.get("place", "")), str(content.get("text", ""))[:MAX_TYPED]
+        match what:
+            case "set":
+                self._set(place, str(content.get("field", "")), text)
+                return f"Changed {place}"
+            case "up" | "down":
+                self._move(place, what)
+                return f"Moved {place} {what}"
+            case "insert":
+                return self._insert(place, text)
+            case "words":
+                self._change(text, number)
+            case "run":
+                self._start(number)
+            case "close":
+                self.close()
+            case _:
+                return self._done_at_once(what, place)
+        return None
+
+    def _done_at_once(self, what: str, place: str) -> str:
+        editor = self._editor
+        simple: dict[str, tuple[Callable[[], object], str]] = {
+            "off": (lambda: editor.disable(place), f"Switched {place} off"),
+            "on": (lambda: editor.enable(place), f"Switched {place} on"),
+            "remove": (lambda: editor.remove(place), f"Removed {place}"),
+            "undo": (editor.undo, "Undone"),
+            "redo": (editor.redo, "Done again"),
+            "approve": (lambda: editor.approve(how="notebook"), "Approved"),
+        }
+        if what not in simple:
+            raise PlanError(f"nothing here is called {what!r:.40}")
+        call, said = simple[what]
+        call()
+        return said
+
+    # -- changes ---------------------------------------------------------------------------------
+
+    def _set(self, place: str, field: str, text: str) -> None:
+        editor, plan = self._editor, self._editor.plan
+        match field:
+            case "name":
+                editor.rename(place, text)
+            case "tool":
+                editor.edit(place, tool=text)
+            case "inputs":
+                editor.edit(place, inputs=tuple(read_inputs(text, plan, place)))
+            case "condition" | "model":
+                editor.edit(place, **{field: text.strip() or None})
+            case "task" | "output":
+                editor.edit(place, **{field: text})
+            case _ if field.startswith("args."):
+                self._set_argument(place, field.removeprefix("args."), text)
+            case _:
+                raise PlanError(f"a step has no field {field!r:.40} here")
+
+    def _set_argument(self, place: str, name: str, text: str) -> None:
+        plan = self._editor.plan
+        step = plan.step(place)
+        args = dict(getattr(step, "args", {}))
+        if text == "":
+            args.pop(name, None)  # left open, for a model or the tool's default
+        else:
+            tool = getattr(step, "bound_tool", None) or self._portia.tools.get_tool(
+                str(step.tool_id)
+            )
+            schema = tool.json_schema().get("properties", {}).get(name, {})
+            args[name] = read_argument_text(text, plan, place, schema)
+        # With the tool, so that the kind of step follows from what is left open.
+        self._editor.edit(place, tool=step.tool_id, args=args)
+
+    def _move(self, place: str, where: str) -> None:
+        base, _, name = place.rpartition("/")
+        siblings = [
+            row.rpartition("/")[2]
+            for row in _places(self._editor.plan)
+            if row.rpartition("/")[0] == base
+        ]
+        at = siblings.index(name) if name in siblings else -1
+        other = at - 1 if where == "up" else at + 1
+        if at < 0 or not 0 <= other < len(siblings):
+            raise PlanError(f"step {place!r} is the {'first' if where == 'up' else 'last'} already")
+        target = f"{base}/{siblings[other]}" if base else siblings[other]
+        if where == "up":
+            self._editor.move(place, before=target)
+        else:
+            self._editor.move(place, after=target)
+
+    def _insert(self, place: str, text: str) -> str:
+        task = text.strip()
+        if not task:
+            raise PlanError("say what the new step shall do")
+        taken = {name.rpartition("/")[2] for name in _places(self._editor.plan)}
+        number = 1
+        while f"step_{number}" in taken:
+            number += 1
+        name = f"step_{number}"
+        step = {"task": task, "output": f"${name}"}
+        if place:
+            self._editor.insert(step, after=place)
+        else:
+            self._editor.insert(step)
+        return f"Added {name}"
+
+    def _change(self, words: str, number: int) -> None:
+        """Ask a model for the change; the answer comes on another thread."""
+        from portia_nb.running.background import background
+        from portia_nb.session.changing import Changing
+
+        before = self._editor.plan
+        asked = background.submit(
+            Changing(self._portia._parts, before, words).make()  # pyright: ignore[reportPrivateUsage]
+        )
+        self._send({"type": "busy", "id": number, "message": "Asking the model…"})
+
+        def take(done: Future[Plan]) -> None:
+            try:
+                changed = done.result()
+                with self._lock:
+                    if self._editor.refresh() is not before:
+                        raise PlanError("the plan was changed while the model was asked: ask again")
+                    self._editor.take(changed, f"“{words}”")
+            except Exception as error:
+                self._send({"type": "refused", "id": number, "message": _short(error)})
+            else:
+                self._after(number, "Changed")
+
+        asked.add_done_callback(take)
+
+    def _start(self, number: int) -> None:
+        self._run = InspectorRun(
+            self._face,
+            self._portia,
+            self._editor.plan,
+            send=lambda message, buffers: self._send({"type": "run", "message": message}, buffers),
+            ended=lambda said: self._send({"type": "said", "id": number, "message": said}),
+        )
+        self._run.start()
+        self._send({"type": "said", "id": number, "message": "Running"})
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    def _after(self, number: int, said: str) -> None:
+        self._bind()
+        self._send_state()
+        self._send({"type": "said", "id": number, "message": one_line(said, 200)})
+        self._publish()
+
+    def _bind(self) -> None:
+        """Let the variables hold the plan as it stands."""
+        plan = self._editor.plan
+        self._face.remember_plan(plan)
+        for name in self._names:
+            self._face.shell.user_ns[name] = plan
+
+    def _publish(self) -> None:
+        """Bring up to date what the saved notebook shows where the inspector can't be."""
+        if self._channel is None:
+            return
+        if hasattr(self._channel, "record"):
+            record = record_bundle(self._editor, self._portia, self._names)
+            self._channel.record = record["text/plain"]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def close(self) -> None:
+        """Replace the inspector by its record."""
+        bundle = record_bundle(self._editor, self._portia, self._names)
+        self._face.shell.display_pub.publish(
+            bundle, {}, transient={"display_id": self.display_id}, update=True
+        )
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _send_state(self) -> None:
+        state = editor_view(self._editor, self._portia.tools, self._names)
+        self._send({"type": "state", "state": state})
+
+    def _send(self, message: dict[str, Any], buffers: Any = None) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        raw = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            if buffers is None and len(raw) > 600:
+                channel.send({"type": "packed"}, [zlib.compress(raw)])
+            else:
+                channel.send(message, buffers)
+        except Exception:
+            log.debug("a plan inspector could not be told something", exc_info=True)
+
+
+def _places(plan: Plan) -> tuple[str, ...]:
+    from portia_nb.planning.difference import each_place
+
+    return each_place(plan)
+
+
+def _short(error: BaseException) -> str:
+    return one_line(str(error).removeprefix("this plan can't run: "), 1_000)
+
+
+# -- what stays ------------------------------------------------------------------------------------
+
+
+def record_bundle(editor: PlanEditor, portia: Portia, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a saved notebook shows: the plan, what changed, who approved, and what goes on.
+
+    Guarantees: no script, no button, everything escaped.
+    """
+    from .static_record import plan_bundle
+
+    bundle = dict(plan_bundle(editor.plan))
+    lines = record_lines(editor, names)
+    html = "".join(f"<p>{_prose(line)}</p>" for line in lines)
+    changes = difference_html(editor.difference())
+    bundle["text/html"] = f'<div class="portia-record">{html}{changes}</div>{bundle["text/html"]}'
+    text = [*lines, *(difference_lines(editor.difference()))]
+    bundle["text/plain"] = "\n".join([*map(visible, text), bundle["text/plain"]])
+    bundle.pop("application/vnd.portia.plan+json", None)  # it would hide what changed
+    return bundle
+
+
+def record_lines(editor: PlanEditor, names: Sequence[str]) -> list[str]:
+    """Return which version this is, who approved it, and how to go on with it."""
+    name = editor.name if editor.has_name else next(iter(names), "plan")
+    approval = editor.approval
+    told = approval.sentence() if approval else f"plan {editor.plan.content_hash()[:12]}"
+    quoted = name if name.isidentifier() else repr(name)
+    return [
+        f"Version {editor.number} of {len(editor.versions)}; {told}.",
+        f"Run it: %portia run {quoted}. Change it in Python: portia.edit({name!r}), with rename, "
+        "move, disable, insert, remove, edit, change, undo; or %portia change, %portia undo.",
+    ]
+
+
+def difference_lines(found: PlanDifference) -> list[str]:
+    """Return what changed since the first version as lines of text."""
+    rows = [f"{sign} {text}" if sign else f"    {text}" for sign, text in found.lines()]
+    return ["What changed since the first version:", *rows] if rows else []
+
+
+def difference_html(found: PlanDifference) -> str:
+    """Return what changed as a list, everything escaped, on one line; empty: nothing did."""
+    rows = "".join(
+        f"<li>{_prose(f'{sign} {text}')}</li>" if sign else f"<div>{_prose(text)}</div>"
+        for sign, text in found.lines()
+    )
+    return f"<p><b>What changed</b></p><ul>{rows}</ul>" if rows else ""
+
+
+def difference_bundle(found: PlanDifference) -> dict[str, str]:
+    """Return the bundle that shows where two plans differ."""
+    html = difference_html(found) or "<p>Nothing changed.</p>"
+    return {
+        "text/html": f'<div class="portia-record">{html}</div>',
+        "text/plain": visible(repr(found)),
+    }
+
+
+def _prose(text: str) -> str:
+    return untypeset(escape(visible(text), quote=True).replace("\n", "&#10;"))
