@@ -105,7 +105,7 @@ export function drawEditor(el: HTMLElement, send: (message: unknown) => void): E
     try {
       const text = await inflated(Uint8Array.from(atob(deflated), char => char.charCodeAt(0)));
       const select = (card: string): void => void card;
-      box.replaceChildren(drawPicture(text, select).box);
+      box.replaceChildren(drawPicture(text, select).element);
     } catch (error) {
       console.warn('portia_nb: no picture:', error);
     }
