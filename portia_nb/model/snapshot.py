@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from importlib import import_module
 from typing import Any
@@ -21,7 +21,7 @@ from portia_nb.errors import InvalidPlanRunStateError, StepNotFoundError
 from portia_nb.model import codecs
 from portia_nb.model.clarification import AnyClarification, Clarification, ClarificationCategory
 from portia_nb.model.cost import RunCost, Spent, cost_of
-from portia_nb.model.events import ErrorRecord
+from portia_nb.model.events import ErrorRecord, Recorded
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.prices import Price
 from portia_nb.model.stretches import StepTimes
@@ -81,6 +81,11 @@ class PlanRunOutputs(BaseModel):
         made._names, made._top = names, top
         return made
 
+    @property
+    def step_names(self) -> dict[str, str]:
+        """The steps' names by their outputs'; empty in a run that was read from JSON."""
+        return {output: name for name, output in self._names}
+
     def __getitem__(self, step: str | int) -> LocalDataValue:
         """Return a step's output by the step's name, its output's name, or its index in the plan.
 
@@ -129,6 +134,8 @@ class PlanRun(BaseModel):
     hand, or from the cache."""
     _current: tuple[Clarification, ...] | None = PrivateAttr(default=None)
     """In a snapshot made for one attempt at a step: the questions that count for it."""
+    _read: Callable[[], Sequence[Recorded]] | None = PrivateAttr(default=None)
+    """Reads the run's events; None: nobody said where they are."""
     _times: tuple[StepTimes, ...] | None = PrivateAttr(default=None)
     """When each step worked and waited; None: it wasn't noted, or is not in what was loaded."""
 
@@ -156,6 +163,55 @@ class PlanRun(BaseModel):
     def final_output(self) -> LocalDataValue | None:
         """The run's own output, None until it is complete or has failed."""
         return self.outputs.final_output
+
+    def with_events(self, read: Callable[[], Sequence[Recorded]]) -> PlanRun:
+        """Add where the run's events are read to this snapshot, which is returned."""
+        self._read = read
+        return self
+
+    @property
+    def events(self) -> tuple[Recorded, ...]:
+        """What happened in the run, in order, read from its record: also what came after this.
+
+        Each is a `Recorded`: place, time and run, and the event, one of the frozen classes of
+        `portia_nb.model.events`.
+
+        Raises:
+            InvalidPlanRunStateError: this was loaded from JSON, which holds no events.
+        """
+        if self._read is None:
+            raise InvalidPlanRunStateError(
+                f"run {self.id} was loaded without its events; Portia.get_run(run.id).events reads "
+                "those of a kept run",
+                run_id=str(self.id),
+            )
+        return tuple(self._read())
+
+    def to_frame(self) -> Any:
+        """Return the steps that have put something out as a pandas `DataFrame`, a row for each.
+
+        The rows go by the steps' names, in the order of the plan. Columns: ``output`` (as in
+        `outputs.step_outputs`), ``value``, ``summary``, ``reused``, and ``seconds``: of all
+        attempts, None where they weren't noted. Of a step in a loop, the last round counts.
+
+        Raises:
+            ImportError: pandas isn't installed.
+        """
+        names = self.outputs.step_names
+        spent: dict[str, float] = {}
+        for each in self._times or ():
+            place = each.path.rpartition("/")[2].partition("[")[0]
+            worked = [s.end - s.start for s in each.stretches if s.kind == "ran" and s.end]
+            spent[place] = sum(worked)
+        rows: list[dict[str, Any]] = []
+        for output, found in self.outputs.step_outputs.items():
+            name = names.get(output, output.removeprefix("$"))
+            row = {"step": name, "output": output, "value": found.value, "summary": found.summary}
+            rows.append({**row, "reused": output in self.reused, "seconds": spent.get(name)})
+        columns = ("step", "output", "value", "summary", "reused", "seconds")
+        # Tables stand above the nouns, so they are found by name, at the call.
+        frame = import_module("portia_nb.session.frames").frame
+        return frame(rows, columns=columns, index="step")
 
     def with_times(self, times: tuple[StepTimes, ...]) -> PlanRun:
         """Add when each step worked and waited to this snapshot, which is returned."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from reprlib import Repr
 from typing import Any
 
@@ -34,6 +35,19 @@ class Output(BaseModel):
     def full_value(self) -> Any:
         """Return the value, whole."""
         return self.value
+
+    def to_frame(self) -> Any:
+        """Return a value that is a table as a pandas `DataFrame`.
+
+        Tables are a `DataFrame` or a `Series`, a list of dicts or models (a row for each), and a
+        dict of lists of one length (a column for each).
+
+        Raises:
+            TypeError: the value is no table.
+            ImportError: pandas isn't installed.
+        """
+        # Tables stand above the nouns, so they are found by name, at the call.
+        return import_module("portia_nb.session.frames").table(self.value)
 
     def serialize_value(self) -> str:
         """Return the value as text: itself where it is text, else its JSON."""

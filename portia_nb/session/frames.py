@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 
 def frame(
     rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], index: str | None = None
@@ -19,6 +21,44 @@ def frame(
     Raises:
         ImportError: pandas isn't installed; the message says how to install it.
     """
+    pandas = _pandas()
+    data = {name: [row.get(name) for row in rows] for name in columns if name != index}
+    labels = None
+    if index is not None:
+        labels = pandas.Index([row[index] for row in rows], name=index, dtype=object)
+    # Values of steps are objects, whatever they look like: a list isn't a column.
+    series = {name: _series(pandas, values, labels) for name, values in data.items()}
+    return pandas.DataFrame(series, columns=list(data), index=labels)
+
+
+def table(value: Any) -> Any:
+    """Return a value that is a table as a pandas `DataFrame`; see `Output.to_frame`.
+
+    Raises:
+        TypeError: it is none.
+        ImportError: pandas isn't installed.
+    """
+    pandas = _pandas()
+    if isinstance(value, pandas.DataFrame):
+        return value.copy()
+    if isinstance(value, pandas.Series):
+        return value.to_frame("value" if value.name is None else value.name)
+    if isinstance(value, list | tuple) and value:
+        rows = [dict(each) if isinstance(each, BaseModel) else each for each in value]
+        if all(isinstance(each, Mapping) for each in rows):
+            return pandas.DataFrame([dict(each) for each in rows])
+    if isinstance(value, Mapping) and value:
+        columns = list(value.values())
+        are_lists = all(isinstance(each, list | tuple) for each in columns)
+        if are_lists and len({len(each) for each in columns}) == 1:
+            return pandas.DataFrame({key: list(each) for key, each in value.items()})
+    raise TypeError(
+        f"this output is no table but {type(value).__name__}: a table is a DataFrame, a list of "
+        "dicts, or a dict of lists of one length"
+    )
+
+
+def _pandas() -> Any:
     try:
         import pandas
     except ImportError as error:
@@ -27,13 +67,7 @@ def frame(
             "pip install pandas",
             name="pandas",
         ) from error
-    data = {name: [row.get(name) for row in rows] for name in columns if name != index}
-    labels = None
-    if index is not None:
-        labels = pandas.Index([row[index] for row in rows], name=index, dtype=object)
-    # Values of steps are objects, whatever they look like: a list isn't a column.
-    series = {name: _series(pandas, values, labels) for name, values in data.items()}
-    return pandas.DataFrame(series, columns=list(data), index=labels)
+    return pandas
 
 
 def _series(pandas: Any, values: list[Any], labels: Any) -> Any:

@@ -33,6 +33,8 @@ from portia_nb.running.hooks import ClarificationHandler
 from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
 
+from .opening import KeptEvents
+
 if TYPE_CHECKING:
     from .answering import DeclaredAnswers
     from .tapes import AnyTape
@@ -205,7 +207,7 @@ class LiveRun:
             if self._tape is not None:
                 await self._tape.leave(self.run)
             self._when_left()
-            return self.run.snapshot()
+            return self.run.snapshot().with_events(KeptEvents(self._store, self.id, self.plan))
         finally:
             self._has_ended = True
             self._store.release(self._hold)

@@ -50,6 +50,23 @@ def load_further(store: Store, run: Run) -> list[Recorded]:
     return store.load_events(run.id, after_seq=run.seq, classes=classes_of(run.plan))
 
 
+class KeptEvents:
+    """Reads all events of a kept run; what a snapshot holds of its store."""
+
+    __slots__ = ("_plan", "_run_id", "_store")
+
+    def __init__(self, store: Store, run_id: str, plan: Plan) -> None:
+        self._store, self._run_id, self._plan = store, run_id, plan
+
+    def __call__(self) -> list[Recorded]:
+        """Return the events as they are kept now."""
+        return self._store.load_events(self._run_id, classes=classes_of(self._plan))
+
+    def __deepcopy__(self, memo: Any) -> KeptEvents:
+        """Return itself: a copy of a run is of the same store."""
+        return self
+
+
 def refuse_missing_functions(run: Run, then: str = "resume") -> None:
     """Refuse to go on where a step that is still to run needs a function that isn't here.
 

@@ -17,10 +17,11 @@ from portia_nb.storage.store import Store
 from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
 
 from . import launch
+from .following import MOST_PIECES, follow
 from .forking import Edit, Fork, prepare_fork, work_out_fork
 from .launch import Company
 from .live import Asker, Listener, LiveRun
-from .opening import open_run
+from .opening import KeptEvents, open_run
 from .parts import Parts
 from .resuming import prepare_resume
 from .stored import Storage
@@ -133,9 +134,30 @@ class Runner:
         return () if tape is None else tape.unused()
 
     async def stream(
-        self, plan: Plan | PlanUUID | str, plan_run_inputs: Any = None, end_user: Any = None
+        self,
+        plan: Plan | PlanUUID | PlanRun | PlanRunUUID | str,
+        plan_run_inputs: Any = None,
+        end_user: Any = None,
     ) -> AsyncIterator[Recorded]:
-        """Run `plan` and yield its events in order, as they happen; leaving the loop stops the run.
+        """Run a plan and yield its events in order, as they happen; or follow a run that there is.
+
+        Each is a `Recorded`: place, time and run, and the event, one of the frozen classes of
+        `portia_nb.model.events`.
+
+        Args:
+            plan: what to run. A run, or its id: nothing is started; its events so far come first,
+                then the others as they are kept, wherever it is under way.
+            plan_run_inputs: as in `arun_plan`.
+            end_user: as in `arun_plan`.
+
+        Guarantees:
+            It ends when the run has ended, or waits for an answer that nobody is there to give. Who
+            leaves the loop stops the run that was started here, but not one that is only followed.
+            Whoever reads slowly holds up nothing: a followed run's events wait in its record, and
+            of pieces of a model's text those that nobody reads in time are left out.
+
+        Raises:
+            PlanRunNotFoundError: the store holds no such run; likewise for a plan.
 
         >>> import asyncio
         >>> from portia_nb import Config, PlanBuilderV2, Portia
@@ -146,11 +168,17 @@ class Runner:
         >>> asyncio.run(kinds())[-2:]
         ['step_done', 'run_completed']
         """
+        if isinstance(plan, PlanRun) or str(getattr(plan, "id", plan)).startswith("prun-"):
+            run_id = str(plan.id if isinstance(plan, PlanRun) else plan)
+            async for recorded in follow(self.store, run_id):
+                yield recorded
+            return
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Recorded | None] = asyncio.Queue()
 
         def listen(_: Run, recorded: Recorded) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, recorded)
+            if not recorded.event.passing or events.qsize() < MOST_PIECES:
+                loop.call_soon_threadsafe(events.put_nowait, recorded)
 
         live = self.start_run(
             plan, plan_run_inputs, end_user=end_user, listeners=(listen,), caller=loop
@@ -303,4 +331,5 @@ class Runner:
         Raises:
             PlanRunNotFoundError: the store holds no such run.
         """
-        return open_run(self.store, str(plan_run_id)).snapshot()
+        run = open_run(self.store, str(plan_run_id))
+        return run.snapshot().with_events(KeptEvents(self.store, run.id, run.plan))

@@ -12,6 +12,8 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.tools.aside import run_aside
 
+from .comparing import compare_runs
+from .comparison import RunComparison
 from .exporting import ExportedFile, Wanted, export
 from .history import PAGE_SIZE, RunHistory, find_history
 from .runner import Runner
@@ -67,6 +69,27 @@ class Sharing(Runner):
     async def aruns(self, **wanted: Any) -> RunHistory:
         """Return the kept runs; the arguments are those of `runs`."""
         return await run_aside(lambda: self.runs(**wanted))
+
+    def diff(
+        self, a: PlanRun | PlanRunUUID | str, b: PlanRun | PlanRunUUID | str | None = None
+    ) -> RunComparison:
+        """Return where two runs differ, as ``%portia diff`` shows it; the same as `compare`.
+
+        Args:
+            a: a run, or its id.
+            b: another; None: `a` is compared with the run that it was forked from.
+
+        Raises:
+            PlanRunNotFoundError: the store holds no such run.
+            InvalidPlanRunStateError: `b` is None, and `a` wasn't forked.
+        """
+        return compare_runs(self._parts, a, b)
+
+    async def adiff(
+        self, a: PlanRun | PlanRunUUID | str, b: PlanRun | PlanRunUUID | str | None = None
+    ) -> RunComparison:
+        """Return where two runs differ; see `diff`."""
+        return await run_aside(compare_runs, self._parts, a, b)
 
     def export(
         self,

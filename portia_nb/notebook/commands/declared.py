@@ -208,7 +208,6 @@ LINES: dict[str, Command] = {
             (_OUTPUT,),
             "RUN",
             second="OTHER",
-            twin="compare",
             does="commands.forks:diff",
         ),
         Command(
