@@ -8,6 +8,7 @@ from portia_nb.model.run import Run, StepRecord, StepState
 
 from .plan_rows import MAX_TASK_CHARS, View
 from .shown_output import OutputRoom, Shown
+from .spent_words import spent_by_step
 from .visible_text import one_line, visible
 
 MAX_ERROR_CHARS = 2_000
@@ -40,8 +41,7 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
         row["reason"] = REUSED.get(record.reused, "reused")
     if record.tool_under_way is not None and state is StepState.RUNNING:
         row["calls"] = one_line(_calls(record, record.tool_under_way.tool_id), 120)
-    if record.model:
-        row["model"] = one_line(record.model, 120)
+    row |= _who_was_asked(run, record)
     if record.text and state is StepState.RUNNING:
         row["text"] = visible(record.text[-MAX_STREAM_CHARS:])
     if output is not None:
@@ -64,6 +64,16 @@ def _what_failed(record: StepRecord) -> View:
         before = before[:-1] if before and before[-1] is record.error else before
     if before:
         row["attempts"] = [{"error": show_attempt(error)} for error in before[-SHOWN_ATTEMPTS:]]
+    return row
+
+
+def _who_was_asked(run: Run, record: StepRecord) -> View:
+    """Return which model a step asked last, and what all its calls have cost."""
+    row: View = {}
+    if record.model:
+        row["model"] = one_line(record.model, 120)
+    if spent := spent_by_step(run, record):
+        row["spent"] = spent
     return row
 
 

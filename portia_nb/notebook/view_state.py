@@ -22,6 +22,7 @@ from portia_nb.planning.needs import needs_of
 from .plan_rows import Order, SideEffects, View, path_key, plan_rows
 from .questions import show_question
 from .shown_output import OutputRoom, Shown
+from .spent_words import spent_by_run
 from .step_row import milliseconds, record_row, show_error, show_record, shown_state
 from .visible_text import one_line
 
@@ -111,6 +112,8 @@ def run_head(run: Run) -> View:
     head: View = {"state": state.value}
     if run.plan.scripted or any(record.model == SCRIPTED for record in run.steps.values()):
         head["scripted"] = True
+    if spent := spent_by_run(run):
+        head["spent"] = spent
     if run.ended_at is not None:
         head["end"] = milliseconds(run, run.ended_at)
     if run.error is not None:

@@ -12,12 +12,14 @@ from playwright.async_api import Browser, expect
 
 from portia_nb.model.events import (
     ErrorRecord,
+    ModelReplied,
     RunCompleted,
     RunFailed,
     StepDone,
     StepFailed,
     StepStarted,
 )
+from portia_nb.model.language import Usage
 from portia_nb.model.run import Run
 from portia_nb.notebook.static_record import run_bundle
 from tests.browser.stage import Stage, open_stage, view_of
@@ -154,3 +156,32 @@ async def test_each_failed_attempt_stands_with_its_error(browser: Browser):
         )
     html = run_bundle(run)["text/html"]
     assert "failed before: TimeoutError: took 5 s" in html and "took 20 s" in html
+
+
+async def test_calls_tokens_and_money_stand_at_steps_and_run_and_unknown_is_said(browser: Browser):
+    events = [
+        StepStarted("amazon"),
+        ModelReplied("amazon", "execution", "openai/gpt-5.4", 1.0, Usage(1_000, 200)),
+        StepDone("amazon", 1, "up"),
+        StepStarted("google"),
+    ]
+    run = told(two_searches(), events)
+    async with open_stage(browser) as stage:
+        await stage.draw(view_of(run.plan, run))
+        cost = "1 model call, 1,200 tokens, $0.0055"
+        await expect(stage.view.locator(".portia-spent")).to_have_text(cost)
+        await unfold_all(stage)
+        await expect(stage.step("amazon")).to_contain_text(f"model: openai/gpt-5.4 · {cost}")
+        asked = ModelReplied("google", "execution", "own/model", 1.0, Usage(10, 2))
+        later = told(two_searches(), [*events, asked, StepDone("google", 1, "down")])
+        view = view_of(later.plan, later)
+        await stage.update(
+            {"head": {"spent": view["spent"]}, "steps": {"google": view["steps"][1]}}
+        )
+        total = "2 model calls, 1,212 tokens, cost unknown"
+        await expect(stage.view.locator(".portia-spent")).to_have_text(total)
+        await expect(stage.step("google")).to_contain_text("1 model call, 12 tokens, cost unknown")
+        await expect(stage.step("faster")).not_to_contain_text("model call")
+    bundle = run_bundle(later)
+    assert total in bundle["text/plain"] and total in bundle["text/html"]
+    assert "12 tokens, cost unknown" in bundle["text/html"]
