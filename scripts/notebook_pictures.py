@@ -67,7 +67,7 @@ async def photograph(nb: NotebookPage, top: Locator, file: Path) -> None:
 SHOWN = """
 %load_ext portia_nb
 import random, time
-from portia_nb import Config, Portia, PlanBuilderV2, StepOutput
+from portia_nb import Config, Input, Portia, PlanBuilderV2, StepOutput
 portia = Portia(Config(store="memory", default_log_level="ERROR"), tools=[])
 refused = [True]
 
@@ -97,6 +97,12 @@ growth = (
     )
     .build()
 )
+rise = (
+    PlanBuilderV2("How much did its stock price rise?")
+    .input(name="company")
+    .function_step(function=prices, args={"company": Input("company")}, step_name="rise")
+    .build()
+)
 """
 CELLS = {
     "set": SHOWN,
@@ -106,9 +112,10 @@ CELLS = {
     "compare": "%portia diff first second",
     "history": "%portia runs",
     "timeline": "%portia timeline first",
+    "map": "portia.map(rise, [{'company': c} for c in ('Amazon', 'Google', 'Apple', 'Amazon')])",
     "doctor": "%portia doctor",
 }
-PHOTOGRAPHED = ("error", "compare", "history", "timeline", "doctor")
+PHOTOGRAPHED = ("error", "compare", "history", "timeline", "map", "doctor")
 
 
 async def show(browser: Browser, server: Server, theme: Literal["light", "dark"], to: Path) -> None:

@@ -87,7 +87,7 @@ def text_of(made: PlanMap) -> str:
 def html_of(made: PlanMap) -> str:
     """Return a map as HTML without script; all that rows and runs say stands there escaped."""
     names = list(made.inputs(made.rows[0]))[:6] if made.rows else []
-    heads = ["", *names, "state", made.output, "seconds"]
+    heads = ["row", *names, "state", made.output, "seconds"]
     head = "".join(f'<th scope="col" style="text-align:left">{_safe(name)}</th>' for name in heads)
     rows: list[str] = []
     for row in made.rows[:HEAD]:

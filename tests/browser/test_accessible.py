@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
-from portia_nb import Config, PlanBuilderV2, Portia
+from portia_nb import Config, Input, PlanBuilderV2, Portia
 from portia_nb.drawing.looks import LOOKS
 from portia_nb.model.clarification import InputClarification
 from portia_nb.model.events import (
@@ -96,10 +96,20 @@ def kept_runs() -> Portia:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_axe_finds_nothing_in_what_needs_no_script(browser: Browser, theme: str):
-    """N20, N21: records, a comparison, a timeline and a history, as they lie in a notebook."""
+async def test_axe_finds_nothing_in_what_needs_no_script(
+    browser: Browser, theme: str, tmp_path: Path
+):
+    """N20, N21: records, tables, a timeline and reports, as they lie in a notebook."""
     portia = kept_runs()
     runs = portia.runs()
+    doubled = (
+        PlanBuilderV2("Twice a number")
+        .input(name="n")
+        .function_step(function=lambda n: 2 * n, args={"n": Input("n")})
+        .build()
+    )
+    doctor = await portia.adoctor()
+    mapped = await portia.amap(doubled, [{"n": 1}, {"n": 2}, {"n": "x"}, {"n": None}])
     failed = told(two_searches(), [*ASKING[:-2], StepFailed("faster", 1, ERROR), RunFailed(ERROR)])
     shown = [
         plan_bundle(two_searches())["text/html"],
@@ -108,6 +118,9 @@ async def test_axe_finds_nothing_in_what_needs_no_script(browser: Browser, theme
         portia.compare(runs[0].id)._repr_html_(),
         portia.timeline(runs[0].id)._repr_html_(),
         runs._repr_html_(),
+        mapped._repr_html_(),
+        doctor.html(),
+        portia.export(runs[0].id, tmp_path / "run.html")._repr_html_(),
     ]
     async with open_stage(browser, theme=theme) as stage:
         await stage.page.evaluate(
