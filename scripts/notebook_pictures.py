@@ -108,7 +108,7 @@ CELLS = {
     "set": SHOWN,
     "error": "%portia run growth -o first",
     "retry": "first = %portia retry",
-    "fork": "%portia fork first google --set year=2023 -o second",
+    "fork": "second = portia.fork(first, 'google', args={'company': 'Google', 'year': 2023})",
     "compare": "%portia diff first second",
     "history": "%portia runs",
     "timeline": "%portia timeline first",

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.async_api import Browser
 
+from portia_nb import Config, Portia
 from portia_nb.model.clarification import (
     ActionClarification,
     Clarification,
@@ -40,11 +41,13 @@ from portia_nb.model.events import (
     TextStreamed,
 )
 from portia_nb.model.plan import Plan
+from portia_nb.notebook.inspector_state import editor_view
 from scripts.small_png import keep_small
 from tests.browser.lab import chromium
-from tests.browser.stage import open_stage, view_of
+from tests.browser.stage import draw_editor, open_stage, view_of
 from tests.notebook.stories import BEGAN, approval, told_at
 from tests.notebook.test_bodies import looped, one_round
+from tests.notebook.test_plan_inspector import forecast, trip
 
 PICTURES = ROOT / "docs" / "pictures"
 THEMES = ("light", "dark")
@@ -222,13 +225,33 @@ async def take(browser: Browser, name: str, theme: str, width: int) -> Path:
     return keep_small(taken, PICTURES / f"view-{name}-{theme}{size}.png")
 
 
+async def take_inspector(browser: Browser, theme: str) -> Path:
+    """Take the picture of the plan inspector, with a step unfolded; return its file."""
+    portia = Portia(Config(store="memory"), tools=[forecast()])
+    editor = portia.edit(trip())
+    editor.edit("sky", args={"city": "Oslo"})
+    async with open_stage(
+        browser, theme=theme, width=WIDE, device_scale_factor=SCALE, reduced_motion="reduce"
+    ) as stage:
+        await stage.page.locator("#elsewhere").evaluate("input => input.remove()")
+        await draw_editor(stage, editor_view(editor, portia.tools, ["trip"]))
+        await stage.page.locator(".portia-editor [aria-expanded=false]").first.click()
+        await stage.page.mouse.move(0, 0)
+        await stage.page.wait_for_timeout(300)  # until all is drawn
+        taken = await stage.page.locator(".portia-editor").first.screenshot()
+    return keep_small(taken, PICTURES / f"view-inspector-{theme}.png")
+
+
 async def main(names: list[str]) -> None:
     """Take the pictures that are named, or all."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     async with chromium() as browser:
         for theme in THEMES:
-            for name in names or STORIES:
-                print(await take(browser, name, theme, WIDE))
+            for name in names or [*STORIES, "inspector"]:
+                if name == "inspector":
+                    print(await take_inspector(browser, theme))
+                else:
+                    print(await take(browser, name, theme, WIDE))
         if not names:
             print(await take(browser, "running", "light", NARROW))
 

@@ -124,3 +124,16 @@ async def open_stage(
 def _note(stage: Stage, url: str) -> None:
     if not url.startswith(("blob:", "data:")):
         stage.problems.append(f"request: {url}")
+
+
+async def draw_editor(stage: Stage, state: dict[str, Any]) -> None:
+    """Draw the plan inspector in the place of a view, and wait for it."""
+    source = (STATIC / "plan_editor.js").read_text(encoding="utf-8")
+    await stage.page.evaluate(
+        "async ([source, state]) => {"
+        " const blob = new Blob([source], { type: 'text/javascript' });"
+        " const { drawEditor } = await import(URL.createObjectURL(blob));"
+        " drawEditor(document.getElementById('host'), () => {}).show(state); }",
+        [source, json.loads(json.dumps(state))],
+    )
+    await stage.page.wait_for_selector(".portia-editor")

@@ -20,13 +20,15 @@ from portia_nb.model.events import (
     StepFailed,
     StepStarted,
 )
+from portia_nb.notebook.inspector_state import editor_view
 from portia_nb.notebook.questions import show_question
 from portia_nb.notebook.static_record import plan_bundle, run_bundle
 from tests.browser.accessible import check_axe, check_fits, walk_by_tab
 from tests.browser.greyscale import least_difference, shape_of
-from tests.browser.stage import Stage, open_stage, view_of
+from tests.browser.stage import Stage, draw_editor, open_stage, view_of
 from tests.browser.test_run_view import ALL_STATES, FORMS, all_states
 from tests.notebook.stories import told, two_searches
+from tests.notebook.test_plan_inspector import forecast, trip
 
 ERROR = ErrorRecord("ToolHardError", "no network", "google")
 QUESTION = InputClarification(argument_name="year", user_guidance="Which year?", path="faster")
@@ -319,3 +321,20 @@ async def test_nothing_moves_or_fades_for_those_who_want_no_motion(browser: Brow
         )
         assert moving == []
         assert await stage.page.evaluate("document.getAnimations().length") == 0
+
+
+@pytest.mark.parametrize("look", LOOK)
+async def test_axe_finds_nothing_in_the_plan_inspector(browser: Browser, look: str):
+    theme, options = LOOK[look]
+    portia = Portia(Config(store="memory"), tools=[forecast()])
+    editor = portia.edit(trip())
+    async with open_stage(browser, theme=theme, **options) as stage:
+        await draw_editor(stage, editor_view(editor, portia.tools, ["trip"]))
+        await stage.page.evaluate(
+            "() => { const box = document.querySelector('.portia-editor');"
+            " box.querySelectorAll('[aria-expanded=false]').forEach(e => e.click());"
+            " box.querySelectorAll('details').forEach(d => { d.open = true; }); }"
+        )
+        await check_axe(stage.page, "#host")
+        await check_fits(stage.page)
+        assert stage.problems == []
