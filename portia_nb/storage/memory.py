@@ -1,4 +1,4 @@
-"""A store that lives as long as its process: objects as they are, only shared outputs encoded."""
+"""A store that lives as long as its process: objects, where the journal has their encoding."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from portia_nb.model.run import PlanRunState
 
 from .history import RunFilter, RunWork, matches, names_tool, work_in
 from .ledger import Ledger
+from .own import own
 from .owner import Owner, is_alive
 from .plan_shelf import MemoryPlans
 from .refusals import done_twice, held_elsewhere, no_run, out_of_order, run_id_taken, stale
@@ -74,7 +75,8 @@ _Shared = tuple[str, float, int, str]
 class MemoryStore(MemoryPlans):
     """A `Store` that keeps nothing beyond its process.
 
-    It keeps the objects themselves: whoever changes a value afterwards changes it here too.
+    Lists, dicts and the like are copied as they come and go. It keeps other objects themselves:
+    whoever changes one afterwards changes it here too.
     """
 
     def __init__(self) -> None:
@@ -167,7 +169,7 @@ class MemoryStore(MemoryPlans):
                     shared[event.cache_key] = kept
         elif type(event) is RunCreated:
             run.forked_from = event.forked_from
-        run.events.append(recorded)
+        run.events.append(own(recorded))
         run.state_so_far.add(event)
 
     async def kept(self, hold: Hold) -> None:
@@ -183,7 +185,8 @@ class MemoryStore(MemoryPlans):
     ) -> list[Recorded]:
         """Return the run's events, as `Store.load_events` promises."""
         with self._lock:
-            return self._run(run_id).events[max(after_seq, 0) :]
+            kept = self._run(run_id).events[max(after_seq, 0) :]
+        return [own(recorded) for recorded in kept]
 
     def find_cached(
         self,
