@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from portia_nb.drawing.text import short_text
 from portia_nb.model.plain import to_plain_json
 from portia_nb.session.finding import find_run_id
-from portia_nb.session.set_edits import read_edits, with_arguments
+from portia_nb.session.set_edits import read_edits, step_named, with_arguments
 
 from .goals import Start, plan_named
 from .status import COMPLETE
@@ -27,7 +27,7 @@ def fork(args: argparse.Namespace, terminal: Terminal) -> int:
     fields, edits = read_edits(_values(args), args.step, "fork")
     worked_out = portia.work_out_fork(
         run_id,
-        _step(args.step),
+        step_named(args.step),
         plan=None if args.plan is None else plan_named(portia, args.plan),
         inputs=pairs("--input", args.input) or None,
         edits=edits,
@@ -42,7 +42,7 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
     """Try the failed step of a run again."""
     portia = open_portia(args, terminal, all_tools=True)
     run_id = find_run_id(portia.store, args.run)
-    failed = portia.failed_step(run_id, _step(args.step))
+    failed = portia.failed_step(run_id, step_named(args.step))
     start = Start(args, terminal, portia)
     fields = _values(args)
     if not fields:
@@ -73,10 +73,6 @@ def _start(
     terminal.say(f"fork of {worked_out.forked_from}: {outputs} reused{anew}")
     words += [word for each in args.set for word in ("--set", each)]
     return start.fork(worked_out, words=words)
-
-
-def _step(word: str | None) -> str | int | None:
-    return int(word) if word is not None and word.lstrip("-").isdecimal() else word
 
 
 def _values(args: argparse.Namespace) -> dict[str, Any]:

@@ -165,7 +165,9 @@ def _add_forks(add: Any) -> None:
     )
     for each in (retry, fork):
         _add_run(each)
-        each.add_argument("step", nargs="?", metavar="STEP", help="a step's name, place or index")
+        each.add_argument(
+            "step", nargs="?", metavar="STEP", help="a step's name, place, or number from 1"
+        )
         each.add_argument(
             "--set", action="append", default=[], metavar="FIELD=VALUE", help=f"change it: {about}"
         )

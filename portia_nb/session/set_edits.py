@@ -51,3 +51,22 @@ def with_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[name] = value
     return found
+
+
+def step_named(word: str | None) -> str | int | None:
+    """Return the step that a person means: a name, or a number as the views count, from 1.
+
+    Python counts from 0; a negative number counts from the end, as there.
+
+    Raises:
+        InvalidOption: the number is 0.
+
+    >>> step_named("sky"), step_named("1"), step_named("-1")
+    ('sky', 0, -1)
+    """
+    if word is None or not word.lstrip("-").isdecimal():
+        return word
+    number = int(word)
+    if number == 0:
+        raise InvalidOption("step 0: steps count from 1, as the views show them", option="STEP")
+    return number - 1 if number > 0 else number

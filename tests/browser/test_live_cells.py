@@ -1,4 +1,4 @@
-"""Runs in cells of JupyterLab and Notebook 7: live, answered by keyboard, stopped, resumed."""
+"""Runs in cells of JupyterLab and Notebook 7: live, answered by keyboard, stopped, resumed (N9)."""
 
 import time
 

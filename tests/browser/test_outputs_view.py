@@ -1,3 +1,4 @@
+# Rows of the notebook face: N10.
 """Outputs in the view as what they are, and what a step took: attempts, calls, tokens, money."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The view itself in Chromium: states, forms, keyboard, hostile text, speed, accessibility."""
+"""The view itself in Chromium: states, forms, keyboard, hostile text, speed, accessibility (N8)."""
 
 import base64
 import json

@@ -1,3 +1,4 @@
+# Rows of the notebook face: N4.
 """N1 and N2: each command is a documented Python call too, and all says what one table says."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``%portia diff`` in a real kernel."""
+"""``%portia diff`` in a real kernel (N15)."""
 
 from tests.kernel.conftest import Kernel
 

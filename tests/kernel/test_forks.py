@@ -1,4 +1,4 @@
-"""``%portia fork`` and ``%portia retry`` in a real kernel."""
+"""``%portia fork`` and ``%portia retry`` in a real kernel (N10, N11)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`%%portia` over a model server on loopback, in a real kernel."""
+"""`%%portia` over a model server on loopback, in a real kernel (N3, N5)."""
 
 import pytest
 

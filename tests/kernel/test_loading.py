@@ -1,4 +1,4 @@
-"""`%load_ext portia_nb` and its undoing, in a real kernel."""
+"""`%load_ext portia_nb` and its undoing, in a real kernel (N33)."""
 
 from tests.kernel.conftest import Kernel
 

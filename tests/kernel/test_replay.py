@@ -1,3 +1,4 @@
+# Rows of the notebook face: N25.
 """A notebook that was recorded replays without keys or network, and is the same byte for byte."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Interrupts, kills and what goes on afterwards, in real kernels."""
+"""Interrupts, kills and what goes on afterwards, in real kernels (N9)."""
 
 import time
 

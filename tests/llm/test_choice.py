@@ -1,3 +1,5 @@
+"""Which model is asked: by settings, by name, on this machine (N31)."""
+
 import asyncio
 import subprocess
 import sys

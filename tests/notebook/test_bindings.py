@@ -1,4 +1,4 @@
-"""Notebook values become typed inputs and never text of the goal."""
+"""Notebook values become typed inputs and never text of the goal (N3)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Errors as short cards."""
+"""Errors as short cards (N7)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The tutorial on inputs and outputs: run with nobody there, no key and no network."""
+"""The tutorial on inputs and outputs: run with nobody there, no key and no network (N4)."""
 
 from __future__ import annotations
 

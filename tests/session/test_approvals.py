@@ -1,4 +1,4 @@
-"""Approvals: by hash, kept with who and how, and covering only what the plan spells out."""
+"""Approvals: by hash, kept with who and how, and covering only what the plan spells out (N13)."""
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# Rows of the notebook face: N15.
 """Comparing two runs: what differs in plan, inputs, answers, outputs, and what each has cost."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""N16: all runs of a project, filterable, as a DataFrame too."""
+"""N16: all runs of a project, filterable, as a DataFrame too (N35)."""
 
 import builtins
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Plans before they run: versions with undo, names, a change in words, comparing."""
+"""Plans before they run: versions with undo, names, a change in words, comparing (N12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs by themselves: stopped, waited for, looked at, explained, deleted."""
+"""Runs by themselves: stopped, waited for, looked at, explained, deleted (N1)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
 from portia_nb.notebook.starting import Start
-from portia_nb.session.set_edits import read_edits, with_arguments
+from portia_nb.session.set_edits import read_edits, step_named, with_arguments
 
 from .named import plan_named, run_named, values_of
 from .showing import show_run
@@ -27,7 +27,7 @@ async def fork(call: Call) -> Any:
     portia = portia_as_asked(face.portia(), options)
     worked_out = portia.work_out_fork(
         _run_of(call, options.word),
-        _step(options.second),
+        step_named(options.second),
         plan=None if plan is None else plan_named(face, plan),
         inputs=values_of(call, "in") or None,
         edits=edits,
@@ -43,7 +43,7 @@ async def retry(call: Call) -> Any:
     portia = portia_as_asked(call.face.portia(), call.options)
     run = _run_of(call, call.options.word)
     run_id = str(getattr(run, "id", run))
-    failed = portia.failed_step(run_id, _step(call.options.second))
+    failed = portia.failed_step(run_id, step_named(call.options.second))
     fields = values_of(call, "set")
     start = Start(call.face, portia, call.options, call.prompts)
     if fields:
@@ -94,7 +94,3 @@ def _run_of(call: Call, word: str | None) -> PlanRun | str:
 
     value = call.face.shell.user_ns.get(word) if word else None
     return value if isinstance(value, PlanRun) else run_named(call.face, word)
-
-
-def _step(word: str | None) -> str | int | None:
-    return int(word) if word is not None and word.lstrip("-").isdecimal() else word

@@ -1,4 +1,4 @@
-"""`McpToolRegistry` against real servers, written with the official package."""
+"""`McpToolRegistry` against real servers, written with the official package (N30)."""
 
 from __future__ import annotations
 
