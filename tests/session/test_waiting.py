@@ -1,4 +1,4 @@
-"""Waiting for runs from any thread and loop; interrupts, cancellation, and where code runs (N35)."""
+"""Waiting for runs from any thread and loop; interrupts, cancellation, where code runs (N35)."""
 
 from __future__ import annotations
 
