@@ -166,6 +166,8 @@ def judge(face: Face, attended: Attended, plan_run: PlanRun) -> PlanRun:
             can_ask = stdin_allowed(face.shell)
             unused = attended.ladder.unused()
             raise face.carded(cards.waiting(plan_run, unused=unused, is_headless=not can_ask))
+        case _ if "budget" in plan_run.stop_reason:
+            raise face.carded(cards.budget_reached(plan_run))
         case _:
             raise face.carded(cards.stopped(str(plan_run.id)))
 

@@ -71,6 +71,36 @@ def bind(goal: str, given: Mapping[str, str], shell: Any) -> Bound:
     return Bound(_BINDING.sub(lambda found: f"${found[1]}", goal).strip(), values)
 
 
+def columns_in(goal: str, rows: Any) -> tuple[str, dict[str, str]]:
+    """Return a goal for each row of a table, and the columns that it is about, with their types.
+
+    These are the columns that it names as ``{{ column }}``, which then reads ``$column``; where it
+    names none, all of them.
+
+    >>> columns_in("Where is {{ city }}? {{ more }}", [{"city": "Oslo", "size": 1}])
+    ('Where is $city? {{ more }}', {'city': 'str'})
+    """
+    known = _columns_of(rows)
+    named = {name: known[name] for name in _BINDING.findall(goal) if name in known}
+
+    def written(found: re.Match[str]) -> str:
+        return f"${found[1]}" if found[1] in named else found[0]
+
+    return _BINDING.sub(written, goal), named or known
+
+
+def _columns_of(rows: Any) -> dict[str, str]:
+    columns, types = getattr(rows, "columns", None), getattr(rows, "dtypes", None)
+    if columns is not None and types is not None:
+        return {str(name): str(kind) for name, kind in zip(columns, types, strict=False)}
+    if isinstance(rows, list | tuple) and rows and isinstance(rows[0], Mapping):
+        return {str(name): type(value).__name__ for name, value in rows[0].items()}
+    raise InvalidOption(
+        f"--each: a DataFrame or a list of dicts is needed, not {type(rows).__name__}",
+        option="--each",
+    )
+
+
 def describe(value: Any) -> str:
     """Say what `value` is, without what it holds.
 

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from portia_nb.errors import InputsMissing, PlanRunFailed, WaitingForAnswer
+from portia_nb.errors import BudgetReached, InputsMissing, PlanRunFailed, WaitingForAnswer
 
 if TYPE_CHECKING:
     from portia_nb.model.clarification import Clarification
@@ -174,6 +174,14 @@ def stopped(run_id: str | None, *, cleaning_up: bool = False) -> KeyboardInterru
     if cleaning_up:
         said = "stopped; a step is still cleaning up in the background, its state will be saved"
     return dress(KeyboardInterrupt(said), [("next", f"%portia resume {run_id}")])
+
+
+def budget_reached(plan_run: PlanRun) -> BudgetReached:
+    """Return what a cell raises whose run was stopped by its budget, as a card."""
+    said, _, how = plan_run.stop_reason.partition("; what is done is kept")
+    larger = how.partition("budget='")[2].rpartition("'")[0] or "…"
+    following = f'%portia resume {plan_run.id} --budget "{larger}"'
+    return dress(BudgetReached(f"{said}; {_kept(plan_run)} are kept"), [("next", following)])
 
 
 def left(run_id: str) -> KeyboardInterrupt:

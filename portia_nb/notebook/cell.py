@@ -42,6 +42,11 @@ async def run_cell(face: Face, line: str, body: str, prompts: Prompts, *, serves
     if options.wants_help:
         face.say(help_on(CELL))
         return
+    if (rows := options.one("each")) is not None:
+        from .commands.mapping import each_row
+
+        await each_row(face, options, body, rows, prompts, serves=serves)
+        return
     bound = bind(body, options.pairs("in"), face.shell)
     if not bound.goal:
         raise InvalidOption(
@@ -132,6 +137,8 @@ def portia_as_asked(portia: Portia, options: Options) -> Portia:
     changes: dict[str, Any] = {}
     if (model := options.one("model")) is not None:
         changes = dict.fromkeys(("llm_provider", *_MODELS)) | {"default_model": model}
+    if (budget := options.one("budget")) is not None:
+        changes["budget"] = budget
     for setting, other in (("record", "replay"), ("replay", "record")):
         if (file := options.one(setting)) is not None:
             changes |= {setting: file, other: None}

@@ -55,6 +55,7 @@ class Start:
         self._prompts = prompts
         self._yes = options.is_on("yes")
         self._background = options.is_on("background")
+        self._budget = options.one("budget")
         self._live: LiveRun | None = None
         self._view: LiveView | None = None
         self._approval: PlanApproval | None = None
@@ -133,6 +134,7 @@ class Start:
                 listeners=(view.listen,),
                 gate=True,
                 caller=self._caller,
+                budget=self._budget,
             )
         except BaseException:
             view.finish(kept)

@@ -24,7 +24,18 @@ _ANSWERS = Option(
 _BACKGROUND = Option(("--background",), "Give the prompt back at once; the run goes on.")
 _RECORD = Option(("--record",), "Keep what models, tools and people answer in this file.", "FILE")
 _REPLAY = Option(("--replay",), "Answer from this record: no key, no network, no call.", "FILE")
-_RUNNING = (_OUTPUT, _YES, _ANSWER, _ANSWERS, _BACKGROUND, _RECORD, _REPLAY)
+_BUDGET = Option(
+    ("--budget",),
+    "Stop before models cost more: '$0.50', '20k tokens', '30 calls', or several with commas.",
+    "AMOUNT",
+)
+_ROWS = (
+    Option(("--limit",), "Only so many rows, from the first: to try it out.", "NUMBER"),
+    Option(("--parallel",), "So many rows at once; 8, or 1 with side effects.", "NUMBER"),
+    Option(("--reuse",), "Take over what equal rows put out before, side effects or not."),
+    Option(("--again",), "Run every row, whatever was done before."),
+)
+_RUNNING = (_OUTPUT, _YES, _ANSWER, _ANSWERS, _BACKGROUND, _RECORD, _REPLAY, _BUDGET)
 
 _IN = Option(
     ("--in",),
@@ -80,6 +91,9 @@ CELL = Command(
         _BACKGROUND,
         _RECORD,
         _REPLAY,
+        _BUDGET,
+        Option(("--each",), "Run the plan for each row of this variable's table.", "ROWS"),
+        *_ROWS,
     ),
 )
 
@@ -184,6 +198,26 @@ LINES: dict[str, Command] = {
             word="RUN",
             also=("stop",),
             does="commands.running:cancel",
+        ),
+        Command(
+            "map",
+            "Run a plan for each row of a variable's table; done rows aren't run again.",
+            (
+                Option(("--column",), "Take an input from a column.", "NAME=COLUMN", many=True),
+                *_ROWS,
+                _IN,
+                _OUTPUT,
+                _YES,
+                _ANSWER,
+                _ANSWERS,
+                _RECORD,
+                _REPLAY,
+                _BUDGET,
+            ),
+            "PLAN",
+            True,
+            "ROWS",
+            does="commands.mapping:map_rows",
         ),
         # -- what is kept: look at it, compare it, let go of it ----------------------------------
         Command(
