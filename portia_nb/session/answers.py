@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from .live import LiveRun, live_run, without_secrets
 from .log import is_detailed, log_event, set_up_logging
 from .opening import open_run
 from .parts import Parts
+from .tapes import clock_of
 from .waiting import wait_here
 from .watchers import is_watched
 
@@ -112,10 +112,11 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
             parts.recent.remember(run, registry)
             raise
         set_up_logging(parts.config)
+        now = clock_of(parts.config)
         is_seen = is_watched() and parts.config.live_view and not is_detailed(parts.config)
         for event in events:
             safe = without_secrets(event, parts.config.secrets)
-            recorded = Recorded(run.seq + 1, time.time(), run_id, safe)
+            recorded = Recorded(run.seq + 1, now(), run_id, safe)
             store.append(hold, recorded)
             run.apply(recorded)
             if not is_seen:

@@ -293,6 +293,11 @@ def open_tape(config: Config, *, goes_on: bool = False) -> AnyTape | None:
     return None if config.replay is None else open_player(config)
 
 
+def clock_of(config: Config) -> Callable[[], float]:
+    """Return what tells the time, in seconds since the epoch; in a replay it stands still."""
+    return time.time if config.replay is None else open_player(config).clock()
+
+
 def open_player(config: Config) -> PlayingTape:
     """Return the one player of the record in `config.replay`; a file that changed is read anew."""
     assert config.replay is not None
