@@ -24,7 +24,12 @@ from portia_nb.llm.records import Record
 from portia_nb.llm.replay import RecordingModel
 from portia_nb.model.language import ModelReply, ModelRequest, Usage
 from portia_nb.planning.planner import make_plan
-from scripts import control_flow_replies, from_portia_replies, inputs_replies
+from scripts import (
+    control_flow_replies,
+    from_portia_replies,
+    inputs_replies,
+    plan_edit_approve_replies,
+)
 
 MAGIC = re.compile(r"\s*%|\s*\w+ = %portia ")
 """A line of a cell that isn't Python."""
@@ -141,8 +146,14 @@ async def record_from_portia() -> Record:
     return await from_portia_replies.replies(names_of_notebook("10_from_portia.ipynb"))
 
 
+async def record_plan_edit_approve() -> Record:
+    """Record the models of the tutorial on plans before they run."""
+    return await plan_edit_approve_replies.replies(names_of_notebook("01_plan_edit_approve.ipynb"))
+
+
 TUTORIALS: dict[str, Callable[[], Awaitable[Record]]] = {
     "quickstart": record_quickstart,
+    "plan_edit_approve": record_plan_edit_approve,
     "inputs": record_inputs,
     "control_flow": record_control_flow,
     "from_portia": record_from_portia,

@@ -83,8 +83,12 @@ async def attend_or_leave(
 
 
 def show_plan(face: Face, plan: Plan, options: Options) -> None:
-    """Show a plan that isn't run, and give it to the notebook."""
-    face.display(plan)
+    """Show a plan that isn't run, with what its tools would change, and give it to the notebook."""
+    from portia_nb.session.answering import side_effects
+
+    from .static_record import plan_bundle
+
+    face.show_bundle(plan_bundle(plan, side_effects=side_effects(plan, face.portia().tools)))
     face.give(options.one("output"), plan)
 
 

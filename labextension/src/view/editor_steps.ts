@@ -43,7 +43,7 @@ function drawRow(
   panel.id = `${uid}-fields-${index}`;
   panel.hidden = !open.has(place);
   const toggle = keyed(makeButton('editor-name', foreign('span', '', step.name)), `${place}|open`);
-  set(toggle, { 'aria-expanded': !panel.hidden, 'aria-controls': panel.id });
+  set(toggle, { 'aria-expanded': !panel.hidden, 'aria-controls': panel.id, 'aria-label': step.name });
   toggle.addEventListener('click', () => {
     panel.hidden = !panel.hidden;
     set(toggle, { 'aria-expanded': !panel.hidden });

@@ -45,7 +45,11 @@ async def change(call: Call) -> Plan:
 
 async def undo(call: Call) -> Plan:
     """Go back to the version before, or with ``--redo`` on to the one after."""
-    name, editor = editor_named(call, str(call.options.word))
+    name = str(call.options.word)
+    if call.face.portia().store.find_versions(name):
+        editor = call.face.portia().edit(name)  # of the name, whatever the variable holds
+    else:
+        name, editor = editor_named(call, name)
     before = editor.plan
     if call.options.is_on("redo"):
         editor.redo()
