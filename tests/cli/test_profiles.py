@@ -76,7 +76,7 @@ def test_a_profile_is_chosen_for_one_command_or_from_here_on(file: Path, call: C
     assert call("config", "unset", "llm_provider").returncode == 0
     assert call("config", "get", "llm_provider").returncode == 1
     assert call("config", "set", "budget", "2", "--profile", "new").returncode == 0
-    assert "[profile.new]\nbudget = 2.0" in file.read_text()
+    assert '[profile.new]\nbudget = "2"' in file.read_text()
 
 
 def test_the_next_command_repeats_the_profile(file: Path, call: Call):

@@ -78,7 +78,9 @@ def test_what_is_no_export_is_refused(call: Call):
     done = call("store", "import", "notes.jsonl")
     assert done.returncode == 1
     assert "notes.jsonl, line 1: it is not JSON" in done.stderr
-    assert "that `portia-nb store export` wrote" in done.stderr
+    assert (
+        "a file is needed that `portia-nb store export` or `portia-nb export` wrote" in done.stderr
+    )
     assert "isn't there" in call("store", "import", "nothing.jsonl").stderr
     assert "to which file or folder?" in call("store", "export").stderr
 

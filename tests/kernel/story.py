@@ -61,6 +61,12 @@ sending = (
     .invoke_tool_step(tool=send(), args={"text": "hello"}, step_name="send")
     .build()
 )
+computing = (
+    PlanBuilderV2("sends what it has computed")
+    .function_step(function=quick, step_name="quick")
+    .invoke_tool_step(tool=send(), args={"text": StepOutput("quick")}, step_name="send")
+    .build()
+)
 going = plan_of(quick, awaited)
 long = plan_of(quick, slow, awaited)
 failing = plan_of(quick, broken)

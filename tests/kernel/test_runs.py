@@ -151,14 +151,24 @@ def test_a_form_that_was_drawn_answers_and_input_is_not_asked(kernel: Kernel):
 
 def test_the_form_approves_the_plan_and_then_the_exact_call(kernel: Kernel):
     page = Page(kernel, [(True,), (True,)])
-    done = kernel.run("%portia run sending -o result", answers=[], on_message=page)
+    done = kernel.run("%portia run computing -o result", answers=[], on_message=page)
     done.raise_for_error()
     plan, call = page.asked
-    assert kernel.evaluate("sending.content_hash()")[:12] in plan["text"]
+    assert kernel.evaluate("computing.content_hash()")[:12] in plan["text"]
     assert call["kind"] == plan["kind"] == "approve"
     assert call["tool"] == "send"
-    assert call["details"] == [{"name": "text", "text": "hello"}]
-    assert approvals(kernel) == [("plan", "form"), ("call", "form")]
+    assert call["details"] == [{"name": "text", "text": "quick"}]
+    assert approvals(kernel, "computing") == [("plan", "form"), ("call", "form")]
+    assert calls(kernel.folder)[-1] == "send quick"
+
+
+def test_the_form_approves_a_call_with_the_plan_that_spells_it_out(kernel: Kernel):
+    page = Page(kernel, [(True,)])
+    done = kernel.run("%portia run sending -o result", answers=[], on_message=page)
+    done.raise_for_error()
+    (plan,) = page.asked
+    assert "hello" in str(plan)
+    assert approvals(kernel, "sending") == [("plan", "form")]
     assert calls(kernel.folder)[-1] == "send hello"
 
 
@@ -263,41 +273,41 @@ def test_a_risky_plan_is_refused_where_nobody_can_approve_it(kernel: Kernel):
 
 
 def test_yes_approves_and_the_run_records_it(kernel: Kernel):
-    kernel.run("%portia run sending -o result --yes").raise_for_error()
-    assert calls(kernel.folder)[-1] == "send hello"
-    assert approvals(kernel) == [("plan", "--yes"), ("call", "--yes")]
+    kernel.run("%portia run computing -o result --yes").raise_for_error()
+    assert calls(kernel.folder)[-1] == "send quick"
+    assert approvals(kernel, "computing") == [("plan", "--yes"), ("call", "--yes")]
 
 
-def approvals(kernel: Kernel) -> list[tuple[str, str]]:
-    """Return what was approved in the run `result`, and by whom; check the plan's hash."""
+def approvals(kernel: Kernel, plan: str) -> list[tuple[str, str]]:
+    """Return what was approved in the run `result` of a plan, and by whom; check its hash."""
     kept = kernel.evaluate(
         "[[c.subject, [r.event.by for r in portia.store.load_events(result.id)"
         " if r.event.kind == 'clarification_resolved' and r.event.clarification_id == c.id]]"
         " for c in result.outputs.clarifications if c.response is True]"
     )
-    plan_hash = kernel.evaluate("sending.content_hash()")
+    plan_hash = kernel.evaluate(f"{plan}.content_hash()")
     assert [s["plan_sha256"] for s, _ in kept if "plan_sha256" in s] == [plan_hash]
     return [("plan" if "plan_sha256" in subject else "call", by) for subject, [by] in kept]
 
 
 def test_a_person_approves_the_plan_and_each_call_with_its_exact_arguments(kernel: Kernel):
-    done = kernel.run("%portia run sending -o result", answers=["maybe", "yes", "y"])
+    done = kernel.run("%portia run computing -o result", answers=["maybe", "yes", "y"])
     done.raise_for_error()
-    plan_hash = kernel.evaluate("sending.content_hash()")
+    plan_hash = kernel.evaluate("computing.content_hash()")
     assert plan_hash[:12] in done.out
     assert "is neither yes nor no" in done.out
-    assert '"text": "hello"' in done.out
-    assert approvals(kernel) == [("plan", "input()"), ("call", "input()")]
-    assert calls(kernel.folder)[-1] == "send hello"
+    assert '"text": "quick"' in done.out
+    assert approvals(kernel, "computing") == [("plan", "input()"), ("call", "input()")]
+    assert calls(kernel.folder)[-1] == "send quick"
 
 
 @pytest.mark.parametrize("answers", [["no"], ["yes", "no"]])
 def test_a_refusal_makes_no_call(kernel: Kernel, answers: list[str]):
-    before = calls(kernel.folder).count("send hello")
-    done = kernel.run("%portia run sending", answers=answers)
+    before = calls(kernel.folder).count("send quick")
+    done = kernel.run("%portia run computing", answers=answers)
     assert done.status == "error"
     assert "not approved" in done.card
-    assert calls(kernel.folder).count("send hello") == before
+    assert calls(kernel.folder).count("send quick") == before
 
 
 def test_a_background_run_gives_the_prompt_back_and_can_be_waited_for(kernel: Kernel):
