@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from portia_nb.session.watchers import add_examiner, add_watcher, remove_examiner, remove_watcher
+from portia_nb.session.watchers import (
+    add_examiner,
+    add_map_watcher,
+    add_watcher,
+    remove_examiner,
+    remove_map_watcher,
+    remove_watcher,
+)
 
 from . import formatters
 from .magics import PortiaMagics
@@ -23,6 +30,7 @@ def load(shell: Any) -> None:
     if magics.asyncio_run:
         magics.patch.install()
     add_watcher(magics.watcher)
+    add_map_watcher(magics.map_watcher)
     add_examiner(magics.examiner)
 
 
@@ -32,6 +40,7 @@ def unload(shell: Any) -> None:
     if magics is None:
         return
     remove_watcher(magics.watcher)
+    remove_map_watcher(magics.map_watcher)
     remove_examiner(magics.examiner)
     magics.patch.restore()
     formatters.remove(magics.face)

@@ -40,7 +40,14 @@ class PortiaMagics(Magics):
         self.patch = AsyncioRun(shell)
         self.matcher = make_matcher(self.face)
         self.watcher = Watching(self.face)
+        self.map_watcher = self._watch_map
         self.examiner = self._examine
+
+    def _watch_map(self, live: Any) -> None:
+        """Show how far a map has got that a Python call starts."""
+        from .map_view import watch
+
+        watch(self.face, live)
 
     def _examine(self, portia: Any) -> Any:
         """Return what `Portia.doctor` says here of how people can be asked."""

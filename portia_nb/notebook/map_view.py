@@ -13,7 +13,7 @@ from portia_nb.drawing.clean import clean
 from portia_nb.errors import ApprovalRefused, BudgetReached, WaitingForAnswer
 from portia_nb.model.cost import cost_of
 from portia_nb.session.budgets import own_prices
-from portia_nb.session.map_row import RowState, spent_of
+from portia_nb.session.map_row import MapRow, RowState, spent_of
 from portia_nb.session.map_shown import counts_text
 from portia_nb.session.mapping import MapOptions, effects_of
 from portia_nb.tools.aside import run_aside
@@ -146,19 +146,32 @@ async def run_map(
 
 
 def watch(face: Face, live: LiveMap) -> None:
-    """Show a map that a Python call starts in this cell; called on its thread, which then waits."""
+    """Show a map that a Python call starts in this cell; called on its thread, before it starts."""
+    if not face.settings.live_view:
+        return
     from .routing import in_this_cell
 
-    view = MapView(face)
-    view.show(progress_text(live), progress_html(live))
-    over = threading.Event()
-    live.add_listener(lambda _, row: over.set() if row is None else None)
+    view, lock, over = MapView(face), threading.Lock(), threading.Event()
+
+    def show() -> None:
+        view.show(progress_text(live), progress_html(live), last=over.is_set())
+
+    last_look = in_this_cell(face.shell, show)
+
+    def listen(_: LiveMap, row: MapRow | None) -> None:
+        if row is None:  # the cell still waits: what is shown now belongs to it
+            over.set()
+            with lock:
+                last_look()
 
     def follow() -> None:
         while not over.wait(LOOK_S):
-            view.show(progress_text(live), progress_html(live))
-        view.show(progress_text(live), progress_html(live))
+            with lock:
+                if not over.is_set():
+                    show()
 
+    show()
+    live.add_listener(listen)
     threading.Thread(target=in_this_cell(face.shell, follow), daemon=True).start()
 
 

@@ -105,7 +105,7 @@ def test_options_tools_and_variables_complete(start_kernel):
 
     assert completions("%%portia --mo") == ["--model"]
     names = ["plan", "output", "in", "tools", "model", "schema", "answer", "answers"]
-    names += ["record", "replay"]
+    names += ["record", "replay", "budget", "each", "limit", "parallel", "reuse", "again"]
     assert completions("%%portia --yes --background --") == sorted(f"--{n}" for n in names)
     assert completions("%%portia --tools calc") == ["calculator_tool"]
     assert completions("%%portia --tools calculator_tool,sea") == ["search_tool"]

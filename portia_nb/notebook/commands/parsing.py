@@ -180,7 +180,7 @@ def _check(command: Command, values: dict[str, Any]) -> None:
     output = values.get("output")
     if output is not None and not _is_name(output):
         raise InvalidOption(f"-o {output}: a variable's name is needed", option="-o")
-    for name, strict in (("in", True), ("answer", False), ("set", None)):
+    for name, strict in (("in", True), ("answer", False), ("set", None), ("column", False)):
         pairs: list[tuple[str, str]] = []
         for text in values.get(name, ()):
             key, equals, value = text.partition("=")
