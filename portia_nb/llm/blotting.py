@@ -114,8 +114,9 @@ class Blotter:
         known = sorted({each for each in secrets if len(each) >= _MIN_CHARS}, key=len, reverse=True)
         spelled = [_pattern(each) for each in known]
         stages: list[tuple[str, Callable[[str], str]]] = []
-        if spelled:
-            stages.append((KNOWN, partial(re.compile("|".join(spelled)).sub, BLOT)))
+        self._known = re.compile("|".join(spelled)) if spelled else None
+        if self._known is not None:
+            stages.append((KNOWN, partial(self._known.sub, BLOT)))
         stages += [(NAMED, _without_named), (FORM, partial(_FORMS.sub, BLOT))]
         around = zip(_WHY, _AROUND, strict=True)
         stages += [(why, partial(each.sub, rf"\g<keep>{BLOT}")) for why, each in around]
@@ -127,6 +128,10 @@ class Blotter:
         for _, blot in self._stages:
             text = blot(text)
         return text
+
+    def without_known(self, text: str) -> str:
+        """Return `text` without the secrets that are known; what only looks like one stays."""
+        return text if self._known is None else self._known.sub(BLOT, text)
 
     def reasons(self, text: str) -> tuple[str, ...]:
         """Return why `text` would lose something, in plain words; (): it would lose nothing.

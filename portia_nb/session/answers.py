@@ -20,11 +20,12 @@ from portia_nb.running.background import background
 from portia_nb.running.expiry import EXPIRY, ending_of, is_expired
 from portia_nb.running.failures import record_error
 
-from .live import LiveRun, live_run, without_secrets
+from .live import LiveRun, live_run
 from .log import is_detailed, log_event, set_up_logging
 from .opening import open_run
 from .parts import Parts
 from .tapes import clock_of
+from .unsaid import without_secrets
 from .waiting import wait_here
 from .watchers import is_watched
 
@@ -117,6 +118,8 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
         for event in events:
             safe = without_secrets(event, parts.config.secrets)
             recorded = Recorded(run.seq + 1, now(), run_id, safe)
+            safe = without_secrets(event, parts.secrets)
+            recorded = Recorded(run.seq + 1, time.time(), run_id, safe)
             store.append(hold, recorded)
             run.apply(recorded)
             if not is_seen:

@@ -17,7 +17,6 @@ from portia_nb.drawing.text import counted
 from portia_nb.errors import InvalidOption, StorageError
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
-from portia_nb.settings.environment import secrets_around
 from portia_nb.storage.export import write_file
 
 from .parts import Parts
@@ -132,8 +131,7 @@ def export(
 
 def redactor_of(parts: Parts, wanted: Wanted) -> Redactor:
     """Return what takes out secrets: those of the settings, the environment, and their forms."""
-    secrets = (*parts.config.secrets(), *secrets_around())
-    return Redactor(secrets, emails=wanted.emails, is_on=wanted.redact)
+    return Redactor(parts.secrets(), emails=wanted.emails, is_on=wanted.redact)
 
 
 def put(

@@ -42,10 +42,11 @@ from .budgets import (
     refuse_unknown_prices,
 )
 from .end_users import end_user_to_json, read_end_user
-from .live import Asker, Listener, LiveRun, without_secrets
+from .live import Asker, Listener, LiveRun
 from .log import is_detailed, log_event
 from .parts import Parts
 from .recalling import recalling
+from .unsaid import without_secrets
 
 if TYPE_CHECKING:
     from .answering import DeclaredAnswers
@@ -155,7 +156,7 @@ def begin(
     what it should have taken over.
     """
     now = time.time if tape is None else tape.clock()
-    cleaned = [without_secrets(event, parts.config.secrets) for event in first]
+    cleaned = [without_secrets(event, parts.secrets) for event in first]
     kept = [Recorded(n, now(), run.id, event) for n, event in enumerate(cleaned, start=1)]
     return parts.store.create_run(run.id, run.plan, owner=parts.owner(), first=kept), kept
 
@@ -242,7 +243,7 @@ def wire(
         asker=company.asker,
         handler=parts.hooks.clarification_handler,
         listeners=company.listeners,
-        secrets=parts.config.secrets,
+        secrets=parts.secrets,
         first=first,
         when_left=lambda: parts.recent.remember(run, registry),
         context=context,

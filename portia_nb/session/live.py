@@ -10,21 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from portia_nb.errors import InvalidAnswer, WaitingForAnswer
 from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification
-from portia_nb.model.events import (
-    AnyEvent,
-    ErrorRecord,
-    Recorded,
-    RunFailed,
-    StepFailed,
-    ToolReturned,
-)
+from portia_nb.model.events import AnyEvent, Recorded
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, Run
 from portia_nb.running.background import background
@@ -34,6 +26,7 @@ from portia_nb.running.ports import Ports
 from portia_nb.storage.store import Hold, Store
 
 from .opening import KeptEvents
+from .unsaid import without_secrets
 
 if TYPE_CHECKING:
     from .answering import DeclaredAnswers
@@ -226,8 +219,7 @@ class LiveRun:
         """
         if self._has_ended:
             return
-        if isinstance(event, _TELLS_OF_ERRORS):
-            event = without_secrets(event, self._secrets)
+        event = without_secrets(event, self._secrets)
         seq = 0 if event.passing else self.run.seq + 1
         recorded = Recorded(seq, self._now(), self.run.id, event)
         if seq:
@@ -303,21 +295,6 @@ class LiveRun:
         cause = error if isinstance(error, BaseException) else RuntimeError(str(error))
         self.fail(cause, clarification.path)
 
-
-def without_secrets(event: AnyEvent, secrets: Callable[[], Sequence[str]]) -> AnyEvent:
-    """Return `event`, each of `secrets()` in what it tells of an error replaced by asterisks."""
-    error = event.error if isinstance(event, _TELLS_OF_ERRORS) else None
-    if error is None:
-        return event
-    message, where = error.message, error.traceback or ""
-    for secret in secrets():
-        message, where = message.replace(secret, "***"), where.replace(secret, "***")
-    if message == error.message and where == (error.traceback or ""):
-        return event
-    return replace(event, error=ErrorRecord(error.type, message, error.step, where or None))
-
-
-_TELLS_OF_ERRORS = (StepFailed, RunFailed, ToolReturned)
 
 # The loop holds tasks weakly; a handler's task must outlive the call that made it.
 _handling: set[asyncio.Task[None]] = set()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from portia_nb.config import Config, LogLevel
+from portia_nb.llm.blotting import Blotter
 from portia_nb.model import codecs
 from portia_nb.model.events import (
     AgentLimited,
@@ -40,6 +41,8 @@ from portia_nb.model.events import (
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState, Run, StepState
 
+from .unsaid import secrets_of
+
 logger = logging.getLogger("portia_nb")
 """The logger of everything in portia_nb."""
 
@@ -64,6 +67,7 @@ class _OurHandler(logging.StreamHandler[TextIO]):
         stream: Any = sink if hasattr(sink, "write") else sys.stderr
         super().__init__(stream if self._path is None else self._path.open("a", encoding="utf-8"))
         self.config = config
+        self._blotter = Blotter(secrets_of(config))
         self.setFormatter(_Lines() if config.json_log_serialize else logging.Formatter(_FORMAT))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -73,10 +77,7 @@ class _OurHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self.config.secrets():
-            text = text.replace(secret, "***")
-        return text
+        return self._blotter.without_known(super().format(record))
 
     def close(self) -> None:
         if self._path is not None:

@@ -28,6 +28,7 @@ from portia_nb.tools.registry import DefaultToolRegistry, ToolRegistry
 from .log import is_detailed, log_start, set_up_logging
 from .names import named_plan
 from .recent import Recent
+from .unsaid import secrets_of
 
 if TYPE_CHECKING:
     from portia_nb.llm.choice import Models
@@ -72,6 +73,10 @@ class Parts:
             return self.model(purpose).name
         except PortiaBaseError as error:  # whoever calls the model is told
             return f"none ({type(error).__name__})"
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must not be told: keys of the settings, the environment and ``.env``."""
+        return secrets_of(self.config)
 
     @property
     def store(self) -> Store:

@@ -43,7 +43,6 @@ def write_test(parts: Parts, document: RunDocument, path: Path, wanted: Wanted) 
         InvalidConfigError: the record can't be read.
     """
     from portia_nb.llm.blotting import Blotter
-    from portia_nb.settings.environment import secrets_around
 
     from .exporting import put
 
@@ -66,7 +65,7 @@ def write_test(parts: Parts, document: RunDocument, path: Path, wanted: Wanted) 
             option="run",
         )
     kept = Record.load(Path(record).expanduser())
-    blotter = Blotter((*parts.config.secrets(), *secrets_around()))
+    blotter = Blotter(parts.secrets())
     text = kept.as_text(blotter.json if wanted.redact else lambda plain: plain)
     beside = path.with_name(f"{path.stem}.record.json")
     body = _test(parts, document, run.snapshot(), beside.name)

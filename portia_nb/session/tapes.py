@@ -22,7 +22,6 @@ from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
 from portia_nb.model.run import Run
 from portia_nb.running.expiry import EXPIRY
 from portia_nb.running.takeover import FORK
-from portia_nb.settings.environment import secrets_around
 from portia_nb.tools.aside import threads
 from portia_nb.tools.base import Tool
 
@@ -36,6 +35,7 @@ from .taped_calls import (
     written,
     written_arguments,
 )
+from .unsaid import secrets_of
 
 _NOBODY_LIVE = frozenset({"the caller", FORK})
 """Who answers without being asked: code that calls `Portia.resolve_clarification`, and answers
@@ -285,7 +285,7 @@ def open_tape(config: Config, *, goes_on: bool = False) -> AnyTape | None:
         StoreUnwritable: the record can't be written.
     """
     if config.record is not None:
-        secrets = (*config.secrets(), *secrets_around())
+        secrets = secrets_of(config)
         with _lock:
             path = config.record.expanduser().absolute()
             recorder = _recorders.setdefault(path, Recorder(path))
@@ -311,7 +311,7 @@ def open_player(config: Config) -> PlayingTape:
             version = (0, 0)  # what is wrong is said when it is read
         if known is None or known[0] != version:
             record = Record.load(path)
-            blotter = Blotter((*config.secrets(), *secrets_around()))
+            blotter = Blotter(secrets_of(config))
             mark = hashlib.sha256(record.as_text().encode("utf-8", "replace")).hexdigest()
             known = _players[path] = (version, PlayingTape(record, blotter, path.name, mark))
     return known[1]
