@@ -116,10 +116,8 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
         now = clock_of(parts.config)
         is_seen = is_watched() and parts.config.live_view and not is_detailed(parts.config)
         for event in events:
-            safe = without_secrets(event, parts.config.secrets)
-            recorded = Recorded(run.seq + 1, now(), run_id, safe)
             safe = without_secrets(event, parts.secrets)
-            recorded = Recorded(run.seq + 1, time.time(), run_id, safe)
+            recorded = Recorded(run.seq + 1, now(), run_id, safe)
             store.append(hold, recorded)
             run.apply(recorded)
             if not is_seen:
