@@ -197,7 +197,8 @@ class Config(HandsOutModels, BaseModel):
             where = ".".join(str(part) for part in first["loc"])
             found = "" if where in KEYS else f" {settings.get(where)!r}"
             raise InvalidConfigError(
-                f"setting {where} has a value{found} that can't be used: {first['msg']}",
+                f"setting {where} has a value{found} that can't be used: "
+                f"{first['msg'].removeprefix('Value error, ')}",
                 setting=where,
             ) from None
         if self.record is not None and self.replay is not None:

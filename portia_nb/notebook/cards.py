@@ -107,7 +107,11 @@ def next_command(error: BaseException) -> str | None:
     """Return what goes on after an error before any run, None where the message says it all."""
     missing = getattr(error, "missing", None)
     if isinstance(error, InputsMissing) and missing:
-        options = " ".join(f"--in {str(name).removeprefix('$')}=VALUE" for name in missing)
+        names = [str(name).removeprefix("$") for name in missing]
+        options = " ".join(f"--in {name}=VALUE" for name in names)
+        if getattr(error, "columns", None):
+            columns = " ".join(f"--column {name}=COLUMN" for name in names)
+            return f"add {columns} to the line, or for one value in all rows {options}"
         return f"add {options} to the line"
     return of_kind(error, _NEXT)
 

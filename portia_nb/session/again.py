@@ -17,6 +17,7 @@ from portia_nb.tools.aside import run_aside
 from .comparing import compare_runs
 from .comparison import RunComparison
 from .forking import Edit, Fork, failed_steps, prepare_fork, work_out_fork
+from .history import WORDS
 from .launch import Company
 from .live import LiveRun
 from .opening import open_run
@@ -227,8 +228,8 @@ class RunAgain(Runner):
         kept = open_run(self.store, run_id)
         if kept.state is not PlanRunState.FAILED:
             raise InvalidPlanRunStateError(
-                f"run {run_id} has not failed ({kept.state.value}), so there is nothing to try "
-                f"again: {_INSTEAD.get(kept.state, 'wait for it')}",
+                f"run {run_id} has not failed (it is {WORDS[kept.state]}), so there is nothing "
+                f"to try again: {_INSTEAD.get(kept.state, 'wait for it')}",
                 run_id=run_id,
             )
         failed = failed_steps(kept)

@@ -126,6 +126,8 @@ def read_answers_file(name: str | Path, option: str = "--answers") -> dict[str, 
     """
     try:
         answers = json.loads(Path(name).read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise InvalidOption(f"{option} {name}: there is no such file", option=option) from error
     except (OSError, ValueError) as error:
         raise InvalidOption(f"{option} {name}: {error}", option=option) from error
     if not isinstance(answers, dict):

@@ -11,9 +11,11 @@ from portia_nb.drawing.looks import LOOKS, REUSED
 from portia_nb.drawing.text import cells, counted, cut_cells, short_text
 from portia_nb.model.codecs import Unkept, to_plain_json
 from portia_nb.model.estimate import dollars
+from portia_nb.model.run import PlanRunState
 from portia_nb.planning.difference import PlanChange
 
 from .comparison import How, RunComparison, RunSide, StepComparison, StepSide, ValueComparison
+from .history import WORDS
 
 TEXT_VALUE, HTML_VALUE = 60, 110
 """Characters of a value: the beginning, or of two that begin alike, the part that differs."""
@@ -100,8 +102,12 @@ def _headline(found: RunComparison) -> str:
     if found.plan:
         parts.append(f"{counted(len(found.plan), 'change')} in the plan")
     if found.a.state != found.b.state:
-        parts.append(f"{found.a.state} became {found.b.state}")
+        parts.append(f"{_state(found.a)} became {_state(found.b)}")
     return f"Two runs compared: {', '.join(parts)}."
+
+
+def _state(side: RunSide) -> str:
+    return WORDS[PlanRunState(side.state)]
 
 
 def _tables(found: RunComparison, room: int) -> Iterator[_Table]:
@@ -126,7 +132,7 @@ def _overview(found: RunComparison) -> _Table:
 
     rows = [
         row("run", a.run_id, b.run_id),
-        row("state", a.state, b.state),
+        row("state", _state(a), _state(b)),
         row("forked from", _origin(a, b, "B"), _origin(b, a, "A")),
         row("steps executed", a.executed, b.executed),
         row("outputs reused", a.reused, b.reused),

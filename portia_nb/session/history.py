@@ -134,7 +134,7 @@ class RunHistory(Sequence[ListedRun]):
 
     def __repr__(self) -> str:
         if not self._runs:
-            return "No runs that match are kept here." if self.page == 1 else self._foot()
+            return "No runs are kept here, or none that match." if self.page == 1 else self._foot()
         table = [_HEAD, *map(_row, self._runs)]
         table = [(*row[:-1], cut_cells(row[-1], _MAX_GOAL)) for row in table]
         widths = [max(cells(row[n]) for row in table) for n in range(len(_HEAD) - 1)]

@@ -196,6 +196,7 @@ def _columns_of_inputs(
             f"name the column, inputs={{{missing[0]!r}: …}}, or give one value for all rows, "
             f"plan_run_inputs={{{missing[0]!r}: …}}",
             missing=tuple(missing),
+            columns=tuple(map(str, table.columns)),
             plan_id=plan.id,
         )
     if not chosen and len(table.index):

@@ -45,7 +45,9 @@ def notes_of(made: PlanMap) -> list[str]:
     if same:
         notes.append(f"{_rows(same)} the same as another and took over its output")
     if earlier:
-        notes.append(f"{_rows(earlier)} done before and not run again (reuse=False runs all)")
+        notes.append(
+            f"{_rows(earlier, past=True)} done before and not run again (reuse=False runs all)"
+        )
     if made.total > len(made):
         notes.append(f"the first {len(made):,} of {made.total:,} rows; without limit= all are run")
     for row in made.failed[:MOST_TROUBLES]:
@@ -126,8 +128,9 @@ def _error(row: MapRow) -> str:
     return "" if row.error is None else f"{row.error.type}: {row.error.message}"
 
 
-def _rows(count: int) -> str:
-    return "1 row is" if count == 1 else f"{count:,} rows are"
+def _rows(count: int, *, past: bool = False) -> str:
+    one, more = ("was", "were") if past else ("is", "are")
+    return f"1 row {one}" if count == 1 else f"{count:,} rows {more}"
 
 
 def _cell(value: Any, most: int = MAX_CELL_CHARS) -> str:

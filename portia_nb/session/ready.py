@@ -11,6 +11,7 @@ from portia_nb.running.expiry import left_s
 from portia_nb.tools.aside import run_aside
 
 from . import answers
+from .history import WORDS
 from .opening import load_further, open_run
 from .parts import Parts
 
@@ -30,8 +31,8 @@ class Readiness:
         """
         if plan_run.state in (PlanRunState.COMPLETE, PlanRunState.FAILED):
             raise InvalidPlanRunStateError(
-                f"run {plan_run.id} is {plan_run.state}: it waits for no answer. A failed run goes "
-                "on with portia.resume(plan_run)",
+                f"run {plan_run.id} is {WORDS[plan_run.state]}: it waits for no answer. A failed "
+                "run goes on with portia.resume(plan_run)",
                 run_id=plan_run.id,
             )
         self._parts = parts

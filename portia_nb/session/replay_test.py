@@ -25,6 +25,7 @@ from portia_nb.planning.bound import built_plan
 from portia_nb.planning.literals import literal
 from portia_nb.tools.base import Tool
 
+from .history import WORDS
 from .run_document import RunDocument
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def write_test(parts: Parts, document: RunDocument, path: Path, wanted: Wanted) 
     run = document.run()
     if run.state not in (PlanRunState.COMPLETE, PlanRunState.FAILED):
         raise InvalidOption(
-            f"run {run.id} has not ended ({run.state.value}), so there is nothing to compare with",
+            f"run {run.id} has not ended ({WORDS[run.state]}), so there is nothing to compare with",
             option="run",
         )
     kept = Record.load(Path(record).expanduser())

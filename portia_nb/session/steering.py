@@ -17,6 +17,7 @@ from portia_nb.storage.owner import is_alive
 from portia_nb.tools.aside import run_aside
 
 from .finding import id_of
+from .history import WORDS
 from .live import LiveRun, live_run
 from .opening import open_run
 from .runner import Runner
@@ -239,7 +240,7 @@ def why_of(run: Run) -> str:
             return "\n\n".join([*lines, *([error.traceback.rstrip()] if error.traceback else [])])
         case _:
             done = counted(len(run.snapshot().outputs.step_outputs), "output")
-            return f"Run {run.id} is {run.state.value}, with {done} so far."
+            return f"Run {run.id} is {WORDS[run.state]}, with {done} so far."
 
 
 def _refuse_late(run_id: str, end: float | None, timeout_s: float | None) -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from portia_nb.errors import StorageError
+from portia_nb.errors import StorageError, StoreFull
 from portia_nb.model import codecs
 
 from .contents import Contents, KeptPlan, KeptRun
@@ -157,7 +157,24 @@ def write_file(path: Path, lines: Iterator[str], *, overwrite: bool) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        raise typed(error, path) from error
+        raise _unwritten(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             draft.unlink()
+
+
+def _unwritten(error: OSError, path: Path) -> StorageError:
+    """Return the error for a file to hand on; what is said of the journal would mislead here."""
+    if not path.parent.is_dir():
+        return StorageError(
+            f"{path} can't be written: there is no folder {path.parent}. Make it, or name a file "
+            "elsewhere",
+            path=path,
+        )
+    found = typed(error, path)
+    if isinstance(found, StoreFull):
+        return found
+    reason = error.strerror or str(error)
+    return StorageError(
+        f"{path} can't be written ({reason}): name a file in a folder of yours", path=path
+    )

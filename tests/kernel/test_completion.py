@@ -13,6 +13,7 @@ portia = Portia(Config(store="memory"))
 class Weather(BaseModel):
     degrees: float
 sales, sold = [1, 2], 3
+orders = [{"whom": "you"}]
 builder = PlanBuilderV2("greet").input(name="whom")
 plan = builder.function_step(function=lambda: "hi", step_name="greet").build()
 """
@@ -58,7 +59,10 @@ def test_each_place_in_a_magic_offers_what_may_stand_there_and_nothing_else(star
         "PortiaMagics.ask",
         "PortiaMagics.asyncio_run",
     ]
-    assert '"needs you"' in offered("%portia runs --state ")
+    states = offered("%portia runs --state ")
+    assert '"needs you"' in states
+    assert '"process died"' in states
+    assert offered("%portia map plan ") == ["orders"]
     # The goal is no Python; values of the notebook stand in {{ }} alone.
     assert offered("%%portia\nimp") == []
     assert offered("%%portia\nprint(sal") == []

@@ -35,6 +35,7 @@ def test_help_completion_and_errors_know_diff(kernel: Kernel):
     for line, says in (
         ("diff finished", "was not forked from another"),
         ("diff finished nobody", "'nobody' is no run; %portia runs lists them"),
+        ("diff anybody nobody", "'anybody' is no run"),
         ("diff a b c", "one RUN, not 2"),
         ("dif finished", "%portia has no 'dif': did you mean 'diff'?"),
     ):

@@ -48,7 +48,15 @@ def test_a_plan_is_mapped_over_a_frame_in_one_output_and_goes_on(kernel: Kernel,
     kernel.run("%portia map measuring cities -o result").raise_for_error()
     assert kernel.evaluate("[mapped, result.outputs[1]]") == [["Bergen"], {"letters": 6}]
     wrong = kernel.run("%portia map measuring citties")
-    assert "did you mean" in wrong.card
+    assert "did you mean 'cities'?" in wrong.card
+    # What isn't a table isn't offered, an expression is told apart, and a map isn't a run.
+    unknown = kernel.run("%portia map measuring nosuch").card
+    assert "there are cities" in unknown
+    assert "measuring" not in unknown
+    assert "table = cities[:1]" in kernel.run("%portia map measuring cities[:1]").card
+    assert "'result' holds a map" in kernel.run("%portia show result").card
+    kernel.run("towns = cities.rename(columns={'city': 'town'})").raise_for_error()
+    assert "add --column city=COLUMN" in kernel.run("%portia map measuring towns").card
 
 
 def test_a_map_with_side_effects_says_what_it_would_do_and_waits_for_a_yes(kernel: Kernel, server):

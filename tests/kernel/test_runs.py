@@ -448,7 +448,7 @@ def test_resuming_a_complete_run_names_the_latest_that_is_not(kernel: Kernel):
     waiting = kernel.evaluate("result.id")
     kernel.run("%portia run going").raise_for_error()
     said = kernel.run("%portia resume").raise_for_error().text
-    assert "is complete already. The latest that isn't (NEED_CLARIFICATION): " in said
+    assert "is complete already. The latest that isn't (needs you): " in said
     assert f"%portia resume {waiting}" in said
 
 

@@ -40,7 +40,7 @@ def test_nothing_given_is_nothing_set():
         ("--plna", "%%portia has no option '--plna': did you mean '--plan'?"),
         ("--anwser=x=y", "%%portia has no option '--anwser=x=y': did you mean '--answer'?"),
         ("--modle openai/x", "%%portia has no option '--modle': did you mean '--model'?"),
-        ("-o", "%%portia: argument -o/--output: expected one argument"),
+        ("-o", "%%portia: -o, --output needs NAME after it"),
         ("-o 1a", "-o 1a: a variable's name is needed"),
         ("-o class", "-o class: a variable's name is needed"),
         ("--in x", "--in x: NAME=EXPR is needed"),

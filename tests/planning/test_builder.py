@@ -18,7 +18,7 @@ from portia_nb.model.plan import (
     Variable,
 )
 from portia_nb.model.reference import DictOf, Input, ListOf, Parts, StepOutput, Value
-from portia_nb.planning.bound import built_plan
+from portia_nb.planning.bound import built_plan, remember
 from portia_nb.planning.builder import PlanBuilderV2
 from portia_nb.tools.builtin.calculator import CalculatorTool
 from tests.planning.answers import Answering
@@ -319,6 +319,21 @@ def test_a_built_plan_is_found_by_its_hash_for_as_long_as_somebody_holds_it():
     again = build(("function_step", {"function": double, "args": {"n": 21}}))
     assert built_plan(known) is again
     del plan, found, again
+    gc.collect()
+    assert built_plan(known) is None
+
+
+def test_a_built_plan_is_found_again_once_an_equal_one_is_dropped():
+    plan = build(("function_step", {"function": double, "args": {"n": 21}}))
+    known = plan.content_hash()
+    copy = plan.model_copy()
+    remember(copy)
+    assert built_plan(known) is copy
+    remember(copy)
+    del copy
+    gc.collect()
+    assert built_plan(known) is plan
+    del plan
     gc.collect()
     assert built_plan(known) is None
 

@@ -105,7 +105,7 @@ def test_other_inputs_and_states_are_told():
     failed = p.compare(ran(p, plan), p.run_plan(plan, plan_run_inputs={"factor": None}))
     assert (failed.a.state, failed.b.state) == ("COMPLETE", "FAILED")
     assert hows(failed)["first"] == "only in a"
-    assert "COMPLETE became FAILED" in str(failed)
+    assert "done became failed" in str(failed)
     assert "failed" in str(failed)
 
 

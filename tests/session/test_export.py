@@ -307,6 +307,19 @@ def test_N28_what_a_file_becomes_is_said_where_its_name_does_not_say_it():
         made.export(run, "test_run.py")
 
 
+def test_N28_a_file_that_can_not_be_written_is_told_from_a_broken_store(tmp_path: Path):
+    made = portia()
+    run = made.run_plan(PlanBuilderV2().function_step(function=dict).build())
+    with pytest.raises(StorageError, match=f"there is no folder {tmp_path}/nowhere") as caught:
+        made.export(run, tmp_path / "nowhere" / "run.html")
+    assert type(caught.value) is StorageError
+    (tmp_path / "run.html").mkdir()
+    with pytest.raises(StorageError, match=r"can't be written \(Is a directory\)") as caught:
+        made.export(run, tmp_path / "run.html", overwrite=True)
+    assert type(caught.value) is StorageError
+    assert "store" not in str(caught.value)
+
+
 @tool(side_effect=True)
 def weather(city: str, days: int = 2) -> dict[str, Any]:
     """Tell the weather.

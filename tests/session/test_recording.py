@@ -154,6 +154,17 @@ def test_a_query_that_was_planned_and_run_replays_without_key_network_or_call(
     assert player.unused_calls() == ()
 
 
+def test_after_a_recording_the_functions_of_a_plan_are_still_found(file: Path):
+    def halve(n: int) -> float:
+        return n / 2
+
+    plan = PlanBuilderV2().function_step(function=halve, args={"n": 42}, step_name="half").build()
+    portia = Portia(Config(store="memory"))
+    first = portia.run_plan(plan)
+    portia.recording(file).run_plan(plan)
+    assert portia.fork(first, "half", args={"n": 10}).final_output.value == 5
+
+
 def test_what_a_tool_put_out_comes_back_as_it_was(file: Path):
     @tool(side_effect=False)
     def sales() -> pd.DataFrame:

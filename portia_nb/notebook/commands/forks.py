@@ -59,9 +59,9 @@ async def retry(call: Call) -> Any:
 
 async def diff(call: Call) -> RunComparison:
     """Show where two runs differ, as the line says."""
-    second = call.options.second
+    one, second = _run_of(call, call.options.word), call.options.second
     other = None if second is None else _run_of(call, second)
-    found = await call.face.portia().acompare(_run_of(call, call.options.word), other)
+    found = await call.face.portia().acompare(one, other)
     call.face.display(found)
     call.face.give(call.options.one("output"), found)
     return found

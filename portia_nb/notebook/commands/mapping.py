@@ -11,6 +11,7 @@ from portia_nb.session.mapping import MapOptions
 
 from .named import plan_named, values_of
 from .nearness import nearest
+from .offered import holds_rows, variables
 from .parsing import Options
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ def rows_named(face: Face, name: str) -> Any:
     """
     space = face.shell.user_ns
     if name not in space:
-        mine = [each for each in space if not each.startswith("_")]
-        raise InvalidOption(
-            f"{name} is no variable of this notebook: {nearest(name, mine)}", option=name
-        )
+        if not name.isidentifier():
+            raise InvalidOption(
+                f"{name}: rows are named by a variable: table = {name}, then table", option=name
+            )
+        mine = nearest(name, variables(face, holds_rows))
+        raise InvalidOption(f"{name} is no variable of this notebook: {mine}", option=name)
     return space[name]
 
 

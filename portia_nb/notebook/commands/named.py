@@ -65,6 +65,12 @@ def run_named(face: Face, word: str | None) -> str:
     value = face.shell.user_ns.get(word)
     if value is not None and str(getattr(value, "id", "")).startswith("prun-"):
         return str(value.id)
+    if type(value).__name__ == "PlanMap":
+        raise PlanRunNotFoundError(
+            f"{word!r} holds a map, which is many runs: {word} shows it, {word}.retry() goes on, "
+            f"and {word}.rows names the run of each row",
+            plan_run_id=word,
+        )
     known = [*face.runs, *(row.run_id for row in face.portia().store.find_runs())]
     matching = {run_id for run_id in known if run_id.startswith(word)}
     if len(matching) > 1 and word not in matching:

@@ -42,6 +42,13 @@ def variables(face: Face, wanted: Callable[[Any], bool] | None = None) -> list[s
     ]
 
 
+def holds_rows(value: Any) -> bool:
+    """Tell whether `value` may be the table of a map: a DataFrame, or dicts in a list."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(each, dict) for each in value)
+    return type(value).__name__ == "DataFrame"
+
+
 def _is_data(value: Any) -> bool:
     return not isinstance(value, type | ModuleType) and not (
         callable(value) and hasattr(value, "__qualname__")
@@ -159,9 +166,9 @@ def _settings(face: Face, _: Sequence[str]) -> Iterable[str]:
 
 
 def _states(_: Face, __: Sequence[str]) -> Iterable[str]:
-    from portia_nb.session.history import WORDS
+    from portia_nb.session.history import DIED, WORDS
 
-    return [f'"{word}"' if " " in word else word for word in WORDS.values()]
+    return [f'"{word}"' if " " in word else word for word in (*WORDS.values(), DIED)]
 
 
 _OFFERS: Mapping[str, Callable[[Face, Sequence[str]], Iterable[str]]] = {
@@ -179,6 +186,7 @@ _OFFERS: Mapping[str, Callable[[Face, Sequence[str]], Iterable[str]]] = {
     "PORTIA": lambda face, _: variables(face, holds("Portia")),
     "SETTING": _settings,
     "STATE": _states,
+    "ROWS": lambda face, _: variables(face, holds_rows),
     "INPUT": _inputs,
     "FIELD=EXPR": lambda *_: ("task", "args.", "tool", "model", "output"),
     "VALUE": lambda face, _: variables(face),

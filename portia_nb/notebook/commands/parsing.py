@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -123,6 +124,7 @@ def parse(command: Command, words: list[str], output: str | None = None) -> Opti
     if "--help" in words or "-h" in words:
         return Options(command, wants_help=True)
     parser = _Parser(prog=command.call, add_help=False, allow_abbrev=False)
+    parser.values = {"/".join(option.flags): option.value for option in command.options}
     for option in command.options:
         action = "store_true" if option.value is None else "append" if option.many else "store"
         parser.add_argument(*option.flags, dest=option.field, action=action)
@@ -197,5 +199,12 @@ def _is_name(text: str) -> bool:
 
 
 class _Parser(argparse.ArgumentParser):
+    values: Mapping[str, str | None] = {}
+    """What each option takes, by its flags as `argparse` writes them."""
+
     def error(self, message: str) -> NoReturn:
+        flags = message.removeprefix("argument ").partition(": expected ")[0]
+        if value := self.values.get(flags):
+            option = flags.replace("/", ", ")
+            raise InvalidOption(f"{self.prog}: {option} needs {value} after it", option=flags)
         raise InvalidOption(f"{self.prog}: {message}")

@@ -82,6 +82,7 @@ async def wait(call: Call) -> Any:
 
 async def cancel(call: Call) -> PlanRun | None:
     """Stop a run, and say whether it has ended."""
+    from portia_nb.session.history import WORDS
     from portia_nb.session.live import live_run
 
     run_id = run_named(call.face, call.options.word)
@@ -90,7 +91,7 @@ async def cancel(call: Call) -> PlanRun | None:
     run = await call.face.portia().acancel(run_id, reason="stopped by %portia cancel")
     if live is None:
         call.face.say(
-            f"Run {run_id} isn't under way ({run.state.value}); there is nothing to stop."
+            f"Run {run_id} isn't under way (it is {WORDS[run.state]}); there is nothing to stop."
         )
         return run
     how = "has stopped" if live.done.done() else "stops once a step has cleaned up"
@@ -141,10 +142,11 @@ def _inputs_of(call: Call, plan: Plan) -> dict[str, Any]:
 def _unfinished(call: Call) -> str:
     """Name the latest run that can go on, where no run was asked for; ``""`` if there is none."""
     from portia_nb.model.run import PlanRunState
+    from portia_nb.session.history import WORDS
 
     if call.options.word is not None:
         return ""
     for row in call.face.portia().store.find_runs(limit=MAX_LOOKED_AT):
         if row.state is not PlanRunState.COMPLETE:
-            return f" The latest that isn't ({row.state.value}): %portia resume {row.run_id}"
+            return f" The latest that isn't ({WORDS[row.state]}): %portia resume {row.run_id}"
     return ""
