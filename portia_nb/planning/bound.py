@@ -15,9 +15,8 @@ from weakref import ref
 from portia_nb.model.plan import Plan
 
 _built: dict[str, list[ref[Plan]]] = {}
-_lock = (
-    RLock()
-)  # a plan may be dropped, and its reference cleared, in the middle of either function
+# Reentrant: a plan may be dropped, and its reference cleared, in the middle of `remember`.
+_lock = RLock()
 
 
 def remember(plan: Plan) -> None:
