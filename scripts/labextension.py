@@ -26,6 +26,7 @@ SOURCES = EXTENSION / "src"
 VIEW = ROOT / "portia_nb" / "notebook" / "static" / "run_view.js"
 STYLES = VIEW.with_suffix(".css")
 INSPECTOR = VIEW.with_name("plan_editor.js")
+INSPECTOR_STYLES = INSPECTOR.with_suffix(".css")
 BUILT = EXTENSION / "dist"
 BUILT_FROM = BUILT / "built-from"
 PACKAGE_FILES = ("install.json", "package.json", "package-lock.json", "tsconfig.json")
@@ -139,6 +140,7 @@ def sources_digest(*, view_only: bool = False) -> str:
         *(file for file in folder.rglob("*") if file.suffix in (".ts", ".css")),
         SOURCES / "view" / "index.ts",
         SOURCES / "view" / "index.css",
+        SOURCES / "view" / "plan_editor.css",
     ]
     missing = [str(file.relative_to(ROOT)) for file in files if not file.is_file()]
     if missing:
@@ -163,7 +165,7 @@ def view_stamp() -> str:
 
 def is_view_built() -> bool:
     """Tell whether the view's module and style sheet are what the sources as they are now give."""
-    if not (VIEW.is_file() and STYLES.is_file() and INSPECTOR.is_file()):
+    if not all(each.is_file() for each in (VIEW, STYLES, INSPECTOR, INSPECTOR_STYLES)):
         return False
     with VIEW.open(encoding="utf-8") as built:
         return built.readline() == view_stamp()
@@ -215,6 +217,7 @@ def build_view() -> bool:
     install_packages(node)
     VIEW.parent.mkdir(exist_ok=True)
     replace(STYLES, bundle(node, SOURCES / "view" / "index.css"))
+    replace(INSPECTOR_STYLES, bundle(node, SOURCES / "view" / "plan_editor.css"))
     inspector = bundle(node, SOURCES / "view" / "plan_editor.ts", "--format=esm", "--target=es2022")
     replace(INSPECTOR, inspector)
     module = bundle(node, SOURCES / "view" / "index.ts", "--format=esm", "--target=es2022")

@@ -3,7 +3,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 
 import type { Actions } from './view/commands';
-import { drawRun } from './view/draw_run';
+import { drawWholeRun } from './view/panels';
 
 /** One output area that shows one plan or one run. */
 export class RunRenderer extends Widget implements IRenderMime.IRenderer {
@@ -27,7 +27,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     }
     try {
       // Nobody listens: a stored run can't be stopped or answered.
-      this.cleanUp = drawRun(this.node, view, undefined, this.actionsFor(this.node));
+      this.cleanUp = drawWholeRun(this.node, view, undefined, this.actionsFor(this.node));
     } catch (error) {
       // Anyone may have written this file: a part of a picture is worse than a sentence.
       this.clear();

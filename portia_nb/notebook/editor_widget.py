@@ -13,7 +13,7 @@ class EditorWidget(anywidget.AnyWidget):
     """One inspector of one plan: what it shows comes as messages, what stays is `record`."""
 
     _esm = built("plan_editor.js")
-    _css = built("run_view.css")
+    _css = built("plan_editor.css")
     record = traitlets.Unicode("").tag(sync=True)
     """The plan, what changed, and who approved it, as text: what a page without a kernel shows."""
 

@@ -129,6 +129,8 @@ def _note(stage: Stage, url: str) -> None:
 async def draw_editor(stage: Stage, state: dict[str, Any]) -> None:
     """Draw the plan inspector in the place of a view, and wait for it."""
     source = (STATIC / "plan_editor.js").read_text(encoding="utf-8")
+    styles = (STATIC / "plan_editor.css").read_text(encoding="utf-8")
+    await stage.page.add_style_tag(content=styles)
     await stage.page.evaluate(
         "async ([source, state]) => {"
         " const blob = new Blob([source], { type: 'text/javascript' });"

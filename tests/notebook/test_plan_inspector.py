@@ -272,3 +272,12 @@ def test_hostile_names_and_texts_stay_text():
     assert "\x1b" not in state
     bundle = difference_bundle(portia.diff_plans(trip(), plan))
     assert "<img" not in bundle["text/html"]
+
+
+def test_the_inspectors_widget_adds_under_60_kb_to_a_notebook_that_keeps_it():
+    from portia_nb.notebook.editor_widget import EditorWidget
+
+    widget = EditorWidget()
+    assert "drawEditor" in widget._esm and ".portia-editor" in widget._css  # type: ignore[attr-defined]
+    assert len((widget._esm + widget._css).encode()) < 59_000  # type: ignore[attr-defined]
+    widget.close()

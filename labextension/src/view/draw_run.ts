@@ -12,7 +12,7 @@ import type { Actions } from './commands';
 import { make, newPrefix } from './elements';
 import { watchFocus } from './focus';
 import { drawHead } from './head';
-import { PANELS, type Panel } from './panels';
+import type { MakePanel, Panel } from './panels';
 import { drawPicture, type Picture } from './picture';
 import { drawQuestions } from './questions';
 import type { Delta, Host, View } from './shapes';
@@ -36,9 +36,16 @@ export interface Drawn {
  * @param given the view's JSON
  * @param host who hears `{type: "answer", id, value}` and `{type: "stop"}`
  * @param actions who takes the commands behind Retry, Fork and Why
+ * @param makers draw what stands below: `PANELS`, or nothing where room is short
  * @throws Error where `given` is no view
  */
-export function drawRun(el: HTMLElement, given: object, host?: Host, actions?: Actions): Drawn {
+export function drawRun(
+  el: HTMLElement,
+  given: object,
+  host?: Host,
+  actions?: Actions,
+  makers: MakePanel[] = []
+): Drawn {
   const view = structuredClone(given) as View;
   if (!Array.isArray(view.steps)) {
     throw new Error('the view has no list of steps');
@@ -69,7 +76,7 @@ export function drawRun(el: HTMLElement, given: object, host?: Host, actions?: A
     announce: announcer.announce,
     choose: (path: string) => steps.choose(step => step.path === path)
   };
-  const panels = PANELS.map(draw => draw(view, context)).filter((made): made is Panel => made !== null);
+  const panels = makers.map(draw => draw(view, context)).filter((made): made is Panel => made !== null);
   root.append(head.head, head.bar, announcer.status, questions.box, head.outcome, body);
   root.append(...panels.map(panel => panel.element));
   keepKeys(root);

@@ -1,6 +1,7 @@
 /** The widget's module: what anywidget loads in the browser, built into `static/run_view.js`. */
 import { inflated } from './changes';
-import { drawRun, type Drawn } from './draw_run';
+import type { Drawn } from './draw_run';
+import { drawWholeRun } from './panels';
 import { make } from './elements';
 import type { Delta } from './shapes';
 
@@ -39,7 +40,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     }
     if (whole.type === 'full' && whole.view) {
       drawn?.destroy();
-      drawn = drawRun(el, whole.view, host);
+      drawn = drawWholeRun(el, whole.view, host);
     } else if (whole.type === 'delta') {
       drawn?.update(whole);
     }
@@ -58,5 +59,5 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   };
 }
 
-export { drawRun };
+export { drawWholeRun as drawRun };
 export default { render };

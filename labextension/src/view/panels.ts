@@ -3,6 +3,8 @@
  *
  * To add one, write `export const drawX: MakePanel` in a file here and name it in `PANELS`.
  */
+import type { Actions } from './commands';
+import { drawRun, type Drawn } from './draw_run';
 import type { Delta, Host, View } from './shapes';
 import { drawTimeline } from './timeline';
 
@@ -31,3 +33,8 @@ export type MakePanel = (view: View, context: PanelContext) => Panel | null;
 
 /** In the order in which they stand. */
 export const PANELS: MakePanel[] = [drawTimeline];
+
+/** Draw a plan or a run with all of its panels; see `drawRun`. */
+export function drawWholeRun(el: HTMLElement, given: object, host?: Host, actions?: Actions): Drawn {
+  return drawRun(el, given, host, actions, PANELS);
+}
