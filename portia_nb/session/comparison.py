@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from portia_nb.planning.difference import PlanChange
+
+if TYPE_CHECKING:
+    from .comparison_details import Detail
 
 How = Literal["equal", "differs", "only in a", "only in b", "can't tell", "none"]
 """How two values compare. ``can't tell``: the store could keep one of them only as a description;
@@ -101,6 +104,17 @@ class RunComparison:
     def differing(self) -> tuple[str, ...]:
         """Paths of the steps whose outputs aren't known to be equal."""
         return tuple(step.path for step in self.steps if step.how not in ("equal", "none"))
+
+    @property
+    def details(self) -> tuple[Detail, ...]:
+        """Where the values differ: texts by words, numbers by how much, tables by cells.
+
+        Of at most 20 values, each within limits of size and time; a value of which there is no more
+        to say than both of it isn't among them.
+        """
+        from .comparison_details import details_of
+
+        return details_of(self)
 
     def to_frame(self) -> Any:
         """Return the steps as a pandas `DataFrame`, one row for each, by its path.

@@ -15,6 +15,7 @@ from portia_nb.model.run import PlanRunState
 from portia_nb.planning.difference import PlanChange
 
 from .comparison import How, RunComparison, RunSide, StepComparison, StepSide, ValueComparison
+from .comparison_details import details_html, details_of, details_text
 from .history import WORDS
 
 TEXT_VALUE, HTML_VALUE = 60, 110
@@ -57,7 +58,7 @@ def to_text(found: RunComparison) -> str:
             lines.append("  ".join(padded).rstrip())
         if table.more:
             lines.append(table.more)
-    return "\n".join(lines)
+    return "\n".join([*lines, *details_text(details_of(found))])
 
 
 def to_html(found: RunComparison) -> str:
@@ -74,6 +75,7 @@ def to_html(found: RunComparison) -> str:
         head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
         parts.append(f"{title}<table>{head}<tbody>{body}</tbody></table>{more}")
+    parts.append(details_html(details_of(found)))
     return f'<div class="portia-record">{"".join(parts)}</div>'
 
 
