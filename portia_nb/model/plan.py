@@ -246,6 +246,11 @@ class Plan(Editable, Frozen):
         # The builder stands above the nouns, so it is found by name, at the call.
         return import_module("portia_nb.planning.script").plan_to_script(self)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Show the plan as a cell's value, with or without ``%load_ext portia_nb``."""
+        # The face stands above the nouns; only IPython calls this.
+        return import_module("portia_nb.notebook.static_record").plan_bundle(self)
+
     def _line(self, step: AnyStep) -> str:
         needs = ", ".join(f"${name}" for name in self.needs(step))
         return _line_of(step) + (f"  ← {needs}" if needs else "")

@@ -299,3 +299,8 @@ class PlanRun(BaseModel):
         """Return the latest question of `category` of a step, or None."""
         found = [c for c in self.get_clarifications_for_step(step) if c.category == category]
         return found[-1] if found else None
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Show the run as a cell's value, with or without ``%load_ext portia_nb``."""
+        # The face stands above the nouns; only IPython calls this.
+        return import_module("portia_nb.notebook.static_record").run_bundle(self)
