@@ -42,6 +42,19 @@ _NEEDED: dict[FieldKind, str] = {
     "several": "choose among the options",
     "json": 'write JSON, such as {"name": "value"}',
 }
+_EXAMPLES: dict[FieldKind, Any] = {
+    "text": "text",
+    "number": 2.5,
+    "integer": 3,
+    "boolean": True,
+    "date": "2026-05-17",
+    "time": "09:30",
+    "datetime": "2026-05-17T09:30",
+    "list": [],
+    "several": [],
+}
+_MAX_EXAMPLE_FIELDS = 8
+_MAX_EXAMPLE_CHARS = 200
 _ANNOTATIONS = frozenset({"type", "title", "description", "default", "examples", "format", "$defs"})
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "minimum": (operator.lt, "at least"),
@@ -169,6 +182,8 @@ def hint_of(schema: Schema) -> str:
 
     >>> hint_of({"type": "integer", "minimum": 1, "maximum": 9})
     'a whole number, 1 to 9'
+    >>> hint_of({"type": "object", "properties": {"city": {"type": "string"}}})
+    'JSON, such as {"city": "text"}'
     """
     kind, shape = kind_of(schema), settled(schema)
     words = {
@@ -179,7 +194,7 @@ def hint_of(schema: Schema) -> str:
         "datetime": "a date and a time",
         "boolean": "yes or no",
         "list": "a list, separated by commas",
-        "json": "JSON",
+        "json": _json_hint(shape),
     }.get(kind, "")
     low, high = shape.get("minimum"), shape.get("maximum")
     if low is not None and high is not None:
@@ -187,6 +202,27 @@ def hint_of(schema: Schema) -> str:
     if low is not None:
         return f"{words}, at least {low}"
     return f"{words}, at most {high}" if high is not None else words
+
+
+def _json_hint(shape: Schema) -> str:
+    """Return that JSON is asked for, with an example where the fields are known and few."""
+    fields = shape.get("properties")
+    if not isinstance(fields, Mapping) or not 0 < len(fields) <= _MAX_EXAMPLE_FIELDS:
+        return "JSON"
+    example = {
+        str(name): _example(_with_definitions(field, shape) if isinstance(field, Mapping) else {})
+        for name, field in fields.items()
+    }
+    text = json.dumps(example)
+    return f"JSON, such as {text}" if len(text) <= _MAX_EXAMPLE_CHARS else "JSON"
+
+
+def _example(schema: Schema) -> Any:
+    if "default" in schema:
+        return schema["default"]
+    if isinstance(options := settled(schema).get("enum"), list) and options:
+        return options[0]
+    return _EXAMPLES.get(kind_of(schema), {})
 
 
 def _items(shape: Schema) -> Schema:

@@ -61,7 +61,8 @@ def bind(goal: str, given: Mapping[str, str], shell: Any) -> Bound:
         if name in values:
             continue
         if name not in shell.user_ns:
-            mine = [n for n in shell.user_ns if not n.startswith("_")]
+            hidden = shell.user_ns_hidden  # IPython's own, such as `open` and `exit`
+            mine = [n for n in shell.user_ns if not n.startswith("_") and n not in hidden]
             near = nearest(name, mine)
             hint = near if near.startswith("did") else "define it in a cell above"
             raise InvalidOption(

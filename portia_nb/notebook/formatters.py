@@ -41,10 +41,12 @@ def plan_bundle(face: Face, plan: Plan) -> dict[str, Any]:
 
 def run_bundle(face: Face, plan_run: PlanRun) -> dict[str, Any]:
     """Return the bundle that shows a run; a line of text where the same cell shows it live."""
+    from portia_nb.session.history import WORDS
+
     from . import static_record
 
     if face.shown_in.get(str(plan_run.id)) == face.shell.execution_count:
-        return {"text/plain": f"PlanRun {plan_run.id}: {plan_run.state.value}, shown above"}
+        return {"text/plain": f"PlanRun {plan_run.id}: {WORDS[plan_run.state]}, shown above"}
     attended = face.runs.get(str(plan_run.id))
     if attended is not None and attended.live.done.done():
         return static_record.run_bundle(attended.live.run)

@@ -48,7 +48,7 @@ async def test_a_failed_run_is_asked_why_retried_and_forked_by_its_buttons(
 
     await button(failed, "Why").click()
     await expect(nb.output(2)).to_contain_text("ValueError: the scales are broken")
-    assert await source(nb, 2) == "%portia why"
+    assert (await source(nb, 2)).startswith("%portia why prun-")
 
     await button(failed, "Retry").click()
     await expect(nb.prompt(2)).to_have_text("[4]:")
@@ -107,8 +107,8 @@ async def test_buttons_of_an_untrusted_notebook_run_nothing_and_take_no_code_fro
         f'%portia fork {RUN_ID} "each city/sky" '
     )
     await expect(nb.prompt(3)).to_have_text("[ ]:")
-    # A run whose id isn't one: nothing can be asked of it but why.
+    # A run whose id isn't one: nothing can be asked of it.
     for row in await nb.output(4).locator(".portia-row").all():
         await row.click()
-    await expect(nb.output(4).locator(".portia-actions button")).to_have_text(["Why"])
+    await expect(nb.output(4).locator(".portia-actions button")).to_have_count(0)
     assert nb.errors == []

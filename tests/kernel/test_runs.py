@@ -323,7 +323,7 @@ def test_python_calls_show_the_live_view_and_end_as_a_record(kernel: Kernel):
     for call in ("portia.run_plan(going)", "await portia.arun_plan(going)"):
         done = kernel.run(call).raise_for_error()
         assert done.displays[0][RUN]["state"] == "COMPLETE"
-        assert done.displays[1]["text/plain"].endswith("shown above")
+        assert done.displays[1]["text/plain"].endswith(": done, shown above")
         assert len(done.displays) == 2
 
 

@@ -11,7 +11,8 @@ from portia_nb.notebook.bindings import bind, describe
 
 class Shell:
     def __init__(self, **variables: Any) -> None:
-        self.user_ns = variables
+        self.user_ns = variables | {"open": open}
+        self.user_ns_hidden = {"open": open}
 
     def ev(self, expression: str) -> Any:
         return self.user_ns[expression]
@@ -39,6 +40,9 @@ def test_the_inputs_name_types_and_not_values():
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(InvalidOption, match=r"\{\{ sale \}\} .* did you mean 'sales'\?"):
         bind("{{ sale }}", {}, Shell(sales=1))
+    # What IPython puts there is nobody's variable.
+    with pytest.raises(InvalidOption, match="define it in a cell above"):
+        bind("{{ nope }}", {}, Shell(sales=1))
 
 
 def test_a_failing_expression_is_refused_with_its_error():

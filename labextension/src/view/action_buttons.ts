@@ -7,7 +7,7 @@ import { hasEnded, isGoingOn } from './states';
 const LABELS: { [verb in Command['verb']]: [label: string, says: string] } = {
   retry: ['Retry', 'Try the failed step again'],
   fork: ['Fork from here', 'Run this step and what depends on it again, in a new run'],
-  why: ['Why', 'Show the traceback of the latest error']
+  why: ['Why', 'Show why the run has failed, with the traceback']
 };
 
 /** Draw what can be done about `commands`, null where there is nothing. */
@@ -50,6 +50,6 @@ export function commandsFor(view: View, step: Step): Command[] {
 /** What can be done about a run that has failed. */
 export function commandsForFailed(view: View): Command[] {
   return view.kind === 'run' && view.state === 'FAILED'
-    ? [{ verb: 'retry', run: view.id }, { verb: 'why' }]
+    ? [{ verb: 'retry', run: view.id }, { verb: 'why', run: view.id }]
     : [];
 }

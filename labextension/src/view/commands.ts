@@ -10,7 +10,7 @@
 export type Command =
   | { verb: 'retry'; run: string }
   | { verb: 'fork'; run: string; step: string }
-  | { verb: 'why' };
+  | { verb: 'why'; run: string };
 
 /** What a host offers that can put commands into a notebook; the widget and plain pages can't. */
 export interface Actions {
@@ -27,7 +27,7 @@ const MAX_STEP_CHARS = 120;
 export function lineOf(command: Command): string | null {
   switch (command.verb) {
     case 'why':
-      return '%portia why';
+      return RUN.test(command.run) ? `%portia why ${command.run}` : null;
     case 'retry':
       return RUN.test(command.run) ? `%portia retry ${command.run}` : null;
     case 'fork': {

@@ -41,6 +41,9 @@ const LONG: { [kind: string]: string } = {
 
 /** What is said of a field in a sentence below it; empty: it speaks for itself. */
 export function hintOf(field: Field | undefined): string {
+  if (field?.kind === 'json' && field.hint) {
+    return `Written as ${field.hint}; Ctrl+Enter answers.`;
+  }
   return LONG[field?.kind ?? ''] ?? (field?.hint ? `Asked for: ${field.hint}.` : '');
 }
 

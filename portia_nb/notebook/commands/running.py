@@ -82,6 +82,7 @@ async def wait(call: Call) -> Any:
 
 async def cancel(call: Call) -> PlanRun | None:
     """Stop a run, and say whether it has ended."""
+    from portia_nb.model.run import PlanRunState
     from portia_nb.session.history import WORDS
     from portia_nb.session.live import live_run
 
@@ -91,8 +92,11 @@ async def cancel(call: Call) -> PlanRun | None:
     run = await call.face.portia().acancel(run_id, reason="stopped by %portia cancel")
     if live is None:
         call.face.say(
-            f"Run {run_id} isn't under way (it is {WORDS[run.state]}); there is nothing to stop."
+            f"Run {run_id} isn't under way ({WORDS[run.state]}); there is nothing to stop."
         )
+        return run
+    if run.state is PlanRunState.COMPLETE:
+        call.face.say(f"Run {run_id} was done before it could be stopped.")
         return run
     how = "has stopped" if live.done.done() else "stops once a step has cleaned up"
     call.face.say(f"Run {run_id} {how}; what is done is kept. %portia resume {run_id} goes on.")
