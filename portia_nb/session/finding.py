@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from portia_nb.errors import PlanRunNotFoundError
-from portia_nb.storage.store import Store
+from portia_nb.storage.store import RunRow, Store
+
+from .map_row import is_map
 
 MAX_LOOKED_AT = 1_000
 """Runs among which the beginning of an id is looked for, latest first."""
+
+
+def latest_runs(store: Store, limit: int = MAX_LOOKED_AT) -> list[RunRow]:
+    """Return the latest runs; a map isn't one, but the runs of its rows are."""
+    return [row for row in store.find_runs(limit=limit) if not is_map(row.run_id)]
 
 
 def find_run_id(store: Store, typed: str) -> str:
@@ -17,7 +24,7 @@ def find_run_id(store: Store, typed: str) -> str:
     Raises:
         PlanRunNotFoundError: there is no such run, or more than one.
     """
-    known = [row.run_id for row in store.find_runs(limit=MAX_LOOKED_AT)]
+    known = [row.run_id for row in latest_runs(store)]
     matching = [run_id for run_id in known if run_id.startswith((typed, f"prun-{typed}"))]
     if typed in matching or not matching:
         return store.find_run(typed).run_id
@@ -41,7 +48,7 @@ def id_of(store: Store, run: Any = None) -> str:
         PlanRunNotFoundError: there is no such run, or none at all.
     """
     if run is None:
-        rows = store.find_runs(limit=1)
+        rows = latest_runs(store)
         if not rows:
             raise PlanRunNotFoundError("no run is kept here yet")
         return rows[0].run_id

@@ -21,6 +21,7 @@ from portia_nb.storage.owner import is_alive
 from portia_nb.storage.pruning import age
 
 from .frames import frame
+from .map_row import is_map
 
 if TYPE_CHECKING:
     from portia_nb.storage.store import RunRow, Store
@@ -231,7 +232,9 @@ def find_history(
         forked_from=None if forked_from is None else str(getattr(forked_from, "id", forked_from)),
         tool=None if tool is None else str(getattr(tool, "id", tool)),
     )
-    rows = [(row, state_of(row)) for row in store.list_runs(wanted)]
+    # A map is no run: what its rows did and cost would be told twice.
+    runs = (row for row in store.list_runs(wanted) if not is_map(row.run_id))
+    rows = [(row, state_of(row)) for row in runs]
     found = [(row, word) for row, word in rows if words is None or word in words]
     size = max(len(found), 1) if limit is None else limit
     shown = found[(page - 1) * size : page * size]

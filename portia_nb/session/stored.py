@@ -25,6 +25,7 @@ from portia_nb.tools.aside import run_aside
 from portia_nb.tools.registry import ToolRegistry
 
 from .exchange import Exchanged, export_folder, import_folder, keep_run
+from .map_row import is_map
 from .opening import open_run
 
 PAGE_SIZE = 10
@@ -198,7 +199,8 @@ class Storage:
         current = 1 if page is None else page
         if current < 1:
             raise ValueError(f"page {page!r}: the first page is 1")
-        rows = self._store.find_runs(state=run_state, limit=_ALL)
+        kept = self._store.find_runs(state=run_state, limit=_ALL)
+        rows = [row for row in kept if not is_map(row.run_id)]
         shown = rows[(current - 1) * PAGE_SIZE : current * PAGE_SIZE]
         return PlanRunListResponse(
             results=[self.get_plan_run(row.run_id) for row in shown],

@@ -88,6 +88,16 @@ def test_outputs_come_back_beside_the_rows_they_belong_to(portia: Portia):
     assert next(iter(found.to_frame(columns=False).columns)) == "output"
 
 
+def test_a_map_is_no_run_in_lists_and_not_the_latest_run(portia: Portia):
+    mapped = portia.map(Cities().plan(), [{"city": "Oslo"}, {"city": "Rome"}])
+    listed = portia.runs()
+    assert listed.total == 2
+    assert {run.steps_done for run in listed} == {1}
+    assert {run.id for run in listed} == {str(run.id) for run in mapped.runs}
+    assert portia.storage.get_plan_runs().count == 2
+    assert portia.show().state == "COMPLETE"
+
+
 def test_a_changed_cell_runs_that_row_again_and_no_other(portia: Portia):
     cities, rows = Cities(), frame("Oslo", "Lisbon", "Rome")
     portia.map(cities.plan(), rows)

@@ -56,9 +56,11 @@ def run_named(face: Face, word: str | None) -> str:
     Raises:
         PlanRunNotFoundError: there is none.
     """
+    from portia_nb.session.finding import latest_runs
+
     if word is None:
         last = next(reversed(face.runs), None)
-        rows = [] if last else face.portia().store.find_runs(limit=1)
+        rows = [] if last else latest_runs(face.portia().store)
         if last is None and not rows:
             raise PlanRunNotFoundError("there is no run yet")
         return last or rows[0].run_id
@@ -71,7 +73,7 @@ def run_named(face: Face, word: str | None) -> str:
             f"and {word}.rows names the run of each row",
             plan_run_id=word,
         )
-    known = [*face.runs, *(row.run_id for row in face.portia().store.find_runs())]
+    known = [*face.runs, *(row.run_id for row in latest_runs(face.portia().store))]
     matching = {run_id for run_id in known if run_id.startswith(word)}
     if len(matching) > 1 and word not in matching:
         raise PlanRunNotFoundError(

@@ -74,12 +74,13 @@ def _runs(face: Face, _: Sequence[str]) -> Iterable[str]:
 
 def _kept_runs(face: Face) -> Iterable[str]:
     from portia_nb.errors import PortiaBaseError
+    from portia_nb.session.finding import latest_runs
 
     try:
         store = face.portia().store
         if not store.is_open:
             return ()
-        return [row.run_id for row in store.find_runs(limit=MAX_KEPT)]
+        return [row.run_id for row in latest_runs(store, MAX_KEPT)]
     except PortiaBaseError:  # whoever uses it is told
         return ()
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-MAX_LOOKED_AT = 50
-
 
 async def run(call: Call) -> Any:
     """Run a plan as the line says."""
@@ -146,11 +144,12 @@ def _inputs_of(call: Call, plan: Plan) -> dict[str, Any]:
 def _unfinished(call: Call) -> str:
     """Name the latest run that can go on, where no run was asked for; ``""`` if there is none."""
     from portia_nb.model.run import PlanRunState
+    from portia_nb.session.finding import latest_runs
     from portia_nb.session.history import WORDS
 
     if call.options.word is not None:
         return ""
-    for row in call.face.portia().store.find_runs(limit=MAX_LOOKED_AT):
+    for row in latest_runs(call.face.portia().store):
         if row.state is not PlanRunState.COMPLETE:
             return f" The latest that isn't ({WORDS[row.state]}): %portia resume {row.run_id}"
     return ""
