@@ -39,11 +39,11 @@ async def test_run_all_asks_once_by_keyboard_and_the_later_cells_see_the_answer(
     await nb.page.keyboard.press("Enter")
 
     runs = nb.output(CELLS["17"])
-    await expect(runs).to_have_text(re.compile("(COMPLETE.*){2}", re.S), timeout=LIMIT_S * 1000)
+    await expect(runs).to_have_text(re.compile("(done.*){2}", re.S), timeout=LIMIT_S * 1000)
     for run_id in saved_runs():
         await expect(runs).not_to_contain_text(run_id)
     assert time.monotonic() - began < LIMIT_S
-    assert (await runs.text_content() or "").count("COMPLETE") == 2
+    assert (await runs.text_content() or "").count("done") == 2
     record = nb.output(CELLS["07"]).locator(".portia-view")
     await expect(record.locator(".portia-state")).to_have_text("done")
     await expect(nb.output(CELLS["09"])).to_contain_text("Amazon grew faster: +")

@@ -227,9 +227,9 @@ def test_a_config_needs_no_key_until_a_model_is_called():
         config.need_key("openai_api_key", "the model")
 
 
-def test_every_setting_but_code_has_a_variable():
+def test_every_setting_but_code_and_tables_has_a_variable():
     without = {name for name in Config.model_fields if variable_of(name) is None}
-    assert without == {"approve", "feature_flags"}
+    assert without == {"approve", "feature_flags", "prices"}
 
 
 EACH = {
@@ -260,7 +260,7 @@ def test_the_nearest_env_file_stands_behind_the_environment(project, monkeypatch
     (project / ".env").write_text("PORTIA_STORE=memory\nPORTIA_BUDGET=2\nOPENAI_API_KEY=sk-env\n")
     monkeypatch.setenv("PORTIA_BUDGET", "3")
     config = Config.from_default()
-    assert (config.store, config.budget, config.key("openai_api_key")) == ("memory", 3, "sk-env")
+    assert (config.store, config.budget, config.key("openai_api_key")) == ("memory", "3", "sk-env")
     assert config.origin("store") == f"PORTIA_STORE in {project / '.env'}"
 
 
