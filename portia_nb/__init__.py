@@ -17,6 +17,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "session.costs": ("CostEstimator",),
     "session.comparison": ("RunComparison",),
     "session.map_result": ("PlanMap",),
+    "session.mcp_probe": ("McpReport", "aprobe_mcp", "probe_mcp"),
     "session.log": ("logger",),
     "drawing.timeline": ("Timeline",),
     "model.estimate": ("PlanCostEstimate", "StepCostEstimate"),
@@ -325,6 +326,11 @@ if TYPE_CHECKING:
     )
     from portia_nb.session.map_result import (
         PlanMap as PlanMap,
+    )
+    from portia_nb.session.mcp_probe import (
+        McpReport as McpReport,
+        aprobe_mcp as aprobe_mcp,
+        probe_mcp as probe_mcp,
     )
     from portia_nb.session.portia import (
         Portia as Portia,

@@ -73,6 +73,11 @@ class Face:
         self._used = name
         return found
 
+    @property
+    def used_name(self) -> str:
+        """The variable whose Portia is in force, or would be."""
+        return self._used or "portia"
+
     def portia(self) -> Portia:
         """Return the Portia in force: of `use`, else the variable ``portia``, else a default one.
 

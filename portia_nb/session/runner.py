@@ -91,6 +91,21 @@ class Runner:
         other._parts.share(self._parts)
         return other
 
+    def with_tools(self, tools: ToolRegistry | Sequence[Any]) -> Self:
+        """Return one like this with other tools, and the same settings, hooks and store.
+
+        ``portia.with_tools(portia.tools + registry)`` adds those of a registry.
+
+        Args:
+            tools: all that it has.
+
+        Raises:
+            DuplicateToolError: two of them share an id.
+        """
+        other = type(self)(self.config, tools, self.execution_hooks)
+        other._parts.share(self._parts)
+        return other
+
     def recording(self, path: str | Path) -> Self:
         """Return one like this that keeps in a file what models, tools and people answer.
 

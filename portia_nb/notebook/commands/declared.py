@@ -264,6 +264,17 @@ LINES: dict[str, Command] = {
         # -- what is here, and what went wrong ---------------------------------------------------
         Command("tools", "List the tools.", does="commands.about:tools"),
         Command(
+            "mcp",
+            "Show what an MCP server offers, and add its tools; of all servers in use without one.",
+            (
+                _OUTPUT,
+                Option(("--add",), "Add its tools, as they had this digest when shown.", "DIGEST"),
+            ),
+            "SERVER",
+            no_twin="`probe_mcp(config)`, and `portia.with_tools(portia.tools + registry)`",
+            does="commands.mcp_servers:mcp",
+        ),
+        Command(
             "use",
             "Use the Portia of this variable from here on.",
             (),

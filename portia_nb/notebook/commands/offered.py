@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MAX_KEPT = 50
 """Runs of the store that are offered, latest first."""
+MCP_CONFIGS = ("StdioMcpClientConfig", "SseMcpClientConfig", "StreamableHttpMcpClientConfig")
+"""Types of the variables that describe an MCP server."""
 
 
 def offer(face: Face, kind: str, given: Sequence[str] = ()) -> list[str]:
@@ -185,6 +187,7 @@ _OFFERS: Mapping[str, Callable[[Face, Sequence[str]], Iterable[str]]] = {
     "FILE": _files,
     "ANSWERS": _answers,
     "PORTIA": lambda face, _: variables(face, holds("Portia")),
+    "SERVER": lambda face, _: variables(face, holds(*MCP_CONFIGS)),
     "SETTING": _settings,
     "STATE": _states,
     "ROWS": lambda face, _: variables(face, holds_rows),

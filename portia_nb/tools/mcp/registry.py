@@ -19,6 +19,7 @@ from .configs import (
 )
 from .connection import McpConnection
 from .listing import ListedTool
+from .pinning import Pinned, as_digest, check_form, check_pinned, digest_of
 from .server_tool import McpTool, server_tool
 
 logger = logging.getLogger("portia_nb")
@@ -37,9 +38,14 @@ class McpToolRegistry(ToolRegistry):
     `destructiveHint` one that is approved first. A tool whose description or schema is no longer
     what was listed isn't called until `relist`. What can't be used is left out, see `left_out`.
 
+    ``pinned=`` holds a server to what you have looked at (`probe_mcp`): the `digest` of all its
+    tools, or the `pins` of each. Names, descriptions, schemas and hints count. A server that
+    offers anything else is refused, when it is listed and when it is listed again.
+
     Raises:
         InvalidConfigError: a setting can't be used, or the package `mcp` isn't installed.
-        ToolHardError: the server can't be reached, or doesn't keep to the protocol.
+        ToolHardError: the server can't be reached, doesn't keep to the protocol, or offers other
+            tools than were pinned: the message names what was added, removed or changed.
         ToolNotFoundError: it has no tool of a name in `only`.
     """
 
@@ -51,11 +57,15 @@ class McpToolRegistry(ToolRegistry):
         *,
         only: Collection[str] | None = None,
         trust_hints: bool = True,
+        pinned: Pinned = None,
     ) -> None:
         """Take what a server listed; the `from_…` methods call this."""
         self._connection = connection
         self._only = None if only is None else frozenset(only)
         self._trust_hints = trust_hints
+        self._pinned = pinned
+        self.pins: dict[str, str] = {}
+        """The digest of what the server says of each tool that is here, by the server's name."""
         self.left_out: dict[str, str] = {}
         """Why tools that the server lists are not here, by name."""
         super().__init__()
@@ -71,6 +81,7 @@ class McpToolRegistry(ToolRegistry):
         *,
         only: Collection[str] | None = None,
         trust_hints: bool = True,
+        pinned: Pinned = None,
         **settings: Any,
     ) -> Self:
         """Start a program and list its tools.
@@ -82,11 +93,12 @@ class McpToolRegistry(ToolRegistry):
             env: environment variables that it gets beside the few that every program needs.
             only: names of the tools to take; None: all.
             trust_hints: False: a `readOnlyHint` isn't believed.
+            pinned: the digest that the tools must have, or one for each.
             settings: further fields of `StdioMcpClientConfig`, e.g. ``tool_call_timeout_seconds``.
         """
         given = {"server_name": server_name, "command": command, "args": args, "env": env}
         config = checked(StdioMcpClientConfig, {**given, **settings})
-        return cls.from_config(config, only=only, trust_hints=trust_hints)
+        return cls.from_config(config, only=only, trust_hints=trust_hints, pinned=pinned)
 
     @classmethod
     async def from_stdio_connection_async(
@@ -108,10 +120,11 @@ class McpToolRegistry(ToolRegistry):
         *,
         only: Collection[str] | None = None,
         trust_hints: bool = True,
+        pinned: Pinned = None,
     ) -> Self:
         """Start the program that ``{"mcpServers": {name: {…}}}`` names, and list its tools."""
         read = StdioMcpClientConfig.from_raw(config)
-        return cls.from_config(read, only=only, trust_hints=trust_hints)
+        return cls.from_config(read, only=only, trust_hints=trust_hints, pinned=pinned)
 
     @classmethod
     def from_sse_connection(
@@ -122,6 +135,7 @@ class McpToolRegistry(ToolRegistry):
         *,
         only: Collection[str] | None = None,
         trust_hints: bool = True,
+        pinned: Pinned = None,
         **settings: Any,
     ) -> Self:
         """Connect to a server over HTTP with server-sent events, and list its tools.
@@ -132,11 +146,12 @@ class McpToolRegistry(ToolRegistry):
             headers: sent with every request, e.g. ``Authorization``.
             only: names of the tools to take; None: all.
             trust_hints: False: a `readOnlyHint` isn't believed.
+            pinned: the digest that the tools must have, or one for each.
             settings: further fields of `SseMcpClientConfig`.
         """
         given = {"server_name": server_name, "url": url, "headers": headers}
         config = checked(SseMcpClientConfig, {**given, **settings})
-        return cls.from_config(config, only=only, trust_hints=trust_hints)
+        return cls.from_config(config, only=only, trust_hints=trust_hints, pinned=pinned)
 
     @classmethod
     async def from_sse_connection_async(
@@ -159,6 +174,7 @@ class McpToolRegistry(ToolRegistry):
         *,
         only: Collection[str] | None = None,
         trust_hints: bool = True,
+        pinned: Pinned = None,
         **settings: Any,
     ) -> Self:
         """Connect to a server over streamable HTTP, and list its tools.
@@ -169,11 +185,12 @@ class McpToolRegistry(ToolRegistry):
             headers: sent with every request, e.g. ``Authorization``.
             only: names of the tools to take; None: all.
             trust_hints: False: a `readOnlyHint` isn't believed.
+            pinned: the digest that the tools must have, or one for each.
             settings: further fields of `StreamableHttpMcpClientConfig`.
         """
         given = {"server_name": server_name, "url": url, "headers": headers}
         config = checked(StreamableHttpMcpClientConfig, {**given, **settings})
-        return cls.from_config(config, only=only, trust_hints=trust_hints)
+        return cls.from_config(config, only=only, trust_hints=trust_hints, pinned=pinned)
 
     @classmethod
     async def from_streamable_http_connection_async(
@@ -194,11 +211,14 @@ class McpToolRegistry(ToolRegistry):
         *,
         only: Collection[str] | None = None,
         trust_hints: bool = True,
+        pinned: Pinned = None,
     ) -> Self:
         """Reach the server that `config` describes, and list its tools; blocks."""
+        check_form(pinned)
         connection = McpConnection(config)
         try:
-            return cls(connection, *connection.list_tools(), only=only, trust_hints=trust_hints)
+            listing = connection.list_tools()
+            return cls(connection, *listing, only=only, trust_hints=trust_hints, pinned=pinned)
         except BaseException:
             connection.close()
             raise
@@ -210,15 +230,27 @@ class McpToolRegistry(ToolRegistry):
         *,
         only: Collection[str] | None = None,
         trust_hints: bool = True,
+        pinned: Pinned = None,
     ) -> Self:
         """Await what `from_config` returns."""
+        check_form(pinned)
         connection = McpConnection(config)
         try:
             listing = await connection.alist_tools()
-            return cls(connection, *listing, only=only, trust_hints=trust_hints)
+            return cls(connection, *listing, only=only, trust_hints=trust_hints, pinned=pinned)
         except BaseException:
             await run_aside(connection.close)
             raise
+
+    @property
+    def server_name(self) -> str:
+        """The server's name, as its config says."""
+        return self._connection.config.server_name
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that the server says of the tools that are here, to pin it by."""
+        return digest_of(self.pins)
 
     def relist(self) -> list[str]:
         """Ask the server for its tools again, take them as they are now; blocks.
@@ -226,6 +258,9 @@ class McpToolRegistry(ToolRegistry):
         Returns:
             The ids of the tools that are new, changed or gone: look at them before they are used.
             Descriptions that were added with `with_tool_description` stay with unchanged tools.
+
+        Raises:
+            ToolHardError: they are not what was pinned; this registry stays as it was.
         """
         return self._take(*self._connection.list_tools())
 
@@ -241,12 +276,16 @@ class McpToolRegistry(ToolRegistry):
 
     @classmethod
     async def _from_settings(cls, kind: type[Any], settings: dict[str, Any]) -> Self:
-        chosen = {name: settings.pop(name) for name in ("only", "trust_hints") if name in settings}
+        chosen = {
+            name: settings.pop(name)
+            for name in ("only", "trust_hints", "pinned")
+            if name in settings
+        }
         return await cls.from_config_async(checked(kind, settings), **chosen)
 
     def _take(self, listed: Mapping[str, ListedTool], left_out: Mapping[str, str]) -> list[str]:
-        server = self._connection.config.server_name
-        self.left_out = dict(left_out)
+        server = self.server_name
+        unusable = dict(left_out)
         before = {tool.id: tool for tool in self if isinstance(tool, McpTool)}
         now: dict[str, McpTool] = {}
         for name, found in listed.items():
@@ -255,10 +294,13 @@ class McpToolRegistry(ToolRegistry):
             try:
                 made = server_tool(self._connection, found, trust_hints=self._trust_hints)
             except InvalidToolDescriptionError as error:
-                self.left_out[name] = str(error)
+                unusable[name] = str(error)
                 continue
             now[made.id] = made
-        self._refuse_missing(server, listed)
+        pins = {tool.listed.name: as_digest(tool.listed.fingerprint) for tool in now.values()}
+        check_pinned(server, self._pinned, pins)
+        self._refuse_missing(server, listed, unusable)
+        self.left_out, self.pins = unusable, pins
         for name, why in self.left_out.items():
             logger.warning("MCP server %r: tool %r is left out: %s", server, name, why)
         changed: list[str] = []
@@ -271,8 +313,10 @@ class McpToolRegistry(ToolRegistry):
                     self.replace_tool(new)
         return changed
 
-    def _refuse_missing(self, server: str, listed: Mapping[str, ListedTool]) -> None:
-        missing = sorted((self._only or frozenset()) - listed.keys() - self.left_out.keys())
+    def _refuse_missing(
+        self, server: str, listed: Mapping[str, ListedTool], unusable: Mapping[str, str]
+    ) -> None:
+        missing = sorted((self._only or frozenset()) - listed.keys() - unusable.keys())
         if missing:
             raise ToolNotFoundError(
                 f"MCP server {server!r} has no tool {', '.join(map(repr, missing))}: its tools: "
