@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from portia_nb.errors import InvalidConfigError, ToolHardError
 
@@ -40,7 +41,9 @@ def check_form(pinned: Pinned) -> None:
     Raises:
         InvalidConfigError: it, or the one of a tool, is no digest.
     """
-    found = pinned.values() if isinstance(pinned, Mapping) else () if pinned is None else [pinned]
+    found: Iterable[Any] = (
+        pinned.values() if isinstance(pinned, Mapping) else () if pinned is None else [pinned]
+    )
     for each in found:
         if not isinstance(each, str) or not _DIGEST.fullmatch(each):
             raise InvalidConfigError(
