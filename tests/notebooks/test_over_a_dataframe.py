@@ -37,7 +37,7 @@ def said(notebook: Any, source: str) -> str:
 def test_five_rows_are_tried_and_not_run_again(done: Any):
     assert "5 done" in said(done, "tried = ")
     again = said(done, "thirst = portia.map(plan, cars")
-    assert "5 rows are done before and not run again" in again
+    assert "5 rows were done before and not run again" in again
 
 
 def test_a_mended_row_runs_and_the_others_keep_what_they_had(done: Any):

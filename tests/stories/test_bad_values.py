@@ -127,7 +127,7 @@ def test_a_choice_that_is_not_offered_is_refused_with_those_that_are(story: Stor
     assert story.goes_on(portia, run).outputs["step_1"].value == "Google"
 
 
-def test_an_answer_that_does_not_fit_the_tool_s_argument_is_told_and_asked_again(story: Story):
+def test_an_answer_that_does_not_fit_the_tool_s_argument_is_refused_and_the_question_stays_open(story: Story):
     @tool(side_effect=False)
     def double(number: int | None = None) -> Any:
         """Double a number."""
@@ -139,10 +139,8 @@ def test_an_answer_that_does_not_fit_the_tool_s_argument_is_told_and_asked_again
     plan = story.builder().invoke_tool_step(tool=double(), step_name="twice").build()
     run = portia.run_plan(plan)
     (question,) = run.get_outstanding_clarifications()
-    portia.resolve_clarification(question, "two", run)
-    run = portia.resume(run)
-    story.failed(run, "ToolSoftError", "twice", "double", "'number'", "two")
-    waiting = portia.resume(run)
-    (question,) = waiting.get_outstanding_clarifications()
+    with pytest.raises(InvalidAnswer, match="write a whole number"):
+        portia.resolve_clarification(question, "two", run)
+    (question,) = portia.storage.get_plan_run(run.id).get_outstanding_clarifications()
     portia.resolve_clarification(question, 2, run)
     assert story.goes_on(portia, run).outputs["twice"].value == 4

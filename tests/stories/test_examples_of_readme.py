@@ -45,4 +45,4 @@ def test_the_examples_of_the_readme_run_and_print_what_they_promise(project: Pat
     run, end = json.JSONDecoder().raw_decode(out)
     assert run["state"] == "COMPLETE"
     assert list(run["outputs"]["step_outputs"]) == [f"$step_{i}_output" for i in range(3)]
-    assert [float(each) for each in out[end:].split()] == pytest.approx([109, 1362.5])
+    assert [float(each) for each in out[end:].split()] == pytest.approx([109, 1406.1, 1362.5])
