@@ -38,6 +38,7 @@ class Editable:
         ...     .build()
         ... )
         >>> print(plan.rename("find", "city"))
+        Task: Run the plan built with the Plan Builder
         0  city  llm_tool  Find a city
         1  praise  llm_tool  Praise it  ← $city
         """

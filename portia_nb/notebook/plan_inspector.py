@@ -363,7 +363,8 @@ def record_lines(editor: PlanEditor, names: Sequence[str]) -> list[str]:
     return [
         f"Version {editor.number} of {len(editor.versions)}; {told}.",
         f"Run it: %portia run {quoted}. Change it in Python: editor = portia.edit({name!r}), with "
-        "rename, move, disable, insert, remove, edit, change, undo; then run editor.plan; or by %portia change and %portia undo.",
+        "rename, move, disable, insert, remove, edit, change, undo, and run editor.plan; or by "
+        "%portia change and %portia undo.",
     ]
 
 

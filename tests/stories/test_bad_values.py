@@ -127,7 +127,9 @@ def test_a_choice_that_is_not_offered_is_refused_with_those_that_are(story: Stor
     assert story.goes_on(portia, run).outputs["step_1"].value == "Google"
 
 
-def test_an_answer_that_does_not_fit_the_tool_s_argument_is_refused_and_the_question_stays_open(story: Story):
+def test_an_answer_that_does_not_fit_the_tool_s_argument_is_refused_and_the_question_stays_open(
+    story: Story,
+):
     @tool(side_effect=False)
     def double(number: int | None = None) -> Any:
         """Double a number."""
