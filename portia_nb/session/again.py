@@ -228,7 +228,7 @@ class RunAgain(Runner):
         kept = open_run(self.store, run_id)
         if kept.state is not PlanRunState.FAILED:
             raise InvalidPlanRunStateError(
-                f"run {run_id} has not failed (it is {WORDS[kept.state]}), so there is nothing "
+                f"run {run_id} has not failed (state: {WORDS[kept.state]}), so there is nothing "
                 f"to try again: {_INSTEAD.get(kept.state, 'wait for it')}",
                 run_id=run_id,
             )

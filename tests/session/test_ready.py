@@ -125,7 +125,7 @@ def test_a_run_that_waits_for_nothing_comes_back_at_once() -> None:
     assert us.wait_for_ready(run, timeout_s=0).state == "READY_TO_RESUME"
     done = us.resume(run)
     assert us.wait_for_ready(run, timeout_s=0).state == "COMPLETE", "resumed by somebody else"
-    with pytest.raises(InvalidPlanRunStateError, match="COMPLETE"):
+    with pytest.raises(InvalidPlanRunStateError, match="is done: it waits"):
         us.wait_for_ready(done)
     with pytest.raises(PlanRunNotFoundError):
         portia().wait_for_ready(run)
