@@ -240,7 +240,7 @@ def why_of(run: Run) -> str:
             return "\n\n".join([*lines, *([error.traceback.rstrip()] if error.traceback else [])])
         case _:
             done = counted(len(run.snapshot().outputs.step_outputs), "output")
-            return f"Run {run.id} is {WORDS[run.state]}, with {done} so far."
+            return f"Run {run.id} has {done} so far; its state: {WORDS[run.state]}."
 
 
 def _refuse_late(run_id: str, end: float | None, timeout_s: float | None) -> None:

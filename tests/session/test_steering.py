@@ -36,7 +36,7 @@ def test_a_run_is_cancelled_and_what_is_done_is_kept():
     stopped = mine.cancel(live, reason="enough")
     assert stopped.state == "READY_TO_RESUME"
     assert stopped.outputs["first"].value == 1
-    assert mine.why(stopped) == f"Run {live.id} is stopped, with 1 output so far."
+    assert mine.why(stopped) == f"Run {live.id} has 1 output so far; its state: stopped."
 
 
 async def test_the_async_form_cancels_too():
