@@ -153,7 +153,7 @@ async def test_each_failed_attempt_stands_with_its_error(browser: Browser):
         await expect(step.locator(".portia-failure")).to_contain_text("took 20 s")
         # Where nobody can put a command into a cell, it can be copied.
         await expect(step.locator(".portia-command")).to_have_text(
-            [f"%portia retry {RUN_ID}", "%portia why", f"%portia fork {RUN_ID} amazon"]
+            [f"%portia retry {RUN_ID}", f"%portia why {RUN_ID}", f"%portia fork {RUN_ID} amazon"]
         )
     html = run_bundle(run)["text/html"]
     assert "failed before: TimeoutError: took 5 s" in html and "took 20 s" in html
