@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Self
-from urllib.parse import quote
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
-    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
 )
 
-from portia_nb.errors import ConfigNotFoundError, InvalidConfigError
+from portia_nb.errors import InvalidConfigError
 from portia_nb.settings import gone
 from portia_nb.settings.answers import Answers
 from portia_nb.settings.budget import check_budget
@@ -35,7 +31,7 @@ from portia_nb.settings.handing_out import HandsOutModels
 from portia_nb.settings.keys import KEYS, PROVIDER_KEYS
 from portia_nb.settings.models import GenerativeModelsConfig, Purpose, without_models
 from portia_nb.settings.names import known_only
-from portia_nb.settings.project import read_around
+from portia_nb.settings.reading import ReadsSettings
 
 # Whoever deals with settings finds the words for them, and the keys, here.
 __all__ = [
@@ -61,7 +57,7 @@ _PROVIDERS_TOO = {
 }
 
 
-class Config(HandsOutModels, BaseModel):
+class Config(HandsOutModels, ReadsSettings):
     """Every setting of a `Portia`, frozen.
 
     A `Config` needs no key until a model is called. Use `Config.from_default` to read the
@@ -178,8 +174,6 @@ class Config(HandsOutModels, BaseModel):
             return {"WARNING": "WARN"}.get(upper, upper)
         return value
 
-    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
-
     def __init__(self, **settings: Any) -> None:
         """Check `settings`.
 
@@ -211,170 +205,6 @@ class Config(HandsOutModels, BaseModel):
     def __eq__(self, other: object) -> bool:
         """Compare settings; where they come from doesn't count."""
         return type(self) is type(other) and vars(self) == vars(other)
-
-    @classmethod
-    def from_default(cls, **overrides: Any) -> Self:
-        """Read the settings from the environment and the nearest ``.env``, then apply `overrides`.
-
-        Precedence: `overrides`, the environment, ``.env``, `settings.project`, the defaults. The
-        variable of a setting is ``PORTIA_`` and its name, e.g. ``PORTIA_PLANNING_MODEL``; those of
-        keys are the providers' own, e.g. ``OPENAI_API_KEY``; the level and the sink of the log are
-        ``PORTIA_LOG_LEVEL`` and ``PORTIA_LOG_SINK``.
-
-        Raises:
-            InvalidConfigError: as the constructor; for a value of the environment the message says
-                where it stands.
-        """
-        return cls._layered(*read_around(cls.model_fields), overrides)
-
-    @classmethod
-    def from_local_config(
-        cls,
-        profile: str | None = None,
-        config_file: str | Path | None = None,
-        **overrides: Any,
-    ) -> Self:
-        """Read the settings from a profile in a TOML file, then apply `overrides`.
-
-        The file is ``~/.portia/config.toml``, or what ``PORTIA_CONFIG_FILE`` names; settings stand
-        in it by their names, in a table for each profile:
-
-            [profile.default]
-            default_model = "ollama/llama3.2"
-
-            [profile.work]
-            llm_provider = "anthropic"
-
-        Precedence: `overrides`, the profile, the environment, ``.env``, `settings.project`, the
-        defaults. A project may set limits, and nothing that says where keys are sent.
-
-        Args:
-            profile: which one; None: the one in use, that is ``PORTIA_DEFAULT_PROFILE``, else what
-                ``default_profile = "…"`` at the top of the file says, else ``default``.
-            config_file: another file.
-            overrides: settings that come before all else.
-
-        Raises:
-            ConfigNotFoundError: there is no such file, or no such profile in it.
-            InvalidConfigError: the file isn't TOML, or holds a setting that doesn't exist or a
-                value that can't be used; the message says on which line.
-        """
-        from portia_nb.settings.profiles import read_profiles
-
-        file = read_profiles(None if config_file is None else Path(config_file).expanduser())
-        name = profile or file.in_use()
-        values, origins = read_around(cls.model_fields)
-        for setting, value in file.settings_of(name).items():
-            place = file.place_of(name, setting)
-            known_only({setting: value}, cls.model_fields, place)
-            values[setting], origins[setting] = value, place
-        return cls._layered(values, origins, overrides)
-
-    @classmethod
-    def in_use(cls, profile: str | None = None, **overrides: Any) -> Self:
-        """Read the settings as the command line and the magics do.
-
-        That is `from_local_config` where a profile is named, here or in the environment, or where
-        the file holds the one in use, else `from_default`.
-
-        Raises:
-            ConfigNotFoundError: the profile that is named isn't there.
-            InvalidConfigError: as `from_local_config`.
-        """
-        from portia_nb.settings.environment import DEFAULT_PROFILE
-        from portia_nb.settings.profiles import config_path, read_profiles
-
-        if profile or os.environ.get(DEFAULT_PROFILE):
-            return cls.from_local_config(profile, **overrides)
-        if config_path().exists():
-            file = read_profiles()
-            if file.named or file.in_use() in file.profiles:
-                return cls.from_local_config(**overrides)
-        return cls.from_default(**overrides)
-
-    @classmethod
-    def _layered(
-        cls, values: dict[str, Any], origins: dict[str, str], overrides: Mapping[str, Any]
-    ) -> Self:
-        given = without_models(overrides)
-        try:
-            made = cls(**{**values, **given})
-        except InvalidConfigError as error:
-            setting = str(error.facts.get("setting"))
-            if setting in given or setting not in origins:
-                raise
-            text = f"{error} ({origins[setting]})"
-            raise InvalidConfigError(text, setting=setting, origin=origins[setting]) from None
-        made._origins = {
-            **{setting: origin for setting, origin in origins.items() if setting not in given},
-            **dict.fromkeys(given, "given"),
-        }
-        return made
-
-    def changed(self, **changes: Any) -> Self:
-        """Return one like this with some settings changed.
-
-        Raises:
-            InvalidConfigError: as the constructor.
-        """
-        given = without_models(changes)
-        made = type(self)(**{**dict(self), **given})
-        made._origins = {**self._origins, **dict.fromkeys(given, "given")}
-        return made
-
-    def origin(self, setting: str) -> str:
-        """Return where a setting comes from, in words.
-
-        >>> Config(no_ask=True).origin("no_ask"), Config().origin("budget")
-        ('given', 'default')
-        """
-        known = self._origins.get(setting)
-        if known is not None:
-            return known
-        if setting in self.model_fields_set:
-            return "given"
-        if setting in KEYS and self.key(setting) is not None:
-            return f"{KEYS[setting]} in the environment"
-        return "default"
-
-    def key(self, setting: str) -> str | None:
-        """Return the key named `setting`: as given, else as the environment has it now.
-
-        Args:
-            setting: a key's name in `KEYS`, e.g. ``"tavily_api_key"``.
-        """
-        given = getattr(self, setting)
-        if given is not None:
-            return given.get_secret_value() or None
-        return os.environ.get(KEYS[setting]) or None
-
-    def need_key(self, setting: str, whose: str) -> str:
-        """Return the key named `setting`.
-
-        Args:
-            setting: a key's name in `KEYS`.
-            whose: who needs it, for the message, e.g. ``"search_tool"``.
-
-        Raises:
-            ConfigNotFoundError: it is set nowhere.
-        """
-        found = self.key(setting)
-        if found is None:
-            raise ConfigNotFoundError(
-                f"{whose} needs a key and {KEYS[setting]} is not set: set it in the environment or "
-                f"in .env, or pass Config.from_default({setting}=…)",
-                setting=setting,
-                variable=KEYS[setting],
-            )
-        return found
-
-    def secrets(self) -> tuple[str, ...]:
-        """Return every key that is set, so that it can be kept out of what is shown or kept.
-
-        Each stands there as it is, and as an address would hold it where that differs.
-        """
-        keys = [found for setting in KEYS if (found := self.key(setting))]
-        return tuple(dict.fromkeys([*keys, *(quote(key, safe="") for key in keys)]))
 
     def provider(self) -> LLMProvider | None:
         """Return the provider in force: as set, else the first whose key is set, else None."""
