@@ -239,11 +239,11 @@ class PlanInspector:
     def _change(self, words: str, number: int) -> None:
         """Ask a model for the change; the answer comes on another thread."""
         from portia_nb.running.background import background
-        from portia_nb.session.changing import Changing
+        from portia_nb.session.changing import change_in_words
 
         before = self._editor.plan
         asked = background.submit(
-            Changing(self._portia._parts, before, words).make()  # pyright: ignore[reportPrivateUsage]
+            change_in_words(self._portia._parts, before, words)  # pyright: ignore[reportPrivateUsage]
         )
         self._send({"type": "busy", "id": number, "message": "Asking the model…"})
 

@@ -18,7 +18,7 @@ from portia_nb.storage.store import Store
 
 from .approvals import standing_approval
 from .approving import approve
-from .changing import Changing
+from .changing import change_in_words
 from .names import checked_name
 from .parts import Parts
 from .waiting import await_here, refuse_own_loop, wait_here
@@ -143,7 +143,7 @@ class PlanEditor:
     def change(self, words: str) -> Plan:
         """Let a model change the plan as `words` say; see `Portia.achange`."""
         refuse_own_loop("achange")
-        made = wait_here(background.submit(Changing(self._parts, self._plan, words).make()))
+        made = wait_here(background.submit(change_in_words(self._parts, self._plan, words)))
         return self._keep(made, f"“{words}”")
 
     async def achange(self, words: str) -> Plan:
@@ -154,7 +154,7 @@ class PlanEditor:
             ModelError: the model can't be asked.
         """
         before = self._plan
-        made = await await_here(background.submit(Changing(self._parts, before, words).make()))
+        made = await await_here(background.submit(change_in_words(self._parts, before, words)))
         if self._plan is not before:
             raise PlanError("the plan was changed while the model was asked: ask again")
         return self._keep(made, f"“{words}”")

@@ -13,7 +13,7 @@ from portia_nb.running.background import background
 from portia_nb.tools.aside import run_aside
 
 from .approving import approve
-from .changing import Changing
+from .changing import change_in_words
 from .names import checked_name
 from .plan_editor import PlanEditor
 from .runner import Runner
@@ -51,7 +51,7 @@ class PlanWork(Runner):
         """
         refuse_own_loop("achange")
         found = self._parts.find_plan(plan)
-        return wait_here(background.submit(Changing(self._parts, found, words).make()))
+        return wait_here(background.submit(change_in_words(self._parts, found, words)))
 
     async def achange(self, plan: Plan | PlanUUID | str, words: str) -> Plan:
         """Return `plan` changed as `words` say, such as "use metric units and skip the summary".
@@ -72,7 +72,7 @@ class PlanWork(Runner):
             ModelError: the planning model could not be asked.
         """
         found = self._parts.find_plan(plan)
-        return await await_here(background.submit(Changing(self._parts, found, words).make()))
+        return await await_here(background.submit(change_in_words(self._parts, found, words)))
 
     def diff_plans(
         self, before: Plan | PlanUUID | str, after: Plan | PlanUUID | str

@@ -8,7 +8,6 @@ from typing import Any
 
 from portia_nb.errors import PlanRunNotFoundError
 from portia_nb.model.end_user import EndUser
-from portia_nb.model.events import AnyEvent
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
@@ -139,7 +138,6 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
                 plan,
                 plan_run_inputs,
                 end_user,
-                first=planning.cost,
                 tools=planning.tools,
                 budget=budget,
             )
@@ -192,7 +190,6 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
                 plan,
                 plan_run_inputs,
                 end_user,
-                first=planning.cost,
                 tools=planning.tools,
                 caller=loop,
                 budget=budget,
@@ -286,7 +283,6 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
         end_user: EndUser | str | None,
         schema: Any = None,
         *,
-        first: Sequence[AnyEvent] = (),
         tools: Any = None,
         caller: asyncio.AbstractEventLoop | None = None,
         budget: Any = None,
@@ -297,7 +293,6 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
             inputs,
             end_user=end_user,
             structured_output_schema=schema,
-            first=first,
             tools=None if tools is None else self._parts.offered(tools),
             company=Company(caller=caller, tell=tell_watchers, budget=budget),
         )

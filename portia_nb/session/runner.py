@@ -233,7 +233,7 @@ class Runner:
             listeners: see `LiveRun.add_listener`.
             gate: True: each call with ``side_effect=True`` is put to the asker first.
             caller: the loop that waits for the run, where the user's coroutine functions run.
-            first: events to keep before the run starts, such as what planning cost.
+            first: events to keep before the run starts, such as who approved the plan.
             tools: tools beside this Portia's.
             budget: as in `arun_plan`.
 

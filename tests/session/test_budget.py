@@ -162,6 +162,7 @@ def test_the_planning_is_part_of_the_budget():
     with OpenAIServer([Reply(data={"steps": steps, "error": None})]) as server:
         run = portia(server).run("Say something", budget="1 call")
         assert (run.state, len(server.requests)) == (PlanRunState.READY_TO_RESUME, 1)
+        assert run.cost.calls == 1
         with pytest.raises(BudgetReached):
             portia(server).run("Say something", budget="0 calls")
         assert len(server.requests) == 1
