@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from portia_nb.errors import PlanCheckError, ToolNotFoundError
@@ -43,12 +43,16 @@ _CACHED = ("llm", "tool", "function", "agent")
 """Kinds of steps that can reuse what an equal one has put out."""
 
 
-def check_plan(plan: Plan, tools: ToolRegistry | None = None) -> None:
+def check_plan(
+    plan: Plan, tools: ToolRegistry | None = None, *, settled: Collection[str] = ()
+) -> None:
     """Refuse `plan` if it can't run.
 
     Args:
         plan: any plan.
         tools: what its tool ids mean; None leaves open which tools there will be.
+        settled: names of its own steps that won't run (again): what they call need not be here, nor
+            be as it was.
 
     Raises:
         PlanCheckError: it can't run; the message and `problems` hold every reason.
@@ -59,7 +63,7 @@ def check_plan(plan: Plan, tools: ToolRegistry | None = None) -> None:
     portia_nb.errors.PlanCheckError: this plan can't run: step 'x' refers to 'news', and there is no
     such step or plan input; there are: x
     """
-    refuse(find_problems(plan, tools), plan)
+    refuse(find_problems(plan, tools, settled=settled), plan)
 
 
 def refuse(problems: Sequence[str], plan: Plan) -> None:
@@ -77,7 +81,9 @@ def refuse(problems: Sequence[str], plan: Plan) -> None:
         )
 
 
-def find_problems(plan: Plan, tools: ToolRegistry | None = None) -> list[str]:
+def find_problems(
+    plan: Plan, tools: ToolRegistry | None = None, *, settled: Collection[str] = ()
+) -> list[str]:
     """Return why `plan` can't run, one sentence for each reason, each naming its step.
 
     Looks for: no steps, no task, unusable and twin names, references to nothing, to the step
@@ -87,17 +93,23 @@ def find_problems(plan: Plan, tools: ToolRegistry | None = None) -> list[str]:
     Args:
         plan: any plan.
         tools: as for `check_plan`.
+        settled: as for `check_plan`.
     """
     if not plan.steps:
         return ["it has no steps"]
-    problems = _space_problems(plan.names, plan.plan_inputs, tools)
+    problems = _space_problems(plan.names, plan.plan_inputs, tools, settled=settled)
     for name in _twins([given.name.removeprefix("$") for given in plan.plan_inputs]):
         problems.append(f"the plan has two inputs called {name!r}")
     return problems
 
 
 def _space_problems(
-    names: Namespace, inputs: Sequence[PlanInput], tools: ToolRegistry | None, depth: int = 0
+    names: Namespace,
+    inputs: Sequence[PlanInput],
+    tools: ToolRegistry | None,
+    depth: int = 0,
+    *,
+    settled: Collection[str] = (),
 ) -> list[str]:
     """Return what is wrong with steps that can name each other, and with the plans inside them."""
     if any(depth + len(place.around) > MAX_DEPTH for place in names.places):
@@ -110,6 +122,8 @@ def _space_problems(
     ]
     for place in names.places:
         step = place.step
+        if (place.around[0] if place.around else step).name in settled:
+            continue
         problems += (f"step {step.name!r}: {problem}" for problem in _step_problems(step, tools))
         if isinstance(step, SubPlanStep) and step.steps:
             inside = depth + len(place.around) + 1

@@ -42,7 +42,7 @@ def recover(
     """
     if not run.steps:
         return  # a new run
-    needed = _needed_names(run)
+    needed = needed_names(run)
     for path, record in list(run.steps.items()):
         step = run.plan.step(path)
         if isinstance(step, Composite) or _has_ended_around(run, path):
@@ -94,7 +94,7 @@ def decided(answers: Sequence[Clarification], path: str) -> Result | None:
     return Result(None, "a person said that it happened") if said == DONE else None
 
 
-def _needed_names(run: Run) -> set[str]:
+def needed_names(run: Run) -> set[str]:
     """Return the names of steps whose outputs an unfinished step refers to."""
     names: set[str] = set()
     for step in run.plan.steps:

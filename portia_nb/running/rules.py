@@ -13,6 +13,7 @@ from portia_nb.errors import (
     StepTimeout,
     ToolFailedError,
     ToolHardError,
+    ToolNotFoundError,
     ToolRetryError,
     ToolSoftError,
 )
@@ -105,11 +106,19 @@ class RulesOf:
         """Return the rules of `step`."""
         found = self._found.get(id(step))
         if found is None:
-            has_tool = isinstance(step, InvokeToolStep | SingleToolAgentStep)
-            tool = self._ports.tool(step) if has_tool else None
-            tools = self._ports.tools(step) if isinstance(step, ReActAgentStep) else ()
+            tool, tools = self._tools_of(step)
             found = self._found[id(step)] = rules_of(step, tool, self._ports.config, tools)
         return found
+
+    def _tools_of(self, step: AnyStep) -> tuple[Tool[Any] | None, Sequence[Tool[Any]]]:
+        try:
+            if isinstance(step, InvokeToolStep | SingleToolAgentStep):
+                return self._ports.tool(step), ()
+            if isinstance(step, ReActAgentStep):
+                return None, self._ports.tools(step)
+        except ToolNotFoundError:
+            pass  # a run may go on without the tools of what it has done; who calls one is told
+        return None, ()
 
 
 def _cache_of(step: AnyStep, tool: Tool[Any] | None) -> bool | float:

@@ -40,6 +40,7 @@ class RunAgain(Runner):
         plan: Plan | PlanUUID | str | None = None,
         inputs: Any = None,
         edits: Edits | None = None,
+        budget: Any = None,
         **fields: Any,
     ) -> PlanRun:
         """Run again what edits of a run touch, as a new run, and reuse the rest; see `afork`.
@@ -68,7 +69,8 @@ class RunAgain(Runner):
         """
         refuse_own_loop("afork")
         edit = Edit(step, fields, plan, inputs, edits)
-        return run_here(lambda: self._prepare_fork(run, edit, Company(tell=tell_watchers)))
+        company = Company(tell=tell_watchers, budget=budget)
+        return run_here(lambda: self._prepare_fork(run, edit, company))
 
     async def afork(
         self,
@@ -78,6 +80,7 @@ class RunAgain(Runner):
         plan: Plan | PlanUUID | str | None = None,
         inputs: Any = None,
         edits: Edits | None = None,
+        budget: Any = None,
         **fields: Any,
     ) -> PlanRun:
         """Run again what edits of a run touch, as a new run, and reuse the rest.
@@ -111,6 +114,8 @@ class RunAgain(Runner):
                 by their source.
             inputs: values of the plan's inputs, of those that change.
             edits: further edits, by step and field: ``{"sky": {"task": "…"}}``.
+            budget: the most that the new run may spend on models, as in `arun_plan`: what the old
+                one spent doesn't count.
             fields: edits of `step`, by the names that the builder's calls have: ``task``, ``args``
                 (those named change, the others stay), ``tool``, ``model``, ``function``, …; and
                 ``output``, the step's output by hand, so that only what refers to it runs.
@@ -124,9 +129,11 @@ class RunAgain(Runner):
             FunctionsMissing: functions that would be called aren't in this process.
             ValueNotKept: an output that is still needed could not be kept, and making it anew is
                 more than reading.
+            InvalidOption: the budget is none, or can't be kept.
         """
         edit = Edit(step, fields, plan, inputs, edits)
-        company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
+        loop = asyncio.get_running_loop()
+        company = Company(caller=loop, tell=tell_watchers, budget=budget)
         return await run_on_this_loop(
             lambda fork: prepare_fork(self._parts, fork, company),
             run_aside(work_out_fork, self._parts, run, edit),
@@ -138,11 +145,13 @@ class RunAgain(Runner):
         step: str | int | None = None,
         *,
         inputs: Any = None,
+        budget: Any = None,
         **fields: Any,
     ) -> PlanRun:
         """Try the failed step of a run again; see `aretry`."""
         refuse_own_loop("aretry")
-        edit, company = Edit(step, fields, inputs=inputs), Company(tell=tell_watchers)
+        edit = Edit(step, fields, inputs=inputs)
+        company = Company(tell=tell_watchers, budget=budget)
         return run_here(lambda: self._prepare_retry(run, edit, company))
 
     async def aretry(
@@ -151,6 +160,7 @@ class RunAgain(Runner):
         step: str | int | None = None,
         *,
         inputs: Any = None,
+        budget: Any = None,
         **fields: Any,
     ) -> PlanRun:
         """Try the failed step of a run again, and go on from there.
@@ -164,6 +174,7 @@ class RunAgain(Runner):
             run: the run, or its id.
             step: the step that failed; None: whichever did.
             inputs: values of the plan's inputs, of those that change, as in `afork`.
+            budget: as in `aresume`; with `fields` or `inputs` as in `afork`.
             fields: edits of the failed step, as in `afork`.
 
         Raises:
@@ -173,7 +184,8 @@ class RunAgain(Runner):
             PortiaBaseError: as `aresume`, and with `fields` or `inputs` as `afork`.
         """
         edit = Edit(step, fields, inputs=inputs)
-        company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers)
+        loop = asyncio.get_running_loop()
+        company = Company(caller=loop, tell=tell_watchers, budget=budget)
         return await run_on_this_loop(
             lambda found: self._retrying(found, company), self._look_aside(run, edit, company)
         )

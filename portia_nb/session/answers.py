@@ -105,12 +105,12 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
     store = parts.store
     hold = store.claim(run_id, owner=parts.owner())
     try:
-        known = parts.recent.take(run_id, None, store)
+        known = parts.recent.take(run_id, None, store, parts.tools)
         run, registry = known or (open_run(store, run_id), parts.tools)
         try:
             events = events_of(run)
         except BaseException:
-            parts.recent.remember(run, registry)
+            parts.recent.remember(run, registry, parts.tools)
             raise
         set_up_logging(parts.config)
         now = clock_of(parts.config)
@@ -123,7 +123,7 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
             if not is_seen:
                 log_event(run, recorded)
         store.kept_blocking(hold)
-        parts.recent.remember(run, registry)
+        parts.recent.remember(run, registry, parts.tools)
         return run.snapshot()
     finally:
         store.release(hold)

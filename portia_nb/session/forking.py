@@ -16,6 +16,7 @@ from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState, Run, replay
 from portia_nb.planning.bound import remember
+from portia_nb.planning.check import check_plan
 from portia_nb.planning.difference import Difference, difference
 from portia_nb.planning.edits import Edits, edited, place_named
 from portia_nb.planning.inputs import read_plan_run_inputs
@@ -24,11 +25,12 @@ from portia_nb.tools.registry import ToolRegistry
 
 from .answering import plan_approval_text, side_effect_of, side_effects
 from .approvals import Calls, spelt_out_calls
+from .budgets import budget_in_force, refuse_unknown_prices
 from .end_users import kept_end_user
 from .launch import Company, begin, new_run_id, wire
 from .live import LiveRun, live_run
 from .log import set_up_logging
-from .opening import open_run, refuse_missing_functions
+from .opening import open_run, refuse_missing_functions, settled_steps
 from .parts import Parts
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     set_up_logging(parts.config)
     given_plan = None if edit.plan is None else parts.find_plan(edit.plan)
     old = _open(parts, run_id, given_plan)
-    known = parts.recent.look(run_id)
+    known = parts.recent.look(run_id, parts.tools)
     registry = parts.tools if known is None else known[1]
     fill_gaps(old, parts, run if isinstance(run, PlanRun) else None)
 
@@ -124,7 +126,7 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     inputs, changed_inputs = _inputs(old, plan, edit.inputs)
     differs = difference(old.plan, plan)
     _refuse_nothing(old, differs, anew, outputs, changed_inputs)
-    parts.check(plan, registry)
+    check_plan(plan)  # what is taken over needs no tools
 
     tape = parts.tape(goes_on=True)
     if tape is not None and plan.id not in (base.id, old.plan.id):
@@ -154,7 +156,9 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
         taken_over=len(taken.events),
     )
     fork = Fork(str(new_id), run_id, plan, created, taken, registry, tape)
-    refuse_missing_functions(fork.preview(), "fork")
+    preview = fork.preview()
+    parts.check(plan, registry, settled=settled_steps(preview))
+    refuse_missing_functions(preview, "fork")
     return fork
 
 
@@ -168,7 +172,12 @@ def prepare_fork(
         fork: as `work_out_fork` returned it; it can be started once.
         company: who goes along.
         first: further events to keep before it starts, such as its approval.
+
+    Raises:
+        InvalidOption: the budget is none, or can't be kept; nothing was begun.
     """
+    if company.meter is None and (limit := budget_in_force(parts, company.budget)) is not None:
+        refuse_unknown_prices(parts, limit, fork.plan)
     remember(fork.plan)
     run = Run(fork.run_id, fork.plan)
     hold, kept = begin(parts, run, (*fork.first, *first), fork.tape)
@@ -188,7 +197,7 @@ def _open(parts: Parts, run_id: str, given: Plan | None) -> Run:
 
 def fill_gaps(run: Run, parts: Parts, snapshot: PlanRun | None) -> None:
     """Put values that the store couldn't keep back in place, where this process still has them."""
-    live, recent = live_run(run.id), parts.recent.look(run.id)
+    live, recent = live_run(run.id), parts.recent.look(run.id, parts.tools)
     others = [each for each in (live and live.run, recent and recent[0]) if each is not None]
     for path, record in run.steps.items():
         if not isinstance(record.value, codecs.Unkept):

@@ -117,7 +117,7 @@ def create_run(parts: Parts, plan: Plan | PlanUUID | str, inputs: Any, end_user:
         parts.store.kept_blocking(hold)
     finally:
         parts.store.release(hold)
-    parts.recent.remember(run, registry)
+    parts.recent.remember(run, registry, parts.tools)
     return run.snapshot()
 
 
@@ -245,7 +245,7 @@ def wire(
         listeners=company.listeners,
         secrets=parts.secrets,
         first=first,
-        when_left=lambda: parts.recent.remember(run, registry),
+        when_left=lambda: parts.recent.remember(run, registry, parts.tools),
         context=context,
         tape=tape,
         answers=answers_of(parts, company),

@@ -15,9 +15,11 @@ from portia_nb.errors import FunctionsMissing, PlanError
 from portia_nb.model.composite import each_step, functions_of
 from portia_nb.model.events import Recorded
 from portia_nb.model.ids import PlanUUID
+from portia_nb.model.plain import Unkept
 from portia_nb.model.plan import FunctionStep, Plan
 from portia_nb.model.run import Run, StepState, replay
 from portia_nb.planning.bound import built_plan
+from portia_nb.running.recovery import needed_names
 from portia_nb.storage.store import RunRow, Store
 
 
@@ -77,11 +79,11 @@ def refuse_missing_functions(run: Run, then: str = "resume") -> None:
     Raises:
         FunctionsMissing: it names each.
     """
+    settled = settled_steps(run)
     missing = [
         function.name
         for step in run.plan.steps
-        if (record := run.steps.get(step.name)) is None
-        or record.state not in (StepState.DONE, StepState.SKIPPED)
+        if step.name not in settled
         for held in each_step([step])
         for function in functions_of(held)
         if function.call is None
@@ -93,6 +95,21 @@ def refuse_missing_functions(run: Run, then: str = "resume") -> None:
             names=tuple(missing),
             run_id=run.id,
         )
+
+
+def settled_steps(run: Run) -> frozenset[str]:
+    """Return the names of the plan's own steps that won't run (again) when `run` goes on.
+
+    One whose output could not be kept, and that a later step needs, is not among them.
+    """
+    done = {
+        step.name: record
+        for step in run.plan.steps
+        if (record := run.steps.get(step.name)) is not None
+        and record.state in (StepState.DONE, StepState.SKIPPED)
+    }
+    lost = {name for name, record in done.items() if isinstance(record.value, Unkept)}
+    return frozenset(done.keys() - (lost & needed_names(run) if lost else ()))
 
 
 def classes_of(plan: Plan) -> dict[str, Any]:

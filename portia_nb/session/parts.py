@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from portia_nb.config import Config, Purpose
@@ -184,16 +184,21 @@ class Parts:
             found = self._owner = this_process()
         return found
 
-    def check(self, plan: Plan, registry: ToolRegistry) -> None:
+    def check(self, plan: Plan, registry: ToolRegistry, *, settled: Collection[str] = ()) -> None:
         """Refuse a plan that can't run; one that these tools let through isn't read again.
+
+        Args:
+            plan: the plan.
+            registry: the tools that it is to run with.
+            settled: names of its steps that won't run (again), and so need no tools.
 
         Raises:
             PlanCheckError: it lists what is wrong.
         """
         if registry is self.tools and self._checked.get(id(plan)) is plan:
             return
-        check_plan(plan, registry)
-        if registry is self.tools:
+        check_plan(plan, registry, settled=settled)
+        if registry is self.tools and not settled:
             self._checked[id(plan)] = plan
 
 

@@ -20,7 +20,7 @@ from .end_users import kept_end_user
 from .launch import Company, answers_of, wire
 from .live import LiveRun, live_run
 from .map_row import is_map
-from .opening import load_further, open_run, refuse_missing_functions
+from .opening import load_further, open_run, refuse_missing_functions, settled_steps
 from .parts import Parts
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Claimed:
     def give_back(self, parts: Parts) -> None:
         """Let others have the run."""
         parts.store.release(self.hold)
-        parts.recent.remember(self.run, self.registry)
+        parts.recent.remember(self.run, self.registry, parts.tools)
 
 
 def prepare_resume(
@@ -95,13 +95,13 @@ def claim(
         if company.asker is None and parts.hooks.clarification_handler is None:
             _refuse_open_questions(run, answers)
         refuse_missing_functions(run)
-        parts.check(run.plan, registry)
+        parts.check(run.plan, registry, settled=settled_steps(run))
         if company.meter is None:  # refuses what can't be kept, before the claim
             meter_of_run(parts, run, company.budget)
         tape = parts.tape(goes_on=True)
         hold = parts.store.claim(run_id, owner=parts.owner(), take_over=take_over)
     except BaseException:
-        parts.recent.remember(run, registry)
+        parts.recent.remember(run, registry, parts.tools)
         raise
     try:
         # Between the first look and the claim another process may have written.
@@ -165,7 +165,7 @@ def _is_complete(run: Run) -> bool:
 
 
 def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegistry]:
-    known = parts.recent.take(run_id, plan, parts.store)
+    known = parts.recent.take(run_id, plan, parts.store, parts.tools)
     return known or (open_run(parts.store, run_id, plan), parts.tools)
 
 

@@ -252,3 +252,32 @@ def test_an_input_is_part_of_the_estimate(server: OpenAIServer):
         plan, plan_run_inputs={"text": "word " * 900}, budget="900 tokens"
     )
     assert (run.state, len(server.requests)) == (PlanRunState.READY_TO_RESUME, 0)
+
+
+def test_a_fork_and_a_retry_take_a_budget_of_their_own(server: OpenAIServer):
+    home = portia(server)
+    run = home.run_plan(chain(3))
+    forked = home.fork(run, "say_0", task="Say more", budget="1 call")
+    assert (forked.state, len(server.requests)) == (PlanRunState.READY_TO_RESUME, 4)
+    with pytest.raises(InvalidOption, match="20k tokens"):
+        home.fork(run, "say_0", budget="5 cats")
+    with pytest.raises(InvalidOption, match="the price of openai/own"):
+        home.fork(run, "say_0", budget="$1")
+    assert len(home.store.find_runs()) == 2  # what was refused has left none
+
+    def fail() -> str:
+        raise ValueError("no")
+
+    failing = (
+        PlanBuilderV2()
+        .function_step(function=fail, step_name="fail")
+        .llm_step(task="Say", after=["fail"], step_name="say_0")
+        .llm_step(task="Say on", after=["say_0"], step_name="say_1")
+        .build()
+    )
+    failed = home.run_plan(failing)
+    before = len(server.requests)
+    again = home.retry(failed, budget="1 call", function=lambda: "yes")
+    assert (again.state, len(server.requests)) == (PlanRunState.READY_TO_RESUME, before + 1)
+    with pytest.raises(InvalidOption, match="20k tokens"):
+        home.retry(failed, budget="5 cats")
