@@ -13,16 +13,15 @@ import threading
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.drawing.clean import untypeset
 from portia_nb.errors import PlanError, PortiaBaseError
-from portia_nb.planning.plan_difference import PlanDifference
 
+from .inspector_edits import Wish, fulfil
 from .inspector_run import InspectorRun
-from .inspector_state import editor_view, read_argument_text, read_inputs
-from .visible_text import one_line, visible
+from .inspector_state import editor_view
+from .plan_record import plan_record
+from .visible_text import one_line
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
@@ -76,7 +75,7 @@ class PlanInspector:
 
     def show(self, open_channel: Callable[[], Channel] | None = None) -> None:
         """Display the inspector, with the record that stays where nobody can answer."""
-        data = record_bundle(self._editor, self._portia, self._names)
+        data = plan_record(self._editor, self._names)
         kernel = getattr(self._face.shell, "kernel", None)
         # A program that runs a notebook has no stdin, and no page in which anything is pressed.
         if kernel is not None and getattr(kernel, "_allow_stdin", True):
@@ -132,16 +131,8 @@ class PlanInspector:
 
     def _done(self, what: str, content: dict[str, Any], number: int) -> str | None:
         """Do one thing and return what to say of it; None: it goes on, and says so later."""
-        place, text = str(content.get("place", "")), str(content.get("text", ""))[:MAX_TYPED]
+        text = str(content.get("text", ""))[:MAX_TYPED]
         match what:
-            case "set":
-                self._set(place, str(content.get("field", "")), text)
-                return f"Changed {place}"
-            case "up" | "down":
-                self._move(place, what)
-                return f"Moved {place} {what}"
-            case "insert":
-                return self._insert(place, text)
             case "words":
                 self._change(text, number)
             case "run":
@@ -149,92 +140,9 @@ class PlanInspector:
             case "close":
                 self.close()
             case _:
-                return self._done_at_once(what, place)
+                place, field = str(content.get("place", "")), str(content.get("field", ""))
+                return fulfil(Wish(what, place, field, text), self._editor, self._portia.tools)
         return None
-
-    def _done_at_once(self, what: str, place: str) -> str:
-        editor = self._editor
-        simple: dict[str, tuple[Callable[[], object], str]] = {
-            "off": (lambda: editor.disable(place), f"Switched {place} off"),
-            "on": (lambda: editor.enable(place), f"Switched {place} on"),
-            "remove": (lambda: editor.remove(place), f"Removed {place}"),
-            "undo": (editor.undo, "Undone"),
-            "redo": (editor.redo, "Done again"),
-            "approve": (lambda: editor.approve(how="notebook"), "Approved"),
-        }
-        if what not in simple:
-            raise PlanError(f"nothing here is called {what!r:.40}")
-        call, said = simple[what]
-        call()
-        return said
-
-    # -- changes ---------------------------------------------------------------------------------
-
-    def _set(self, place: str, field: str, text: str) -> None:
-        editor, plan = self._editor, self._editor.plan
-        match field:
-            case "name":
-                editor.rename(place, text)
-            case "tool":
-                editor.edit(place, tool=text)
-            case "inputs":
-                editor.edit(place, inputs=tuple(read_inputs(text, plan, place)))
-            case "condition" | "model":
-                editor.edit(place, **{field: text.strip() or None})
-            case "task" | "output":
-                editor.edit(place, **{field: text})
-            case _ if field.startswith("args."):
-                self._set_argument(place, field.removeprefix("args."), text)
-            case _:
-                raise PlanError(f"a step has no field {field!r:.40} here")
-
-    def _set_argument(self, place: str, name: str, text: str) -> None:
-        plan = self._editor.plan
-        step = plan.step(place)
-        args = dict(getattr(step, "args", {}))
-        if text == "":
-            args.pop(name, None)  # left open, for a model or the tool's default
-        else:
-            tool = getattr(step, "bound_tool", None) or self._portia.tools.get_tool(
-                str(step.tool_id)
-            )
-            schema = tool.json_schema().get("properties", {}).get(name, {})
-            args[name] = read_argument_text(text, plan, place, schema)
-        # With the tool, so that the kind of step follows from what is left open.
-        self._editor.edit(place, tool=step.tool_id, args=args)
-
-    def _move(self, place: str, where: str) -> None:
-        base, _, name = place.rpartition("/")
-        siblings = [
-            row.rpartition("/")[2]
-            for row in _places(self._editor.plan)
-            if row.rpartition("/")[0] == base
-        ]
-        at = siblings.index(name) if name in siblings else -1
-        other = at - 1 if where == "up" else at + 1
-        if at < 0 or not 0 <= other < len(siblings):
-            raise PlanError(f"step {place!r} is the {'first' if where == 'up' else 'last'} already")
-        target = f"{base}/{siblings[other]}" if base else siblings[other]
-        if where == "up":
-            self._editor.move(place, before=target)
-        else:
-            self._editor.move(place, after=target)
-
-    def _insert(self, place: str, text: str) -> str:
-        task = text.strip()
-        if not task:
-            raise PlanError("say what the new step shall do")
-        taken = {name.rpartition("/")[2] for name in _places(self._editor.plan)}
-        number = 1
-        while f"step_{number}" in taken:
-            number += 1
-        name = f"step_{number}"
-        step = {"task": task, "output": f"${name}"}
-        if place:
-            self._editor.insert(step, after=place)
-        else:
-            self._editor.insert(step)
-        return f"Added {name}"
 
     def _change(self, words: str, number: int) -> None:
         """Ask a model for the change; the answer comes on another thread."""
@@ -292,12 +200,12 @@ class PlanInspector:
         if self._channel is None:
             return
         if hasattr(self._channel, "record"):
-            record = record_bundle(self._editor, self._portia, self._names)
+            record = plan_record(self._editor, self._names)
             self._channel.record = record["text/plain"]  # pyright: ignore[reportAttributeAccessIssue]
 
     def close(self) -> None:
         """Replace the inspector by its record."""
-        bundle = record_bundle(self._editor, self._portia, self._names)
+        bundle = plan_record(self._editor, self._names)
         self._face.shell.display_pub.publish(
             bundle, {}, transient={"display_id": self.display_id}, update=True
         )
@@ -323,74 +231,5 @@ class PlanInspector:
             log.debug("a plan inspector could not be told something", exc_info=True)
 
 
-def _places(plan: Plan) -> tuple[str, ...]:
-    from portia_nb.planning.difference import each_place
-
-    return each_place(plan)
-
-
 def _short(error: BaseException) -> str:
     return one_line(str(error).removeprefix("this plan can't run: "), 1_000)
-
-
-# -- what stays ------------------------------------------------------------------------------------
-
-
-def record_bundle(editor: PlanEditor, portia: Portia, names: Sequence[str]) -> dict[str, Any]:
-    """Return what a saved notebook shows: the plan, what changed, who approved, and what goes on.
-
-    Guarantees: no script, no button, everything escaped.
-    """
-    from .static_record import plan_bundle
-
-    bundle = dict(plan_bundle(editor.plan))
-    lines = record_lines(editor, names)
-    html = "".join(f"<p>{_prose(line)}</p>" for line in lines)
-    changes = difference_html(editor.difference())
-    bundle["text/html"] = f'<div class="portia-record">{html}{changes}</div>{bundle["text/html"]}'
-    text = [*lines, *(difference_lines(editor.difference()))]
-    bundle["text/plain"] = "\n".join([*map(visible, text), bundle["text/plain"]])
-    bundle.pop("application/vnd.portia.plan+json", None)  # it would hide what changed
-    return bundle
-
-
-def record_lines(editor: PlanEditor, names: Sequence[str]) -> list[str]:
-    """Return which version this is, who approved it, and how to go on with it."""
-    name = editor.name if editor.has_name else next(iter(names), "plan")
-    approval = editor.approval
-    told = approval.sentence() if approval else f"plan {editor.plan.content_hash()[:12]}"
-    quoted = name if name.isidentifier() else repr(name)
-    return [
-        f"Version {editor.number} of {len(editor.versions)}; {told}.",
-        f"Run it: %portia run {quoted}. Change it in Python: editor = portia.edit({name!r}), with "
-        "rename, move, disable, insert, remove, edit, change, undo, and run editor.plan; or by "
-        "%portia change and %portia undo.",
-    ]
-
-
-def difference_lines(found: PlanDifference) -> list[str]:
-    """Return what changed since the first version as lines of text."""
-    rows = [f"{sign} {text}" if sign else f"    {text}" for sign, text in found.lines()]
-    return ["What changed since the first version:", *rows] if rows else []
-
-
-def difference_html(found: PlanDifference) -> str:
-    """Return what changed as a list, everything escaped, on one line; empty: nothing did."""
-    rows = "".join(
-        f"<li>{_prose(f'{sign} {text}')}</li>" if sign else f"<div>{_prose(text)}</div>"
-        for sign, text in found.lines()
-    )
-    return f"<p><b>What changed</b></p><ul>{rows}</ul>" if rows else ""
-
-
-def difference_bundle(found: PlanDifference) -> dict[str, str]:
-    """Return the bundle that shows where two plans differ."""
-    html = difference_html(found) or "<p>Nothing changed.</p>"
-    return {
-        "text/html": f'<div class="portia-record">{html}</div>',
-        "text/plain": visible(repr(found)),
-    }
-
-
-def _prose(text: str) -> str:
-    return untypeset(escape(visible(text), quote=True).replace("\n", "&#10;"))

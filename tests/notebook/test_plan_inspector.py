@@ -13,7 +13,8 @@ import pytest
 from portia_nb import Config, Plan, PlanBuilderV2, Portia, StepOutput, tool
 from portia_nb.model.reference import Value
 from portia_nb.notebook.inspector_state import argument_text, editor_view, read_argument_text
-from portia_nb.notebook.plan_inspector import PlanInspector, difference_bundle, open_inspector
+from portia_nb.notebook.plan_inspector import PlanInspector, open_inspector
+from portia_nb.notebook.plan_record import difference_bundle
 from tests.planning.answers import Answering, planned
 
 

@@ -102,7 +102,7 @@ def editor_named(call: Call, word: str) -> tuple[str, PlanEditor]:
 
 def _changed(call: Call, name: str, editor: PlanEditor, before: Plan) -> Plan:
     """Bind the changed plan to its variable, show it with what changed, and return it."""
-    from portia_nb.notebook.plan_inspector import difference_bundle
+    from portia_nb.notebook.plan_record import difference_bundle
     from portia_nb.planning.plan_difference import plan_difference
 
     if name and name.isidentifier():
