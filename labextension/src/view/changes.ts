@@ -7,6 +7,11 @@ export function inflated(bytes: BlobPart): Promise<string> {
   return new Response(stream).text();
 }
 
+/** Inflate what zlib wrote and base64 holds, as text. */
+export function inflatedBase64(text: string): Promise<string> {
+  return inflated(Uint8Array.from(atob(text), char => char.charCodeAt(0)));
+}
+
 /** Put `changed` into `target`: null takes a key away; `more_text` goes to the end of `text`. */
 export function merge(target: object, changed: Changes): void {
   const into = target as Changes;

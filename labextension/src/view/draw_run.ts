@@ -7,7 +7,7 @@
  */
 import { commandsFor, drawActions } from './action_buttons';
 import { makeAnnouncer } from './announcer';
-import { inflated, merge } from './changes';
+import { inflatedBase64, merge } from './changes';
 import type { Actions } from './commands';
 import { make, newPrefix } from './elements';
 import { watchFocus } from './focus';
@@ -105,7 +105,7 @@ export function drawRun(
   }
 
   async function addPicture({ deflated }: NonNullable<View['picture']>): Promise<void> {
-    const text = await inflated(Uint8Array.from(atob(deflated), char => char.charCodeAt(0)));
+    const text = await inflatedBase64(deflated);
     if (destroyed) {
       return;
     }

@@ -2,7 +2,7 @@
  * The plan inspector: a plan as a form. It decides nothing: each change goes to Python, which checks
  * it and sends the plan anew, or says at the field why it can't be.
  */
-import { inflated } from './changes';
+import { inflatedBase64 } from './changes';
 import { drawRun, type Drawn } from './draw_run';
 import { foreign, make, newPrefix, say, set } from './elements';
 import { actionButton, drawEditorSteps, drawInsert, drawLine } from './editor_steps';
@@ -103,7 +103,7 @@ export function drawEditor(el: HTMLElement, send: (message: unknown) => void): E
 
   async function addPicture(box: HTMLElement, deflated: string): Promise<void> {
     try {
-      const text = await inflated(Uint8Array.from(atob(deflated), char => char.charCodeAt(0)));
+      const text = await inflatedBase64(deflated);
       const select = (card: string): void => void card;
       box.replaceChildren(drawPicture(text, select).element);
     } catch (error) {
