@@ -104,7 +104,7 @@ def _export(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int
         if args.runs or args.salvage:
             raise InvalidOption(f"--layout {PAGE} exports all that is whole", option="--layout")
         return _exchanged(portia.storage.export_folder(args.target), "exported", args, terminal)
-    run_ids = [find_run_id(portia.store, each) for each in args.runs] or None
+    run_ids = [_run_id(portia.store, each, args.salvage) for each in args.runs] or None
     if args.target == "-":
         for line in portia.store.export_lines(run_ids=run_ids, salvage=args.salvage):
             sys.stdout.write(line + "\n")
@@ -114,6 +114,15 @@ def _export(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int
     )
     terminal.say(str(report))
     return FAILED if report.lost else COMPLETE
+
+
+def _run_id(kept: Store, typed: str, salvage: bool) -> str:
+    try:
+        return find_run_id(kept, typed)
+    except StorageError:
+        if not salvage:
+            raise
+        return typed  # nothing can be listed any more: the id has to be whole
 
 
 def _import(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:

@@ -28,14 +28,22 @@ class Blobs:
         """Refer to `folder`, which is made at the first write."""
         self.folder = folder
 
-    def write(self, sha256: str, parts: JsonParts) -> None:
+    def write(self, sha256: str, parts: JsonParts, *, looked_at: bool = False) -> None:
         """Keep JSON; on return it is on disk, whole or not at all.
+
+        A file of this name that isn't what was written is written anew, for whoever else refers to
+        it, too.
+
+        Args:
+            sha256: its `blob_name`.
+            parts: the JSON.
+            looked_at: True: a file that is there was found whole a moment ago.
 
         Raises:
             OSError: it can't be written.
         """
         path = self.folder / sha256
-        if path.exists():
+        if path.exists() and (looked_at or self._is_whole(path)):
             return
         self.folder.mkdir(mode=0o700, exist_ok=True)
         draft = self.folder / f".{sha256}.{secrets.token_hex(8)}"
@@ -51,6 +59,13 @@ class Blobs:
             draft.unlink(missing_ok=True)
             raise
         sync_folder(self.folder)
+
+    def _is_whole(self, path: Path) -> bool:
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == path.name
+        except OSError:
+            return False
 
     def read(self, sha256: str) -> bytes:
         """Return the content that was kept under `sha256`.

@@ -86,8 +86,12 @@ class _Check:
             events=self._events,
             large_values=len(self._named),
             findings=tuple(self._findings),
-            unused=tuple(unused_files(self._blobs.folder, self._named)),
+            unused=tuple(unused_files(self._blobs.folder, self._named | self._listed())),
         )
+
+    def _listed(self) -> set[str]:
+        """Return the names of files that events are listed with: those of damaged ones, too."""
+        return {sha256 for (sha256,) in self._connection.execute("SELECT sha256 FROM blob")}
 
     def _find(self, what: str, run_id: str | None = None) -> None:
         self._findings.append(Finding(what, run_id))

@@ -67,9 +67,17 @@ class Contents:
     """What could not be read; complete once `runs` has been gone through."""
 
     def only(self, run_ids: Sequence[str]) -> Contents:
-        """Return these runs' part, and all plans."""
-        runs = (run for run in self.runs if run.run_id in run_ids)
-        return Contents(self.plans, runs, self.is_salvaged, self.lost)
+        """Return these runs' part, and all plans; what isn't there is told of in `lost`."""
+
+        def runs() -> Iterator[KeptRun]:
+            missing = dict.fromkeys(run_ids)
+            for run in self.runs:
+                if run.run_id in missing:
+                    del missing[run.run_id]
+                    yield run
+            self.lost.extend(Finding(f"nothing of run {each} was found", each) for each in missing)
+
+        return Contents(self.plans, runs(), self.is_salvaged, self.lost)
 
 
 def of_journal(

@@ -30,9 +30,23 @@ FAULTS = (sqlite3.Error, OSError, UnicodeError)
 
 def how_to_go_on(path: Path) -> str:
     """Return what a person can do about a damaged file."""
+    # Never the file alone: its log would be taken for the log of the file that is made next.
+    aside = f"{path.parent}.damaged"
     return (
-        "Nothing was changed. To go on with an empty store, move the file away "
-        f"(mv '{path}' '{path}.damaged'), or set store= to another folder or to 'memory'"
+        "Nothing was changed. What can still be read is saved by: portia-nb store export FILE "
+        "--salvage. To go on with an empty store, move the file and its log away "
+        f"(mkdir '{aside}' && mv '{path}'* '{aside}'), or set store= to another folder or to "
+        "'memory'"
+    )
+
+
+def how_to_spare(run_id: str) -> str:
+    """Return what a person can do about one damaged run in a store that is whole else."""
+    return (
+        "Nothing was changed, and other runs go on as before. `portia-nb store export FILE "
+        f"{run_id} --salvage` saves what can still be read of this one, `portia-nb store forget "
+        f"{run_id}` deletes it here, and `portia-nb store import FILE` brings back what was saved, "
+        "up to the damage; `portia-nb store check` looks for more"
     )
 
 

@@ -19,7 +19,15 @@ from .blobs import Blobs
 from .ledger import Ledger
 from .owner import Owner, is_alive
 from .queries import owner_in
-from .refusals import done_twice, held_elsewhere, no_run, out_of_order, run_id_taken, stale
+from .refusals import (
+    done_twice,
+    held_elsewhere,
+    here_already,
+    no_run,
+    out_of_order,
+    run_id_taken,
+    stale,
+)
 from .rows import EventRow, checksum
 from .states import state_after
 from .store import Hold
@@ -253,8 +261,10 @@ def add_run(
             "SELECT checksum FROM event WHERE run = ? ORDER BY seq", found
         ).fetchall()
         if here == [(row.checksum,) for row in rows]:
+            for row in rows:
+                write_blobs(row)  # which mends those that were lost here
             return False
-        raise StorageError(f"run {run.run_id} is here already, with other events")
+        raise here_already(run.run_id)
     save_plan(run.plan, connection)
     first = run.recorded[0].event if run.recorded else None
     forked_from = first.forked_from if type(first) is RunCreated else None
@@ -297,7 +307,7 @@ def delete_run(run_id: str, force: bool, where: str, connection: sqlite3.Connect
     connection.execute("PRAGMA secure_delete=ON")
     number, _, holder, since = _holder(run_id, where, connection)
     if holder is not None and not force and is_alive(holder):
-        raise held_elsewhere(run_id, holder, since)
+        raise held_elsewhere(run_id, holder, since, to_delete=True)
     named = connection.execute("SELECT DISTINCT sha256 FROM blob WHERE run = ?", (number,))
     names = [sha256 for (sha256,) in named]
     connection.execute("DELETE FROM blob WHERE run = ?", (number,))

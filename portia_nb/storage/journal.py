@@ -92,7 +92,7 @@ class JournalStore(JournalPlans, JournalHistory):
             hold.ledger.fail(error)
             return hold
         hold.ledger.add()
-        job = partial(jobs.create_run, hold, plan, owner, time.time(), rows, self._write_blobs)
+        job = partial(jobs.create_run, hold, plan, owner, time.time(), rows, self._rewrite_blobs)
         large = [row for row, _ in rows if row.blobs]
         prepare = partial(_for_each, self._write_blobs, large) if large else None
         size = sum(len(row.body) for row, _ in rows)
@@ -130,7 +130,7 @@ class JournalStore(JournalPlans, JournalHistory):
             return
         if ledger.add():
             prepare = partial(self._write_blobs, row) if row.blobs else None
-            job = partial(jobs.append, hold, row, recorded.event, self._write_blobs)
+            job = partial(jobs.append, hold, row, recorded.event, self._rewrite_blobs)
             self._writer.put(Work(job, hold=hold, prepare=prepare, size=len(row.body)))
 
     def _packed(self, hold: Hold, recorded: Recorded) -> EventRow:
@@ -143,6 +143,10 @@ class JournalStore(JournalPlans, JournalHistory):
     def _write_blobs(self, row: EventRow) -> None:
         for sha256, parts in row.blobs:
             self._blobs.write(sha256, parts)
+
+    def _rewrite_blobs(self, row: EventRow) -> None:
+        for sha256, parts in row.blobs:
+            self._blobs.write(sha256, parts, looked_at=True)
 
     async def kept(self, hold: Hold) -> None:
         """Wait until all is on disk, as `Store.kept` promises."""

@@ -27,7 +27,15 @@ from .ledger import Ledger
 from .own import own
 from .owner import Owner, is_alive
 from .plan_shelf import MemoryPlans
-from .refusals import done_twice, held_elsewhere, no_run, out_of_order, run_id_taken, stale
+from .refusals import (
+    done_twice,
+    held_elsewhere,
+    here_already,
+    no_run,
+    out_of_order,
+    run_id_taken,
+    stale,
+)
 from .states import StateSoFar
 from .store import Hold, RunRow
 
@@ -241,7 +249,7 @@ class MemoryStore(MemoryPlans):
         with self._lock:
             run = self._run(run_id)
             if run.owner is not None and not force and is_alive(run.owner):
-                raise held_elsewhere(run_id, run.owner, run.held_since)
+                raise held_elsewhere(run_id, run.owner, run.held_since, to_delete=True)
             del self._runs[run_id]
             self._cache = {key: each for key, each in self._cache.items() if each[0] != run_id}
             key = (str(run.plan.id), run.plan.content_hash())
@@ -348,7 +356,7 @@ class MemoryStore(MemoryPlans):
                 kept = [(each.seq, each.at, event_to_json(each.event)) for each in here.events]
                 if kept == read.events:
                     return False
-                raise StorageError(f"run {read.run_id} is here already, with other events")
+                raise here_already(read.run_id)
             self._save(read.plan)
             run = self._runs[read.run_id] = _Run(read.plan, None)
             run.created_at, run.held_since = read.created_at, None

@@ -14,7 +14,7 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
 from .blobs import Blobs
-from .faults import how_to_go_on
+from .faults import how_to_go_on, how_to_spare
 from .owner import Owner
 from .refusals import no_plan, no_run
 from .rows import checksum, unpack
@@ -166,7 +166,7 @@ def load_events(
     except (StoreDamaged, sqlite3.Error, UnicodeError) as error:
         raise StoreDamaged(
             f"{path}: {error}. The {len(events)} events before it are whole (`events`). "
-            + how_to_go_on(path),
+            + how_to_spare(run_id),
             path=path,
             run_id=run_id,
             events=events,

@@ -46,14 +46,27 @@ def run_id_taken(run_id: str) -> StorageError:
     )
 
 
-def held_elsewhere(run_id: str, owner: Owner, since: float | None) -> RunHeldElsewhere:
-    """Return the error for claiming a run that a live process owns."""
+def here_already(run_id: str) -> StorageError:
+    """Return the error for adding a run of whose id another, or another state of it, is kept."""
+    return StorageError(
+        f"run {run_id} is here already, with other events; to have the file's instead, delete what "
+        f"is here (portia-nb store forget {run_id}) and import again",
+        run_id=run_id,
+    )
+
+
+def held_elsewhere(
+    run_id: str, owner: Owner, since: float | None, *, to_delete: bool = False
+) -> RunHeldElsewhere:
+    """Return the error for claiming, or deleting, a run that a live process owns."""
     when = ""
     if since is not None:
         when = f" since {datetime.fromtimestamp(since).isoformat(' ', 'seconds')}"
+    anyway = "to take it over all the same, resume it with --take-over"
+    if to_delete:
+        anyway = f"to delete it all the same: portia-nb store forget {run_id} --force"
     return RunHeldElsewhere(
-        f"run {run_id} is held by {owner}{when}: wait until it ends or stop it there; "
-        "to take it over all the same, resume it with --take-over",
+        f"run {run_id} is held by {owner}{when}: wait until it ends or stop it there; {anyway}",
         run_id=run_id,
         owner=owner,
         since=since,

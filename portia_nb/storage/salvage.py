@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from portia_nb.errors import StoreDamaged
+from portia_nb.errors import StorageError, StoreDamaged
 from portia_nb.model import codecs
 from portia_nb.model.run import PlanRunState
 
@@ -42,6 +42,8 @@ def salvage(path: Path, blobs: Blobs) -> Contents:
         StorageError: the file can't be read at all.
     """
     found = _Salvage()
+    if not path.exists():
+        raise StorageError(f"{path} isn't there, so there is nothing to save from it", path=path)
     try:
         for record in records(path):
             found.take(record)
@@ -102,6 +104,8 @@ class _Salvage:
             unproved = sum(map(bool, left.values()))
             if unproved:
                 lost.append(Finding(f"{unproved} events are damaged, or of a run whose id is lost"))
+        if not of_run and not self._plans:
+            lost.append(Finding("no run and no plan of portia_nb was found in the file"))
         missing = [run_id for run_id in self._runs if run_id not in of_run]
         lost += [Finding(f"no event of run {run_id} is left", run_id) for run_id in missing]
 

@@ -160,6 +160,7 @@ def _create(path: Path) -> None:
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute("PRAGMA synchronous=EXTRA")
             migrate(connection)
+        _refuse_leftovers(path)
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -170,6 +171,24 @@ def _create(path: Path) -> None:
         sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _refuse_leftovers(path: Path) -> None:
+    """Refuse to make a journal beside the log of one that was moved away or deleted.
+
+    SQLite would take that log for the new file's, and write old pages over new ones
+    (https://sqlite.org/howtocorrupt.html). Nothing is deleted: it may hold what nothing else does.
+    """
+    left = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+    # The file last: a log that was there while it was not is surely no log of another process's.
+    left = [log for log in left if log.exists()]
+    if left and not path.exists():
+        raise StoreDamaged(
+            f"{left[0]} is the log of a journal that is no longer beside it, and would spoil a new "
+            "one. Nothing was made. Move it to where the journal went; if the journal is gone for "
+            f"good, delete it (rm '{left[0]}')",
+            path=left[0],
+        )
 
 
 def sync_folder(folder: Path) -> None:
