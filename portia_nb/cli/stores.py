@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import InvalidOption, StorageError
 from portia_nb.session.finding import find_run_id
+from portia_nb.storage.place import is_there
 
 from .status import COMPLETE, FAILED
 from .terminal import Terminal
@@ -32,6 +33,17 @@ def store(args: argparse.Namespace, terminal: Terminal) -> int:
         return _ACTIONS[args.action](args, terminal, portia)
     finally:
         portia.store.close()
+
+
+def _refuse_nothing(kept: Store) -> None:
+    """Refuse to work on a store that isn't there: an export of it would pass for a copy of all."""
+    path = getattr(kept, "path", None)
+    if path is not None and not is_there(path):
+        raise StorageError(
+            f"{path} isn't there: no run is kept in {path.parent}. Go to the project's folder, or "
+            "say with --store where runs are kept",
+            path=path,
+        )
 
 
 def _path(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
@@ -75,11 +87,13 @@ def _check_facts(report: CheckReport) -> dict[str, Any]:
 
 
 def _vacuum(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
+    _refuse_nothing(portia.store)
     terminal.say(str(portia.store.vacuum()))
     return COMPLETE
 
 
 def _prune(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
+    _refuse_nothing(portia.store)
     report = portia.store.prune(
         args.older_than, states=args.state or None, dry_run=args.dry_run, force=args.force
     )
@@ -100,6 +114,7 @@ def _prune(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
 def _export(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
     if args.target is None:
         raise InvalidOption("to which file or folder? - writes to standard output", option="target")
+    _refuse_nothing(portia.store)
     if args.layout == PAGE:
         if args.runs or args.salvage:
             raise InvalidOption(f"--layout {PAGE} exports all that is whole", option="--layout")

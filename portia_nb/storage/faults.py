@@ -54,6 +54,8 @@ def typed(error: Exception, path: Path) -> StorageError:
     """Return `error`, met on the journal at `path`, as an error of this room."""
     if isinstance(error, OSError):
         return _from_system(error, path)
+    if isinstance(error, UnicodeEncodeError):
+        return no_text(error)
     if isinstance(error, UnicodeError):
         return _damaged(path, error)
     code = getattr(error, "sqlite_errorcode", 0)
@@ -81,6 +83,14 @@ def typed(error: Exception, path: Path) -> StorageError:
             return _full(path, error)
         case _:
             return StorageError(f"{path} can't be read or written: {error}", path=path)
+
+
+def no_text(error: UnicodeEncodeError) -> StorageError:
+    """Return the error for an id or a name that SQLite can't even be asked for."""
+    return StorageError(
+        f"{error.object!r:.200} is no id and no name of anything that is kept: it holds half a "
+        "character (a lone surrogate), which a name typed in another encoding becomes"
+    )
 
 
 def unwritable(path: Path, error: Exception) -> StoreUnwritable:

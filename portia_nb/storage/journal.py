@@ -22,7 +22,7 @@ from . import cache, jobs, queries, schema
 from .blobs import Blobs
 from .history import JournalHistory
 from .owner import Owner
-from .place import make_folder
+from .place import is_there, make_folder
 from .plan_shelf import JournalPlans
 from .refusals import no_run, out_of_order
 from .rows import EventRow, pack, row_of, unpack
@@ -215,7 +215,7 @@ class JournalStore(JournalPlans, JournalHistory):
         from .checking import check_journal
         from .reports import CheckReport
 
-        if not self.path.exists():
+        if not is_there(self.path):
             return CheckReport(str(self.path), is_there=False)
         if self._is_open:
             self._catch_up()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from portia_nb.config import Config, StorageClass
 from portia_nb.errors import InvalidConfigError
 
-from .faults import unwritable
+from .faults import typed, unwritable
 
 if TYPE_CHECKING:
     from .store import Store
@@ -76,6 +76,21 @@ def make_folder(folder: Path) -> None:
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file is there.
+
+    Raises:
+        StorageError: this user may not look.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise typed(error, path) from error
+    return True
 
 
 def _absolute(folder: Path) -> Path:

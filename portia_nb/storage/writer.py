@@ -21,7 +21,7 @@ from portia_nb.errors import PortiaBaseError, StorageError, StoreDamaged, StoreL
 
 from . import schema
 from .crash import CrashPoint
-from .faults import typed
+from .faults import no_text, typed
 from .store import Hold
 from .transaction import transaction
 
@@ -221,11 +221,12 @@ def _do(work: Work, connection: sqlite3.Connection) -> tuple[Work, Any, Exceptio
         return work, None, work.hold.ledger.error if work.hold else None
     try:
         return work, work.job(connection), None
-    except PortiaBaseError as error:
+    except (PortiaBaseError, UnicodeEncodeError) as error:
+        found = no_text(error) if isinstance(error, UnicodeEncodeError) else error
         if work.hold is not None:
             # At once, so that what follows under this hold is left out.
-            work.hold.ledger.fail(_as_storage_error(error))
-        return work, None, error
+            work.hold.ledger.fail(_as_storage_error(found))
+        return work, None, found
 
 
 def _settle(outcomes: list[tuple[Work, Any, Exception | None]]) -> None:

@@ -92,6 +92,26 @@ def test_a_check_of_a_store_that_is_not_there_says_so_and_makes_none(call: Call)
     assert not Path("mistyped").exists()
 
 
+def test_an_export_of_a_store_that_is_not_there_makes_neither(call: Call):
+    done = call("store", "export", "all.jsonl", "--store", "mistyped")
+    assert (done.returncode, "no run is kept in" in done.stderr) == (1, True)
+    assert not Path("mistyped").exists()
+    assert not Path("all.jsonl").exists()
+
+
+def test_a_name_in_another_encoding_is_told_apart_from_a_damaged_store(call: Call, run_id: str):
+    done = call("show", "l\udcf6schen")
+    assert done.returncode == 1
+    assert "half a character" in done.stderr
+    assert "damaged" not in done.stderr
+
+
+def test_a_run_is_salvaged_by_its_id_from_a_store_that_nothing_can_open(call: Call, run_id: str):
+    JOURNAL.write_bytes(b"\0" * 100 + JOURNAL.read_bytes()[100:])
+    done = call("store", "export", "a.jsonl", run_id, "--salvage")
+    assert (done.returncode, done.stderr[:6]) == (0, "1 runs"), done.stderr
+
+
 def test_old_runs_are_pruned_and_the_space_is_given_back(call: Call, run_id: str):
     assert call("store", "prune", "--older-than", "1d").stderr == "0 runs deleted\n"
     sql("UPDATE event SET at = 1000")  # a check would say so; pruning goes by the time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import sqlite3
@@ -12,11 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from portia_nb.errors import RunHeldElsewhere, StorageError, StoreDamaged
+from portia_nb.errors import (
+    PlanNotFoundError,
+    PlanRunNotFoundError,
+    RunHeldElsewhere,
+    StorageError,
+    StoreDamaged,
+)
 from portia_nb.storage.journal import JournalStore
 from portia_nb.storage.memory import MemoryStore
 from portia_nb.storage.store import Store
 
+from .processes import Process
 from .stories import OWNER, Run, new_run, plan, step
 
 BIG = "x" * 1_500_000
@@ -166,3 +174,36 @@ def test_who_may_not_delete_a_held_run_is_told_how_to_do_it_all_the_same(store: 
     with pytest.raises(RunHeldElsewhere, match=f"store forget {run.id} --force") as caught:
         store.delete_run(run.id)
     assert "--take-over" not in str(caught.value)
+
+
+def test_half_a_character_is_no_sign_of_damage_and_stops_nobody_else(store: Store):
+    run = new_run(store).kept()
+    wrong = "prun-\udcff"
+    for look in (
+        lambda: store.find_run(wrong),
+        lambda: store.load_events(wrong),
+        lambda: store.load_plan(wrong),
+        lambda: store.delete_run(wrong),
+        lambda: store.claim(wrong, owner=OWNER),
+    ):
+        run.add(*step(f"s{run.seq}"))  # in the same commit, where there is one
+        with pytest.raises((StorageError, PlanRunNotFoundError, PlanNotFoundError)) as caught:
+            look()
+        assert not isinstance(caught.value, StoreDamaged)
+        run.kept()
+    assert store.load_events(run.id) == run.appended
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are taken away as POSIX has it")
+def test_a_store_that_this_user_may_not_look_at_is_not_called_missing(tmp_path: Path):
+    folder = tmp_path / "theirs"
+    with Process(folder) as child:
+        child.ask("create")
+    folder.chmod(0)
+    try:
+        with Process(folder) as child:
+            child.ask("drop_rights")
+            answer = child.ask("check")
+    finally:
+        folder.chmod(0o700)
+    assert (answer["error"], str(folder) in answer["message"]) == ("StoreUnwritable", True)
