@@ -19,6 +19,7 @@ from portia_nb.drawing.clean import clean
 from portia_nb.drawing.text import counted
 from portia_nb.tools.aside import run_aside
 
+from .finding import latest_runs
 from .watchers import findings_of_examiners
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _store(portia: Runner) -> list[Finding]:
 
     topic, place = "Store", getattr(portia.store, "folder", None)
     try:
-        count = len(portia.store.find_runs(limit=1000))
+        count = len(latest_runs(portia.store, limit=1000))
         if place is None:
             where = "memory: runs end with this process"
             return [Finding(topic, "runs are kept in", f"{where} ({counted(count, 'run')})")]

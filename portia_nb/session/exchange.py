@@ -20,6 +20,7 @@ from portia_nb.storage.folder import find_documents, write_document
 from portia_nb.storage.owner import Owner
 from portia_nb.storage.store import Store
 
+from .map_row import is_map
 from .opening import open_run
 
 _ALL = 1_000_000_000
@@ -136,6 +137,8 @@ def export_folder(store: Store, folder: Path) -> Exchanged:
         write_document(folder, plan.id, plan.model_dump_json(indent=2))
         done.plans += 1
     for row in store.find_runs(limit=_ALL):
+        if is_map(row.run_id):  # the reference knows none; the runs of its rows are there
+            continue
         try:
             run = open_run(store, row.run_id).snapshot()
         except StorageError as error:

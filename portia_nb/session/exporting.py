@@ -116,10 +116,10 @@ def export(
     """Write a run or a plan to a file, as `Portia.export` promises."""
     if not isinstance(what, PlanRun) and (isinstance(what, Plan) or str(what).startswith("plan-")):
         plan = parts.find_plan(what)
-        path = _target(target, "plan.py", PLAN_KINDS, "a plan")
+        path = target_of(target, "plan.py", PLAN_KINDS, "a plan")
         return _export_plan(parts, plan, path, wanted)
     run_id = str(what.id if isinstance(what, PlanRun) else what)
-    path = _target(target, f"{run_id}.html", RUN_KINDS, "a run")
+    path = target_of(target, f"{run_id}.html", RUN_KINDS, "a run")
     redactor = redactor_of(parts, wanted)
     document = document_of(parts.store, run_id, redactor, values=wanted.values)
     if path.suffix == ".py":
@@ -170,7 +170,12 @@ def _holds(path: Path, text: str) -> bool:
         return False
 
 
-def _target(given: str | Path | None, default: str, kinds: dict[str, str], what: str) -> Path:
+def target_of(given: str | Path | None, default: str, kinds: dict[str, str], what: str) -> Path:
+    """Return the file that is meant.
+
+    Raises:
+        InvalidOption: its suffix is none of `kinds`.
+    """
     path = Path(given if given is not None else default).expanduser()
     if path.suffix not in kinds:
         known = "; ".join(f"{suffix}: {kind}" for suffix, kind in kinds.items())

@@ -21,7 +21,6 @@ from portia_nb.storage.owner import is_alive
 from portia_nb.storage.pruning import age
 
 from .frames import frame
-from .map_row import is_map
 
 if TYPE_CHECKING:
     from portia_nb.storage.store import RunRow, Store
@@ -53,7 +52,8 @@ class ListedRun:
     """The plan's query."""
     state: str
     """In plain words: ``not started``, ``running``, ``needs you``, ``stopped``, ``done``,
-    ``failed``, or ``process died``: it was under way, and nobody is at work on it any more."""
+    ``failed``, or ``process died``: it was under way, and nobody is at work on it any more. A map
+    some of whose rows failed is ``done, 2 of 50 rows failed``."""
     started: dt.datetime | None
     """When it was first started, with the time zone of this machine; None: not yet."""
     seconds: float
@@ -75,6 +75,8 @@ class ListedRun:
     """The other live process that is at work on it; None: none is."""
     row: RunRow = field(repr=False, compare=False)
     """As the store lists it."""
+    rows: int | None = None
+    """Rows of a map, whose done ones `steps_done` counts; None: it is a run."""
 
 
 class RunHistory(Sequence[ListedRun]):
@@ -144,7 +146,7 @@ class RunHistory(Sequence[ListedRun]):
             + f"  {row[-1]}"
             for row in table
         ]
-        return "\n".join([*lines, *([self._foot()] if self.total > len(self) else [])])
+        return "\n".join([*lines, *self._feet()])
 
     def _repr_html_(self) -> str:
         """Return it as HTML for a notebook: no script, everything escaped, on one line."""
@@ -156,11 +158,16 @@ class RunHistory(Sequence[ListedRun]):
             "<tr>" + "".join(f"<td{left}>{_prose(cell)}</td>" for cell in _row(run)) + "</tr>"
             for run in self._runs
         )
-        foot = f"<p><i>{_prose(self._foot())}</i></p>" if self.total > len(self) else ""
+        foot = "".join(f"<p><i>{_prose(each)}</i></p>" for each in self._feet())
         return (
             f'<div class="portia-record"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table>{foot}</div>"
         )
+
+    def _feet(self) -> list[str]:
+        mapped = next((run.id for run in self._runs if run.rows is not None), None)
+        hint = f"A map is one line: runs(of_map={mapped!r}) lists the runs of its rows."
+        return ([self._foot()] if self.total > len(self) else []) + ([hint] if mapped else [])
 
     def _foot(self) -> str:
         return f"Page {self.page} of {self.pages}, of {counted(self.total, 'run')} in all."
@@ -177,7 +184,7 @@ def _row(run: ListedRun) -> tuple[str, ...]:
         clean(f"{run.state} (held by {run.held_by})" if run.held_by else run.state),
         f"{run.started:%Y-%m-%d %H:%M}" if run.started else "",
         length(run.seconds) if run.started else "",
-        f"{run.steps_done}/{run.steps}",
+        f"{run.steps_done}/{run.steps if run.rows is None else f'{run.rows} rows'}",
         f"{run.calls:,}" if spent else "",
         f"{tokens:,}" if spent else "",
         dollars(run.cost) if spent else "",
@@ -212,6 +219,7 @@ def find_history(
     goal: str | None = None,
     forked_from: PlanRun | str | None = None,
     tool: Any = None,
+    of_map: str | None = None,
     limit: int | None = PAGE_SIZE,
     page: int = 1,
 ) -> RunHistory:
@@ -231,10 +239,10 @@ def find_history(
         goal=goal or None,
         forked_from=None if forked_from is None else str(getattr(forked_from, "id", forked_from)),
         tool=None if tool is None else str(getattr(tool, "id", tool)),
+        # A map is one line: what its rows did and cost would be told twice.
+        map_id=of_map or "",
     )
-    # A map is no run: what its rows did and cost would be told twice.
-    runs = (row for row in store.list_runs(wanted) if not is_map(row.run_id))
-    rows = [(row, state_of(row)) for row in runs]
+    rows = [(row, state_of(row)) for row in store.list_runs(wanted)]
     found = [(row, word) for row, word in rows if words is None or word in words]
     size = max(len(found), 1) if limit is None else limit
     shown = found[(page - 1) * size : page * size]
@@ -296,6 +304,13 @@ def state_of(row: RunRow) -> str:
 
 def _listed(row: RunRow, word: str, work: RunWork) -> ListedRun:
     started = work.started_at
+    if work.rows is not None:
+        done, steps = list(work.row_ends.values()).count("step_done"), work.rows
+        failed = list(work.row_ends.values()).count("step_failed")
+        if word == WORDS[PlanRunState.FAILED]:
+            word = f"done, {failed:,} of {counted(steps, 'row')} failed"
+    else:
+        done, steps = len(work.over), work.steps
     asked = work.asked.values()
     held = row.owner if row.owner is not None and is_alive(row.owner) else None
     if held is not None and (held.pid, held.host) == (os.getpid(), socket.gethostname()):
@@ -306,8 +321,9 @@ def _listed(row: RunRow, word: str, work: RunWork) -> ListedRun:
         state=word,
         started=None if started is None else dt.datetime.fromtimestamp(started).astimezone(),
         seconds=round(work.seconds, 6),
-        steps_done=len(work.over),
-        steps=work.steps,
+        steps_done=done,
+        steps=steps,
+        rows=work.rows,
         calls=sum(each.calls for each in asked),
         input_tokens=sum(each.input_tokens for each in asked),
         output_tokens=sum(each.output_tokens for each in asked),

@@ -73,6 +73,8 @@ class Company:
     """Keeps a budget that it shares with others, in the place of one of its own."""
     map_id: str | None = None
     """The map that the run is a row of."""
+    row: str = ""
+    """Which row of it, by a name that no other row or attempt has."""
     how_to_go_on: Callable[[str, Meter], str] = how_to_go_on
     """Says how, where the budget is spent, given the run's id."""
 
@@ -100,7 +102,7 @@ def prepare_run(
         plan = parts.find_plan(plan)
         refuse_unknown_prices(parts, limit, plan)
     run, registry, events, tape = _new_run(
-        parts, plan, plan_run_inputs, user, structured_output_schema, tools, company.map_id
+        parts, plan, plan_run_inputs, user, structured_output_schema, tools, company
     )
     hold, kept = begin(parts, run, (*events, *first), tape)
     return wire(parts, run, hold, registry, company, tape, end_user=user, first=kept)
@@ -128,7 +130,7 @@ def _new_run(
     user: EndUser,
     structured_output_schema: Any,
     tools: ToolRegistry | None,
-    map_id: str | None = None,
+    company: Company | None = None,
 ) -> tuple[Run, ToolRegistry, Sequence[AnyEvent], AnyTape | None]:
     """Return a new run that isn't kept yet, its tools, its first events, and its tape."""
     parts.start_log()
@@ -141,7 +143,8 @@ def _new_run(
     inputs = read_plan_run_inputs(plan_run_inputs, found)
     remember(found)
     tape = parts.tape()
-    run = Run(new_run_id(parts.store, tape), found)
+    map_id, row = (None, "") if company is None else (company.map_id, company.row)
+    run = Run(new_run_id(parts.store, tape, row), found)
     user_id, data = end_user_to_json(user)
     created = RunCreated(found.id, inputs, user_id, end_user_data=data, map_id=map_id)
     return run, registry, (created, *parts.planning_cost.pop(found.id, ())), tape
@@ -161,16 +164,27 @@ def begin(
     return parts.store.create_run(run.id, run.plan, owner=parts.owner(), first=kept), kept
 
 
-def new_run_id(store: Store, tape: AnyTape | None) -> PlanRunUUID:
-    """Return an id that no run of `store` has; in a replay it comes from the record."""
-    if tape is None:
-        return PlanRunUUID.new()
+def new_run_id(store: Store, tape: AnyTape | None, of: str = "") -> PlanRunUUID:
+    """Return an id that no run of `store` has; in a replay it comes from the record.
+
+    Args:
+        store: where the run will be kept.
+        tape: the record that is played, if any.
+        of: as in `PlayingTape.draw_id`.
+    """
+    return PlanRunUUID.new() if tape is None else PlanRunUUID(free_id(store, tape, "prun", of))
+
+
+def free_id(store: Store, tape: AnyTape, kind: str, of: str = "") -> str:
+    """Return the first id that `tape` draws and that nothing in `store` has."""
+    again = 0
     while True:
-        drawn = PlanRunUUID(tape.draw_id("prun"))
+        drawn = tape.draw_id(kind, f"{of} {again}" if of else "")
         try:
             store.find_run(drawn)
         except PlanRunNotFoundError:
             return drawn
+        again += 1
 
 
 def answers_of(parts: Parts, company: Company) -> DeclaredAnswers | None:

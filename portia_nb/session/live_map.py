@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from portia_nb.errors import PlanRunNotFoundError, PortiaBaseError
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.end_user import EndUser
-from portia_nb.model.events import ModelReplied, Recorded
+from portia_nb.model.events import AnyEvent, ModelReplied, Recorded, StepFailed
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.running.background import background
@@ -28,14 +29,26 @@ from .answering import DeclaredAnswers
 from .launch import Company
 from .live import LiveRun
 from .map_record import SAME, MapRecord
-from .map_row import MapRow, RowState
+from .map_row import MapRow, RowState, path_of
 from .map_rows import Rows
 from .parts import Parts
 from .resuming import prepare_resume
+from .unsaid import without_secrets
 
 Listener = Callable[["LiveMap", MapRow | None], None]
 
 logger = logging.getLogger("portia_nb")
+
+# Module state: which maps live in this process, whichever Portia started them.
+_live: WeakValueDictionary[str, LiveMap] = WeakValueDictionary()
+
+
+def live_map(map_id: str) -> LiveMap | None:
+    """Return the map with this id where it lives in this process, else None."""
+    found = _live.get(map_id)
+    if found is None or found.is_over or found.pid != os.getpid():
+        return None  # after a fork it lives in the parent
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,8 @@ class MapJob:
     caller: asyncio.AbstractEventLoop | None = None
     resumed: bool = False
     """True: the record had been begun before."""
+    first: Sequence[AnyEvent] = ()
+    """What the record tells before it starts, such as who approved it."""
 
 
 class LiveMap:
@@ -78,9 +93,10 @@ class LiveMap:
         self.rows = job.outcomes
         self.counts: Counter[RowState] = Counter(row.state for row in self.rows)
         self.done: Future[None]
+        self.pid = os.getpid()
         self.stop_reason = ""
         """Why it ended before all rows were done; empty: it didn't, or it lives."""
-        self.began = time.monotonic()
+        self.began = job.record.now()
         self.already = self.counts[RowState.DONE]
         """Rows that were done before it started."""
         self._ended: float | None = None
@@ -93,6 +109,7 @@ class LiveMap:
 
     def start(self) -> LiveMap:
         """Start it, once."""
+        _live[self.id] = self
         self.done = background.submit(self._run())
         return self
 
@@ -110,7 +127,8 @@ class LiveMap:
     @property
     def seconds(self) -> float:
         """Seconds since it was started, until it ended."""
-        return (self._ended or time.monotonic()) - self.began
+        ended = self.job.record.now() if self._ended is None else self._ended
+        return max(ended - self.began, 0.0)  # clocks may be set back
 
     @property
     def is_over(self) -> bool:
@@ -133,6 +151,8 @@ class LiveMap:
         try:
             owner = job.parts.owner()
             budget = "" if job.meter is None else str(job.meter.budget)
+            for event in job.first:
+                job.record.add(event)
             job.record.started(f"{owner.host}:{owner.pid}", budget)
             todo = deque(
                 row
@@ -146,10 +166,10 @@ class LiveMap:
             workers = min(job.max_parallel, len(todo))
             await asyncio.gather(*(self._work(todo) for _ in range(workers)))
             self.stop_reason = self._why()
-            job.record.ended(self.stop_reason)
+            job.record.ended(self.stop_reason, self.counts)
             await job.record.kept()
         finally:
-            self._ended = time.monotonic()
+            self._ended = job.record.now()
             job.record.release()
             self._tell(None)
 
@@ -170,12 +190,15 @@ class LiveMap:
             await asyncio.sleep(0)
 
     def _fail(self, row: MapRow, error: PortiaBaseError) -> None:
-        row.error = record_error(error)
+        told = StepFailed(path_of(row.number), row.attempt, record_error(error))
+        blotted = without_secrets(told, self.job.parts.secrets)
+        assert isinstance(blotted, StepFailed)
+        row.error = blotted.error
         self.job.record.failed(row)
         self._turn(row, RowState.FAILED)
 
     async def _do(self, row: MapRow) -> None:
-        began = time.monotonic()
+        began = self.job.record.now()
         row.attempt += 1
         row.error, row.question = None, ""
         found = await self._prepare(row)
@@ -185,12 +208,15 @@ class LiveMap:
         if isinstance(found, LiveRun):
             self._live[row.number] = found
             try:
-                ended = await asyncio.wrap_future(found.start().done)
+                done = found.start().done
+                if self._stopping:  # it was said while a thread looked for the row's run
+                    found.stop(self._stopping)
+                ended = await asyncio.wrap_future(done)
             finally:
                 self._live.pop(row.number, None)
         else:
             ended = found
-        row.seconds = time.monotonic() - began
+        row.seconds = max(self.job.record.now() - began, 0.0)
         self._take(row, ended)
 
     async def _prepare(self, row: MapRow) -> LiveRun | PlanRun:
@@ -236,6 +262,7 @@ class LiveMap:
             meter=self.job.meter,
             how_to_go_on=lambda _, meter: "",
             map_id=self.id,
+            row=f"{self.id} {row.number} {row.attempt}",
         )
 
     def _take(self, row: MapRow, ended: PlanRun) -> None:
@@ -258,6 +285,7 @@ class LiveMap:
                 record.left(row)
                 self._turn(row, RowState.WAITING)
             case _:
+                row.question = ""
                 record.left(row)
                 self._turn(row, RowState.STOPPED)
                 if not self._stopping and ended.stop_reason:
@@ -289,16 +317,8 @@ class LiveMap:
                 logger.exception("a listener failed and is called no more")
 
     def _why(self) -> str:
+        """Return why it ended early; empty: every row was run, however each ended."""
         if self.counts[RowState.DONE] == len(self.rows):
             return ""
-        if self._stopping:
-            return self._stopping
-        said = [
-            f"{count} {what}"
-            for what, count in (
-                ("failed", self.counts[RowState.FAILED]),
-                ("waiting for an answer", self.counts[RowState.WAITING]),
-            )
-            if count
-        ]
-        return ", ".join(said) or "not all rows are done"
+        left = self.counts[RowState.LEFT] + self.counts[RowState.STOPPED]
+        return self._stopping or ("not all rows are done" if left else "")

@@ -8,36 +8,53 @@ steps share: the end of a row is kept with its key.
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from portia_nb.errors import PlanRunNotFoundError, StorageError
 from portia_nb.model import codecs
 from portia_nb.model.events import (
     AnyEvent,
+    ErrorRecord,
     ModelReplied,
     Recorded,
     RunCompleted,
     RunCreated,
+    RunFailed,
     RunStarted,
     RunStopped,
+    RunWaiting,
     StepCancelled,
     StepDone,
     StepFailed,
     StepStarted,
 )
 from portia_nb.model.plan import Plan
+from portia_nb.model.run import PlanRunState
+from portia_nb.model.stretches import StepTimes, Stretch
+from portia_nb.storage.history import RunWork
 from portia_nb.storage.owner import Owner
 from portia_nb.storage.store import Hold, Store
 
+from .launch import free_id
 from .map_keys import begun_key
 from .map_row import PREFIX, MapRow, RowState, is_map, number_of, path_of
 from .map_rows import Rows
+from .tapes import clock_of, open_player
+
+if TYPE_CHECKING:
+    from .parts import Parts
 
 _RUN = "run"
 _VALUE = "value"
+_ASKS = "asks"
+_ENDS: dict[type[AnyEvent], str] = {
+    StepDone: "done",
+    StepFailed: "failed",
+    StepCancelled: "stopped",
+}
 SAME = "same row"
 EARLIER = "earlier"
 
@@ -45,17 +62,18 @@ EARLIER = "earlier"
 class MapRecord:
     """The record of one map, held by its one owner, that writes to it on one thread at a time."""
 
-    def __init__(self, store: Store, map_id: str, hold: Hold, seq: int = 0) -> None:
-        """Go on writing after the event `seq`; `create` and `open_record` make these."""
+    def __init__(self, parts: Parts, map_id: str, hold: Hold, seq: int = 0) -> None:
+        """Go on writing after the event `seq`; `create` makes the record of a new map."""
         self.id = map_id
-        self._store = store
+        self._store = parts.store
         self._hold = hold
         self._seq = seq
+        self.now = clock_of(parts.config)
 
     @classmethod
     def create(
         cls,
-        store: Store,
+        parts: Parts,
         plan: Plan,
         rows: Rows,
         keys: Sequence[str | None],
@@ -67,7 +85,7 @@ class MapRecord:
         """Begin the record of a new map.
 
         Args:
-            store: where it is kept.
+            parts: the parts of a `Portia`.
             plan: what is run for each row.
             rows: the rows.
             keys: what tells each row.
@@ -75,7 +93,7 @@ class MapRecord:
             plan_key: what the outcome of every row depends on.
             owner: who runs it.
         """
-        map_id = f"{PREFIX}{uuid4()}"
+        map_id, store = new_map_id(parts), parts.store
         given = {
             "columns": {name: list(column) for name, column in rows.values.items()},
             "constants": dict(rows.constants),
@@ -83,9 +101,8 @@ class MapRecord:
             "keys": list(keys),
             "total": rows.total,
         }
-        now = time.time()
-        first = [Recorded(1, now, map_id, RunCreated(plan.id, given))]
-        made = cls(store, map_id, store.create_run(map_id, plan, owner=owner, first=first), 1)
+        first = [Recorded(1, clock_of(parts.config)(), map_id, RunCreated(plan.id, given))]
+        made = cls(parts, map_id, store.create_run(map_id, plan, owner=owner, first=first), 1)
         made.add(StepDone("rows", 1, len(rows), cache_key=key))
         made.add(StepDone("plan", 1, len(rows), cache_key=plan_key))
         return made
@@ -93,7 +110,7 @@ class MapRecord:
     def add(self, event: AnyEvent) -> float:
         """Keep an event, and return when it happened. Doesn't wait."""
         self._seq += 1
-        at = time.time()
+        at = self.now()
         self._store.append(self._hold, Recorded(self._seq, at, self.id, event))
         return at
 
@@ -135,11 +152,22 @@ class MapRecord:
 
     def left(self, row: MapRow) -> None:
         """Tell that a row waits for an answer or was stopped: it may go on."""
-        self.add(StepCancelled(path_of(row.number), row.attempt))
+        path = path_of(row.number)
+        self.add(StepCancelled(path, row.attempt))
+        if row.question:
+            self.add(StepDone(f"{path}/{_ASKS}[{row.attempt}]", 1, row.question))
 
-    def ended(self, reason: str) -> None:
-        """Tell how the map ended: without a `reason`, with every row done."""
-        self.add(RunStopped(reason) if reason else RunCompleted())
+    def ended(self, reason: str, counts: Counter[RowState]) -> None:
+        """Tell how the map ended: for a `reason`, or since every row has been run."""
+        failed, total = counts[RowState.FAILED], counts.total()
+        if reason:
+            self.add(RunStopped(reason))
+        elif counts[RowState.WAITING]:
+            self.add(RunWaiting())
+        elif failed:
+            self.add(RunFailed(ErrorRecord("RowsFailed", f"{failed} of {total} rows failed")))
+        else:
+            self.add(RunCompleted())
 
     async def kept(self) -> None:
         """Return once all is on disk."""
@@ -148,6 +176,13 @@ class MapRecord:
     def release(self) -> None:
         """Give the map up."""
         self._store.release(self._hold)
+
+
+def new_map_id(parts: Parts) -> str:
+    """Return an id that no map of the store has; in a replay it comes from the record."""
+    if parts.config.replay is None:
+        return f"{PREFIX}{uuid4()}"
+    return free_id(parts.store, open_player(parts.config), PREFIX.removesuffix("-"))
 
 
 class KeptMap:
@@ -172,6 +207,39 @@ class KeptMap:
     def is_complete(self) -> bool:
         """True: every row is done."""
         return isinstance(self.events[-1].event, RunCompleted)
+
+    @property
+    def stop_reason(self) -> str:
+        """Why it ended before every row was run; empty: it didn't, or it is under way."""
+        if self.row.has_died:
+            return "its process died"
+        last = self.events[-1].event
+        return last.reason if isinstance(last, RunStopped) else ""
+
+    @property
+    def seconds(self) -> float:
+        """Time under way, without the time between a stop and a resume."""
+        work = RunWork()
+        for recorded in self.events:
+            work.add(recorded.event.kind, recorded.at, None)
+        return work.close().seconds
+
+    def times(self) -> list[StepTimes]:
+        """Return when each row was under way; an unfinished one has no end yet."""
+        found: dict[str, list[Stretch]] = {}
+        began: dict[str, float] = {}
+        for recorded in self.events:
+            event, at = recorded.event, recorded.at
+            path = getattr(event, "path", None)
+            if not isinstance(path, str) or number_of(path) is None:
+                continue
+            stretches = found.setdefault(path, [])
+            if isinstance(event, StepStarted):
+                began[path] = at
+                stretches.append(Stretch("ran", at, None, "running"))
+            elif path in began and (state := _ENDS.get(type(event))):
+                stretches[-1] = Stretch("ran", began.pop(path), at, state)
+        return [StepTimes(p, s[-1].state, tuple(s)) for p, s in found.items() if s]
 
     @property
     def seq(self) -> int:
@@ -206,6 +274,7 @@ class KeptMap:
         labels = range(count) if isinstance(index, codecs.Unkept) else index
         found = [MapRow(number, label) for number, label in enumerate(labels)]
         begun: dict[int, float] = {}
+        is_under_way = self.row.state is PlanRunState.IN_PROGRESS and not self.row.has_died
         for recorded in self.events:
             path = getattr(recorded.event, "path", None)
             if not isinstance(path, str):
@@ -214,6 +283,9 @@ class KeptMap:
             number = number_of(head)
             if number is not None:
                 _apply(found, found[number], recorded, inside, begun)
+        for row in found:
+            if is_under_way and row.state is RowState.STOPPED:
+                row.state = RowState.RUNNING
         return found
 
 
@@ -224,11 +296,15 @@ def _apply(
     match event:
         case StepStarted(_, attempt):
             row.state, row.attempt, row.error = RowState.STOPPED, attempt, None
+            row.question = ""
             begun[row.number] = at
+        case StepDone() if inside.startswith(_ASKS):
+            row.state, row.question = RowState.WAITING, str(event.value)
         case StepDone() if inside:
             row.run_id = event.value
         case StepDone(_, _, value, same_as=same_as, reused=reused):
             row.state, row.reused, row.error = RowState.DONE, reused, None
+            row.question = ""
             if same_as is not None:
                 other = rows[number_of(same_as) or 0]
                 row.run_id, row.value, row.reused = other.run_id, other.value, SAME

@@ -48,6 +48,7 @@ class PlanMap:
         *,
         stop_reason: str = "",
         seconds: float = 0.0,
+        already: int = 0,
         output: str = "output",
         prices: Mapping[str, Price] | None = None,
         mapper: Mapper,
@@ -62,6 +63,7 @@ class PlanMap:
             outcomes: how far each has got.
             stop_reason: why it ended before all rows were done.
             seconds: how long it took.
+            already: rows that were done when this map went on, which it had begun before.
             output: the name of the column of outputs.
             prices: prices that come before the list's.
             mapper: the `Portia`.
@@ -71,10 +73,11 @@ class PlanMap:
         self.plan = plan
         self.stop_reason = stop_reason
         self.seconds = seconds
+        self.already = already
         self.output = output
         self._rows = rows
         self._outcomes = tuple(outcomes)
-        self._prices = prices
+        self.prices = prices
         self._mapper = mapper
         self._again = again
 
@@ -99,6 +102,13 @@ class PlanMap:
     def is_complete(self) -> bool:
         """True: every row is done."""
         return all(row.state is RowState.DONE for row in self._outcomes)
+
+    @property
+    def state(self) -> str:
+        """How it stands, in a few words, such as ``done, 2 of 50 rows failed``."""
+        from .map_shown import state_text
+
+        return state_text(self.counts)
 
     @property
     def outputs(self) -> list[Any]:
@@ -127,7 +137,7 @@ class PlanMap:
     @property
     def cost(self) -> RunCost:
         """What all rows together had spent on models."""
-        return cost_of(spent_of(list(self._outcomes)), self._prices)
+        return cost_of(spent_of(list(self._outcomes)), self.prices)
 
     def row(self, label: Any) -> MapRow:
         """Return the row with this label: the frame's index, else its number.
@@ -162,7 +172,7 @@ class PlanMap:
         import pandas
 
         found = self._outcomes
-        costs = [_cost_of_row(row, self._prices) for row in found]
+        costs = [_cost_of_row(row, self.prices) for row in found]
         made: dict[str, list[Any]] = {self.output: [row.value for row in found]}
         for key in _common_keys([row.value for row in found if row.state is RowState.DONE]):
             made[f"{self.output}.{key}"] = [
@@ -217,7 +227,7 @@ class PlanMap:
 
         Args:
             changes: ``budget``, ``answers``, ``max_parallel``, ``on_error`` or ``output`` as in
-                `Portia.amap`.
+                `Portia.map`.
         """
         return self._again(**changes)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.clean import clean, untypeset
+from portia_nb.drawing.text import counted
 from portia_nb.model.plain import to_text
 
 from .map_row import MapRow, RowState
@@ -37,6 +39,25 @@ def counts_text(counts: Any) -> str:
     return ", ".join(f"{counts[s]:,} {s.value}" for s in _ORDER if counts.get(s)) or "no rows"
 
 
+def state_text(counts: Counter[RowState]) -> str:
+    """Return how a map stands, in a few words.
+
+    >>> state_text(Counter({RowState.DONE: 48, RowState.FAILED: 2}))
+    'done, 2 of 50 rows failed'
+    >>> state_text(Counter({RowState.DONE: 3, RowState.STOPPED: 1, RowState.LEFT: 2}))
+    'stopped, 3 of 6 rows are done'
+    """
+    total, done, failed = counts.total(), counts[RowState.DONE], counts[RowState.FAILED]
+    also = f", {failed:,} failed" if failed else ""
+    if counts[RowState.RUNNING]:
+        return f"running, {done:,} of {total:,} rows are done{also}"
+    if counts[RowState.LEFT] or counts[RowState.STOPPED]:
+        return f"stopped, {done:,} of {total:,} rows are done{also}"
+    if waiting := counts[RowState.WAITING]:
+        return f"needs you, {waiting:,} of {total:,} rows wait for an answer{also}"
+    return f"done, {failed:,} of {counted(total, 'row')} failed" if failed else "done"
+
+
 def notes_of(made: PlanMap) -> list[str]:
     """Return what is to be said beside the counts: what was reused, what failed, how to go on."""
     notes: list[str] = []
@@ -47,6 +68,11 @@ def notes_of(made: PlanMap) -> list[str]:
     if earlier:
         notes.append(
             f"{_rows(earlier, past=True)} done before and not run again (reuse=False runs all)"
+        )
+    if made.already:
+        had = "had been done and was" if made.already == 1 else "had been done and were"
+        notes.append(
+            f"it went on: {made.already:,} of {counted(len(made), 'row')} {had} not run again"
         )
     if made.total > len(made):
         notes.append(f"the first {len(made):,} of {made.total:,} rows; without limit= all are run")
@@ -65,13 +91,44 @@ def notes_of(made: PlanMap) -> list[str]:
             f"to answer: .answer({waiting[0].label!r}, …) for one row, or "
             ".retry(answers={'name': …}) for all; .retry() then goes on"
         )
-    if made.stop_reason and not made.is_complete:
-        notes.append(f"it ended before all was done: {_cell(made.stop_reason, 300)}")
-    if "budget" in made.stop_reason:
+    return notes + _how_to_go_on(made)
+
+
+def _how_to_go_on(made: PlanMap) -> list[str]:
+    """Say how a map that isn't complete stands, and what helps."""
+    counts = made.counts
+    if made.is_complete or counts[RowState.RUNNING]:
+        return []
+    is_early = counts[RowState.LEFT] or counts[RowState.STOPPED]
+    why = f": {_cell(made.stop_reason, 300)}" if is_early and made.stop_reason else ""
+    notes = [f"{state_text(counts)}{why}"]
+    if is_early and "budget" in made.stop_reason:
         notes.append("with a larger budget it goes on: .retry(budget=…)")
-    elif not made.is_complete and not made.waiting:
-        notes.append("to go on: .retry(), or the same call again; rows that are done stay done")
+    elif is_early:
+        notes.append(
+            f"to go on: .retry(), the same call again, or map({made.id!r}); rows that are done "
+            "stay done"
+        )
+    elif made.failed:
+        notes.append("to try the failed rows again: .retry(), or the same call; no other row runs")
     return notes
+
+
+def reasons_of(made: PlanMap) -> list[str]:
+    """Return a line for each row that isn't done though it was begun: what happened, in its run."""
+    lines: list[str] = []
+    for row in made.rows:
+        if row.state is RowState.FAILED:
+            step = f" at step {row.error.step}" if row.error and row.error.step else ""
+            lines.append(f"row {_cell(row.label)} failed{step}: {_cell(_error(row), 300)}")
+        elif row.state is RowState.WAITING:
+            lines.append(f"row {_cell(row.label)} asks: {_cell(row.question, 300)}")
+        elif row.state is RowState.STOPPED:
+            lines.append(f"row {_cell(row.label)} was stopped")
+        else:
+            continue
+        lines[-1] += f" (run {row.run_id})" if row.run_id else ""
+    return lines
 
 
 def text_of(made: PlanMap) -> str:

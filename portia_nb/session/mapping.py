@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
-from portia_nb.errors import InvalidOption, PlanRunNotFoundError, StorageError
+from portia_nb.errors import FunctionsMissing, InvalidOption, PlanRunNotFoundError, StorageError
 from portia_nb.model.callables import SchemaRef
-from portia_nb.model.events import StepDone
+from portia_nb.model.composite import each_step, functions_of
+from portia_nb.model.events import AnyEvent, StepDone
 from portia_nb.model.plan import Plan
 from portia_nb.planning.bound import remember
 
@@ -30,7 +32,7 @@ PARALLEL = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapOptions:
-    """What a caller says of a map beside the plan and the rows; see `Portia.amap`."""
+    """What a caller says of a map beside the plan and the rows; see `Portia.map`."""
 
     inputs: Mapping[str, str] | None = None
     plan_run_inputs: Mapping[str, Any] | None = None
@@ -45,6 +47,8 @@ class MapOptions:
     tools: Any = None
     structured_output_schema: Any = None
     gate: bool = False
+    first: Sequence[AnyEvent] = ()
+    """What the map's record tells before it starts, such as who approved it."""
     caller: asyncio.AbstractEventLoop | None = field(default=None, compare=False)
 
     def check(self) -> None:
@@ -66,16 +70,31 @@ class MapOptions:
             )
 
 
+def options_of(wanted: Mapping[str, Any]) -> MapOptions:
+    """Return the arguments of `Portia.map` as options.
+
+    Raises:
+        TypeError: one isn't an argument of it.
+    """
+    known = {each.name for each in fields(MapOptions)} - {"tools", "gate", "first", "caller"}
+    for name in wanted:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"map takes no argument {name!r}{hint}")
+    return MapOptions(**wanted)
+
+
 def effects_of(parts: Parts, plan: Plan) -> list[str]:
     """Return the steps of a plan that change the world, by their place."""
     return [path for path, effect in side_effects(plan, parts.tools).items() if effect is True]
 
 
 def prepare_map(parts: Parts, plan: Any, rows: Any, options: MapOptions) -> LiveMap:
-    """Return a map that only needs to be started; see `Portia.amap`. From any thread but ours.
+    """Return a map that only needs to be started; see `Portia.map`. From any thread but ours.
 
     Raises:
-        PortiaBaseError: as `Portia.amap`.
+        PortiaBaseError: as `Portia.map`.
     """
     options.check()
     parts.start_log()
@@ -100,7 +119,30 @@ def _plan_for(parts: Parts, plan: Any, options: MapOptions) -> Plan:
     registry = parts.offered(options.tools)
     parts.check(found, registry if options.tools is None else parts.tools + registry)
     remember(found)
+    _refuse_missing_functions(found)
     return found
+
+
+def _refuse_missing_functions(plan: Plan, map_id: str = "") -> None:
+    """Refuse a plan whose functions aren't in this process: every row would fail for it.
+
+    Raises:
+        FunctionsMissing: it names each.
+    """
+    missing = [
+        function.name
+        for step in each_step(plan.steps)
+        for function in functions_of(step)
+        if function.call is None
+    ]
+    if missing:
+        then = f"map({map_id!r}) goes on" if map_id else "map it again"
+        raise FunctionsMissing(
+            f"plan {plan.id} needs the functions {', '.join(dict.fromkeys(missing))}, which this "
+            f"process has not got: run the cell that builds the plan, then {then}",
+            names=tuple(missing),
+            plan_id=plan.id,
+        )
 
 
 def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveMap:
@@ -139,7 +181,7 @@ def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveM
         refuse_unknown_prices(parts, budget, plan)
         meter = make_meter(parts, budget)
     record = MapRecord.create(
-        parts.store, plan, rows, keys, key=whole, plan_key=of_plan, owner=parts.owner()
+        parts, plan, rows, keys, key=whole, plan_key=of_plan, owner=parts.owner()
     )
     return LiveMap(
         MapJob(
@@ -157,6 +199,7 @@ def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveM
             stops_on_error=options.on_error == "stop",
             answers={**standing_answers(parts.config), **(options.answers or {})},
             gate=options.gate,
+            first=options.first,
             caller=options.caller,
         )
     )
@@ -232,7 +275,7 @@ def _go_on(
             rows=rows,
             keys=keys,
             registry=registry,
-            record=MapRecord(parts.store, kept.id, hold, kept.seq),
+            record=MapRecord(parts, kept.id, hold, kept.seq),
             outcomes=outcomes,
             same_as={n: f for n, f in same.items() if outcomes[n].state is not RowState.DONE},
             end_user=read_end_user(options.end_user),
@@ -241,6 +284,7 @@ def _go_on(
             stops_on_error=options.on_error == "stop",
             answers={**standing_answers(parts.config), **(options.answers or {})},
             gate=options.gate,
+            first=options.first,
             caller=options.caller,
             resumed=True,
         )
@@ -262,6 +306,8 @@ def _resumed(parts: Parts, kept: KeptMap, options: MapOptions) -> LiveMap:
     """Return a map to go on with that is named by its id, with the rows that it was given."""
     plan = plan_of(parts.store, kept.row)
     parts.check(plan, parts.tools)
+    if not kept.is_complete:
+        _refuse_missing_functions(plan, kept.id)
     kept = KeptMap(parts.store, kept.id, classes_of(plan))
     keys: list[str | None] = list(kept.given["keys"])
     return _go_on(parts, plan, kept.rows(), keys, kept, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -15,12 +15,11 @@ from portia_nb.tools.aside import run_aside
 
 from .budgets import own_prices
 from .live_map import Listener, LiveMap, MapJob
-from .map_record import KeptMap
+from .map_kept import map_named, open_map
 from .map_result import Mapper, PlanMap
-from .mapping import MapOptions, again, prepare_map, regain
-from .opening import classes_of, plan_of
+from .mapping import MapOptions, again, options_of, prepare_map, regain
 from .runner import Runner
-from .waiting import await_here, refuse_own_loop, wait_here
+from .waiting import await_here, interrupts_held, refuse_own_loop, wait_here
 from .watchers import tell_map_watchers
 
 
@@ -28,53 +27,6 @@ class Maps(Runner):
     """The part of `Portia` that runs plans over tables; each method has its async twin."""
 
     def map(
-        self,
-        plan: Plan | PlanUUID | str,
-        rows: Any = None,
-        *,
-        inputs: Mapping[str, str] | None = None,
-        plan_run_inputs: Mapping[str, Any] | None = None,
-        limit: int | None = None,
-        budget: Any = None,
-        max_parallel: int | None = None,
-        output: str = "output",
-        on_error: str = "continue",
-        reuse: bool | None = None,
-        answers: Mapping[str, Any] | None = None,
-        end_user: Any = None,
-        structured_output_schema: Any = None,
-    ) -> PlanMap:
-        """Run a plan for each row of a table, and return what came of it; see `amap`.
-
-        >>> from portia_nb import Config, Input, PlanBuilderV2, Portia
-        >>> plan = (
-        ...     PlanBuilderV2("how long is a name?")
-        ...     .input(name="city")
-        ...     .function_step(function=lambda city: len(city), args={"city": Input("city")})
-        ...     .build()
-        ... )
-        >>> portia = Portia(Config(store="memory"), tools=[])
-        >>> found = portia.map(plan, [{"city": "Oslo"}, {"city": "Lisbon"}, {"city": "Oslo"}])
-        >>> found.outputs, [row.reused for row in found.rows]
-        ([4, 6, 4], ['', '', 'same row'])
-        """
-        refuse_own_loop("amap")
-        options = MapOptions(
-            inputs=inputs,
-            plan_run_inputs=plan_run_inputs,
-            limit=limit,
-            budget=budget,
-            max_parallel=max_parallel,
-            output=output,
-            on_error=on_error,
-            reuse=reuse,
-            answers=answers,
-            end_user=end_user,
-            structured_output_schema=structured_output_schema,
-        )
-        return self._map_here(plan, rows, options)
-
-    async def amap(
         self,
         plan: Plan | PlanUUID | str,
         rows: Any = None,
@@ -103,7 +55,7 @@ class Maps(Runner):
         Plans that change something outside (``side_effect=True``) are never reused unasked: equal
         rows all run, one row after another unless `max_parallel` says otherwise, and where rows
         were done by an earlier map, `reuse` must say what is meant. Going on with the same map
-        never does a row twice.
+        never does a row twice: one that was in the midst of such a call asks whether it was made.
 
         Args:
             plan: a plan, or the id of a kept one; or the id of a map, without `rows`, to go on.
@@ -129,9 +81,24 @@ class Maps(Runner):
                 which and what can. Nothing was started.
             InputsMissing: an input of the plan has no column.
             PlanCheckError: the plan can't run.
-            FunctionsMissing: a map is named by its id, and its functions aren't in this process.
+            FunctionsMissing: the plan's functions aren't in this process.
             RunHeldElsewhere: another process runs this very map.
+            KeyboardInterrupt: the thread was interrupted: no further row started, and rows that
+                are done are kept.
+
+        >>> from portia_nb import Config, Input, PlanBuilderV2, Portia
+        >>> plan = (
+        ...     PlanBuilderV2("how long is a name?")
+        ...     .input(name="city")
+        ...     .function_step(function=lambda city: len(city), args={"city": Input("city")})
+        ...     .build()
+        ... )
+        >>> portia = Portia(Config(store="memory"), tools=[])
+        >>> found = portia.map(plan, [{"city": "Oslo"}, {"city": "Lisbon"}, {"city": "Oslo"}])
+        >>> found.outputs, [row.reused for row in found.rows], found.state
+        ([4, 6, 4], ['', '', 'same row'], 'done')
         """
+        refuse_own_loop("amap")
         options = MapOptions(
             inputs=inputs,
             plan_run_inputs=plan_run_inputs,
@@ -144,8 +111,16 @@ class Maps(Runner):
             answers=answers,
             end_user=end_user,
             structured_output_schema=structured_output_schema,
-            caller=asyncio.get_running_loop(),
         )
+        return self._map_here(lambda: prepare_map(self._parts, plan, rows, options), options)
+
+    async def amap(self, plan: Plan | PlanUUID | str, rows: Any = None, **wanted: Any) -> PlanMap:
+        """Run a plan for each row of a table; the arguments are those of `map`.
+
+        The user's coroutine functions run on this loop. When this is cancelled the map is stopped,
+        as by an interrupt.
+        """
+        options = replace(options_of(wanted), caller=asyncio.get_running_loop())
         live = await run_aside(prepare_map, self._parts, plan, rows, options)
         self._tell(live)
         live.start()
@@ -163,13 +138,13 @@ class Maps(Runner):
         """Start a map and return at once, from any thread; `result_of` returns what came of it.
 
         Args:
-            plan: as in `amap`.
-            rows: as in `amap`.
-            options: the other arguments of `amap`.
+            plan: as in `map`.
+            rows: as in `map`.
+            options: the other arguments of `map`.
             listeners: see `LiveMap.add_listener`.
 
         Raises:
-            PortiaBaseError: as `amap`.
+            PortiaBaseError: as `map`.
         """
         live = prepare_map(self._parts, plan, rows, options or MapOptions())
         for listener in listeners:
@@ -186,6 +161,7 @@ class Maps(Runner):
             [replace(row, spent=dict(row.spent)) for row in live.rows],
             stop_reason=live.stop_reason,
             seconds=live.seconds,
+            already=live.already if live.job.resumed else 0,
             output=said.output,
             prices=own_prices(self._parts),
             mapper=cast("Mapper", self),
@@ -196,50 +172,35 @@ class Maps(Runner):
         """Return a kept map as it stands, without going on with it.
 
         Args:
-            map_id: its id, ``map-…``.
-            output: as in `amap`.
+            map_id: its id, ``map-…``, or the beginning of it.
+            output: as in `map`.
 
         Raises:
             PlanRunNotFoundError: the store holds no such map.
         """
-        parts = self._parts
-        kept = KeptMap(parts.store, map_id)
-        plan = plan_of(parts.store, kept.row)
-        kept = KeptMap(parts.store, map_id, classes_of(plan))
-        return PlanMap(
-            kept.id,
-            plan,
-            kept.rows(),
-            kept.outcomes(),
-            stop_reason=str(getattr(kept.events[-1].event, "reason", "")),
-            seconds=kept.events[-1].at - kept.events[0].at,
-            output=output,
-            prices=own_prices(parts),
-            mapper=cast("Mapper", self),
-            again=partial(self._again, map_id, None, MapOptions(output=output)),
-        )
+        return open_map(self, map_named(self.store, map_id) or map_id, output=output)
 
     async def aget_map(self, map_id: str, *, output: str = "output") -> PlanMap:
         """Return a kept map as it stands; see `get_map`."""
         return await run_aside(self.get_map, map_id, output=output)
 
-    def _map_here(self, plan: Any, rows: Any, options: MapOptions) -> PlanMap:
-        return self._wait_for(prepare_map(self._parts, plan, rows, options), options)
-
-    def _wait_for(self, live: LiveMap, options: MapOptions) -> PlanMap:
-        self._tell(live)
-        live.start()
+    def _map_here(self, prepare: Callable[[], LiveMap], options: MapOptions) -> PlanMap:
+        with interrupts_held():
+            live = prepare()
+            self._tell(live)
+            live.start()
         wait_here(live.done, stop=live.stop)
         return self.result_of(live, options)
 
-    def _again(self, plan: Any, rows: Any, options: MapOptions, **changes: Any) -> PlanMap:
+    def _again(self, map_id: str, options: MapOptions, **changes: Any) -> PlanMap:
         refuse_own_loop("amap")
-        return self._map_here(plan, rows, again(options, **changes))
+        changed = again(options, **changes)
+        return self._map_here(lambda: prepare_map(self._parts, map_id, None, changed), changed)
 
     def _go_on_with(self, job: MapJob, options: MapOptions, **changes: Any) -> PlanMap:
         refuse_own_loop("amap")
         changed = again(options, **changes)
-        return self._wait_for(regain(job, changed), changed)
+        return self._map_here(lambda: regain(job, changed), changed)
 
     def _tell(self, live: LiveMap) -> None:
         if self.config.live_view and not background.is_here:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from portia_nb.errors import FunctionsMissing, PlanError
+from portia_nb.errors import FunctionsMissing, PlanError, PlanRunNotFoundError
 from portia_nb.model.composite import each_step, functions_of
 from portia_nb.model.events import Recorded
 from portia_nb.model.ids import PlanUUID
@@ -21,6 +21,8 @@ from portia_nb.model.run import Run, StepState, replay
 from portia_nb.planning.bound import built_plan
 from portia_nb.running.recovery import needed_names
 from portia_nb.storage.store import RunRow, Store
+
+from .map_row import is_map
 
 
 def open_run(
@@ -39,6 +41,12 @@ def open_run(
         PlanError: `plan` isn't the one that the run was started with; the message says where it
             differs.
     """
+    if is_map(run_id):
+        raise PlanRunNotFoundError(
+            f"{run_id} is a map, which is many runs: get_map({run_id!r}) returns it, and its rows "
+            "name the run of each",
+            plan_run_id=run_id,
+        )
     row = store.find_run(run_id)
     found = plan_of(store, row, plan)
     classes = {**(classes_of(also) if also is not None else {}), **classes_of(found)}

@@ -68,6 +68,10 @@ class Redactor:
             return plan
         return self._json(plan, "plan", "")
 
+    def rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows of a map, as JSON, without secrets."""
+        return self._json(rows, "rows", "") if self._is_on else rows
+
     def event(self, seq: int, event: dict[str, Any]) -> dict[str, Any]:
         """Return an event's JSON without secrets; events come in order."""
         if not self._is_on:

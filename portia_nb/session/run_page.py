@@ -11,7 +11,7 @@ import base64
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from portia_nb.drawing.looks import LOOKS, REUSED
@@ -77,6 +77,11 @@ def run_page(document: RunDocument) -> str:
         _plan(document, room),
         _provenance(document, run, events),
     ]
+    return whole_page(_goal(document.plan), parts)
+
+
+def whole_page(title: str, parts: Iterable[str]) -> str:
+    """Return a page of parts that are HTML already; `title` is text."""
     sha = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{sha}'; img-src data:; base-uri 'none'; "
@@ -87,7 +92,7 @@ def run_page(document: RunDocument) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="referrer" content="no-referrer">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{prose(_goal(document.plan))}</title><style>{_STYLE}</style></head>\n"
+        f"<title>{prose(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body><main>\n{chr(10).join(part for part in parts if part)}\n</main></body></html>\n"
     )
 

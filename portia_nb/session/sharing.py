@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from portia_nb.errors import InvalidOption
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState
@@ -16,6 +17,9 @@ from .comparing import compare_runs
 from .comparison import RunComparison
 from .exporting import ExportedFile, Wanted, export
 from .history import PAGE_SIZE, RunHistory, find_history
+from .map_export import export_map
+from .map_kept import map_named, open_map
+from .map_result import PlanMap
 from .runner import Runner
 
 
@@ -30,10 +34,13 @@ class Sharing(Runner):
         goal: str | None = None,
         forked_from: PlanRun | PlanRunUUID | str | None = None,
         tool: Any = None,
+        of_map: PlanMap | str | None = None,
         limit: int | None = PAGE_SIZE,
         page: int = 1,
     ) -> RunHistory:
         """Return the kept runs, newest first, as a list that shows itself.
+
+        A map is one line, under its own id; `of_map` lists the runs of its rows.
 
         Args:
             state: in plain words, as `ListedRun.state`, or a `PlanRunState`, or several.
@@ -42,6 +49,7 @@ class Sharing(Runner):
             goal: text in the plan's query, whatever its case.
             forked_from: the run, or its id, that they were forked from.
             tool: a tool, or its id, that a step of the plan names.
+            of_map: the map, or its id, that they are rows of.
             limit: runs on a page; None: all on one.
             page: which page, from 1.
 
@@ -55,6 +63,9 @@ class Sharing(Runner):
         >>> [found.goal for found in portia.runs(state="done", since="1h")]
         ['Say 42']
         """
+        map_id = map_named(self.store, of_map)
+        if of_map is not None and map_id is None:
+            raise InvalidOption(f"{of_map!r} is no map: its id begins with map-", option="of_map")
         return find_history(
             self.store,
             state=state,
@@ -62,6 +73,7 @@ class Sharing(Runner):
             goal=goal,
             forked_from=forked_from,
             tool=tool,
+            of_map=map_id,
             limit=limit,
             page=page,
         )
@@ -93,7 +105,7 @@ class Sharing(Runner):
 
     def export(
         self,
-        what: PlanRun | PlanRunUUID | Plan | PlanUUID | str,
+        what: PlanRun | PlanRunUUID | PlanMap | Plan | PlanUUID | str,
         target: str | Path | None = None,
         *,
         preview: bool = False,
@@ -103,7 +115,7 @@ class Sharing(Runner):
         record: str | Path | None = None,
         overwrite: bool = False,
     ) -> ExportedFile:
-        """Write a run or a plan to a file to hand on, without keys and passwords.
+        """Write a run, a map or a plan to a file to hand on, without keys and passwords.
 
         The file's suffix says what it becomes. A run:
 
@@ -115,13 +127,17 @@ class Sharing(Runner):
         - ``.py``: a test for pytest that replays the run's `record` without key or network, and
           compares every output; a copy of the record is put beside it.
 
+        A map: ``.csv``, its table with a line for each row: inputs, output, state, error and cost;
+        ``.json``, the same for programs, with the plan; ``.html``, one page for people.
+
         A plan: ``.py``, a script that builds it, see `Plan.to_script`.
 
         The same run makes the same bytes each time.
 
         Args:
-            what: a run or a plan, or its id.
-            target: the file; None: ``<id of the run>.html``, of a plan ``plan.py``.
+            what: a run, a map or a plan, or its id.
+            target: the file; None: ``<id of the run>.html``, of a map ``<id>.csv``, of a plan
+                ``plan.py``.
             preview: True: write nothing; what comes back lists each place that would be redacted,
                 and why.
             values: False: leave out values, arguments, inputs and answers.
@@ -147,10 +163,14 @@ class Sharing(Runner):
         (True, False)
         """
         wanted = Wanted(values, redact, emails, overwrite, preview, record)
+        if isinstance(what, PlanMap):  # as it was handed out, with values that no store can keep
+            return export_map(self._parts, what, target, wanted)
+        if (map_id := map_named(self.store, what)) is not None:
+            return export_map(self._parts, open_map(self, map_id), target, wanted)
         return export(self._parts, what, target, wanted)
 
     async def aexport(
-        self, what: PlanRun | Plan | str, target: str | Path | None = None, **wanted: Any
+        self, what: PlanRun | PlanMap | Plan | str, target: str | Path | None = None, **wanted: Any
     ) -> ExportedFile:
-        """Write a run or a plan to a file; the arguments are those of `export`."""
+        """Write a run, a map or a plan to a file; the arguments are those of `export`."""
         return await run_aside(lambda: self.export(what, target, **wanted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Future, wait as wait_for
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from portia_nb.drawing.text import counted
 from portia_nb.errors import RunHeldElsewhere
@@ -13,12 +13,16 @@ from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.running.background import background
+from portia_nb.storage.history import RunFilter
 from portia_nb.storage.owner import is_alive
 from portia_nb.tools.aside import run_aside
 
 from .finding import id_of
 from .history import WORDS
 from .live import LiveRun, live_run
+from .live_map import LiveMap, live_map
+from .map_kept import map_named, open_map, why_of_map
+from .map_result import PlanMap
 from .opening import open_run
 from .runner import Runner
 from .waiting import BEAT_S, GRACE_S, refuse_own_loop, wait_here
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from .examining import Report
 
 AnyRun = PlanRun | PlanRunUUID | LiveRun | str | None
+AnyMap = PlanMap | LiveMap
 
 
 class Steering(Runner):
@@ -35,19 +40,28 @@ class Steering(Runner):
     A run is meant by itself, by its id, or by the beginning of that; None means the latest.
     """
 
-    def cancel(self, run: AnyRun = None, *, reason: str = "stopped") -> PlanRun:
+    @overload
+    def cancel(self, run: PlanMap | LiveMap, *, reason: str = "stopped") -> PlanMap: ...
+    @overload
+    def cancel(self, run: AnyRun = None, *, reason: str = "stopped") -> PlanRun: ...
+    def cancel(self, run: Any = None, *, reason: str = "stopped") -> PlanRun | PlanMap:
         """Stop a run that is under way in this process, and return it; see `acancel`."""
         refuse_own_loop("acancel")
         return self._cancel(run, reason)
 
-    async def acancel(self, run: AnyRun = None, *, reason: str = "stopped") -> PlanRun:
+    @overload
+    async def acancel(self, run: PlanMap | LiveMap, *, reason: str = "stopped") -> PlanMap: ...
+    @overload
+    async def acancel(self, run: AnyRun = None, *, reason: str = "stopped") -> PlanRun: ...
+    async def acancel(self, run: Any = None, *, reason: str = "stopped") -> PlanRun | PlanMap:
         """Stop a run that is under way in this process, and return it.
 
         No step starts and no model is called from now on; what is done is kept, and `resume` goes
-        on. A run that isn't under way is returned as it is.
+        on. A run that isn't under way is returned as it is. Of a map, no row starts from now on,
+        and the runs of those under way are stopped; the same `map` goes on.
 
         Args:
-            run: which.
+            run: which run or map.
             reason: why, for the run's record.
 
         Guarantees:
@@ -60,7 +74,9 @@ class Steering(Runner):
         """
         return await run_aside(self._cancel, run, reason)
 
-    def _cancel(self, run: AnyRun, reason: str) -> PlanRun:
+    def _cancel(self, run: Any, reason: str) -> PlanRun | PlanMap:
+        if (map_id := map_named(self.store, run)) is not None:
+            return self._cancel_map(map_id, reason)
         run_id = id_of(self.store, run)
         live = live_run(run_id)
         if live is None:
@@ -69,6 +85,15 @@ class Steering(Runner):
         live.stop(reason)
         wait_for([live.done], GRACE_S)
         return self._as_it_is(run_id, live)
+
+    def _cancel_map(self, map_id: str, reason: str) -> PlanMap:
+        live = live_map(map_id)
+        if live is None:
+            self._refuse_if_held(map_id)
+        else:
+            live.stop(reason)
+            wait_for([live.done], GRACE_S)
+        return open_map(self, map_id)
 
     def _refuse_if_held(self, run_id: str) -> None:
         owner = self.store.find_run(run_id).owner
@@ -134,11 +159,11 @@ class Steering(Runner):
             return run.done.result(timeout=0)
         return open_run(self.store, run_id).snapshot()
 
-    def show(self, what: AnyRun | Plan | PlanUUID = None) -> PlanRun | Plan:
-        """Return a run or a plan as it is kept; it shows itself in a notebook.
+    def show(self, what: AnyRun | AnyMap | Plan | PlanUUID = None) -> PlanRun | Plan | PlanMap:
+        """Return a run, a map or a plan as it is kept; it shows itself in a notebook.
 
         Args:
-            what: a run, or a plan, or the id of one; None: the latest run.
+            what: a run, a map or a plan, or the id of one; None: the latest run.
 
         Raises:
             PlanRunNotFoundError: there is no such run.
@@ -153,19 +178,24 @@ class Steering(Runner):
         """
         if isinstance(what, Plan) or (isinstance(what, str) and what.startswith("plan-")):
             return self._parts.find_plan(what)
+        if (map_id := map_named(self.store, what)) is not None:
+            return open_map(self, map_id)
         return open_run(self.store, id_of(self.store, what)).snapshot()
 
-    async def ashow(self, what: AnyRun | Plan | PlanUUID = None) -> PlanRun | Plan:
-        """Return a run or a plan as it is kept; see `show`."""
+    async def ashow(
+        self, what: AnyRun | AnyMap | Plan | PlanUUID = None
+    ) -> PlanRun | Plan | PlanMap:
+        """Return a run, a map or a plan as it is kept; see `show`."""
         return await run_aside(self.show, what)
 
-    def why(self, run: AnyRun = None) -> str:
+    def why(self, run: AnyRun | AnyMap = None) -> str:
         """Return why a run stands as it does, as text: of one that failed, with the traceback.
 
-        The traceback is that of the step's own code, without what lies between.
+        The traceback is that of the step's own code, without what lies between. Of a map, the rows
+        that failed, wait or were stopped are listed, each with its run.
 
         Args:
-            run: which.
+            run: which run or map.
 
         Raises:
             PlanRunNotFoundError: there is no such run.
@@ -176,17 +206,19 @@ class Steering(Runner):
         >>> print(portia.why(portia.run_plan(plan)).splitlines()[0].partition(" ")[2][42:])
         failed at step 'half': ZeroDivisionError: division by zero
         """
+        if (map_id := map_named(self.store, run)) is not None:
+            return why_of_map(open_map(self, map_id))
         return why_of(open_run(self.store, id_of(self.store, run)))
 
-    async def awhy(self, run: AnyRun = None) -> str:
+    async def awhy(self, run: AnyRun | AnyMap = None) -> str:
         """Return why a run stands as it does; see `why`."""
         return await run_aside(self.why, run)
 
-    def forget(self, run: PlanRun | PlanRunUUID | LiveRun | str) -> None:
-        """Delete a run for good, with all that it kept.
+    def forget(self, run: PlanRun | PlanRunUUID | LiveRun | PlanMap | str) -> None:
+        """Delete a run for good, with all that it kept; a map, with the runs of its rows.
 
         Args:
-            run: which; there is no way to mean the latest.
+            run: which run or map; there is no way to mean the latest.
 
         Raises:
             PlanRunNotFoundError: there is no such run.
@@ -199,9 +231,15 @@ class Steering(Runner):
         >>> portia.store.find_runs()
         []
         """
-        self.store.delete_run(id_of(self.store, run))
+        if (map_id := map_named(self.store, run)) is None:
+            self.store.delete_run(id_of(self.store, run))
+            return
+        own = self.store.list_runs(RunFilter(map_id=map_id))
+        # The map last: while it is there, what is left of its rows can be found.
+        for run_id in [*(row.run_id for row in own), map_id]:
+            self.store.delete_run(run_id)
 
-    async def aforget(self, run: PlanRun | PlanRunUUID | LiveRun | str) -> None:
+    async def aforget(self, run: PlanRun | PlanRunUUID | LiveRun | PlanMap | str) -> None:
         """Delete a run for good; see `forget`."""
         await run_aside(self.forget, run)
 

@@ -137,8 +137,8 @@ class RecordingTape:
         """Return what tells the time of a run's events, in seconds since the epoch."""
         return time.time
 
-    def draw_id(self, kind: str) -> str:
-        """Return a new id of a run or a plan."""
+    def draw_id(self, kind: str, of: str = "") -> str:
+        """Return a new id of a run, a plan or a map."""
         return f"{kind}-{uuid4()}"
 
     def unused(self) -> tuple[str, ...]:
@@ -259,11 +259,18 @@ class PlayingTape:
         now = time.time() if at is None else at.timestamp()
         return lambda: now
 
-    def draw_id(self, kind: str) -> str:
-        """Return the next id of runs or plans, the same in each process that plays the record."""
+    def draw_id(self, kind: str, of: str = "") -> str:
+        """Return the next id of runs or plans, the same in each process that plays the record.
+
+        Args:
+            kind: how the id begins.
+            of: what it is the id of, where that tells it from all others: then it doesn't depend on
+                how many were drawn before, as with the rows of a map, which begin in any order.
+        """
         with self._lock:
-            self._drawn += 1
-            digest = hashlib.sha256(f"{self._mark}\n{kind}\n{self._drawn}".encode()).digest()
+            self._drawn += not of
+            drawn = of or self._drawn
+        digest = hashlib.sha256(f"{self._mark}\n{kind}\n{drawn}".encode()).digest()
         return f"{kind}-{UUID(bytes=digest[:16], version=4)}"
 
 

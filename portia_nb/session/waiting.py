@@ -128,7 +128,7 @@ def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
             live.stop()
 
     try:
-        with _interrupts_held():
+        with interrupts_held():
             found = prepare()
             if isinstance(found, PlanRun):
                 return found
@@ -158,7 +158,7 @@ async def run_on_this_loop(
     """
     try:
         given = () if aside is None else (await aside,)
-        with _interrupts_held():
+        with interrupts_held():
             found = prepare(*given)
             if isinstance(found, PlanRun):
                 return found
@@ -183,7 +183,7 @@ def _drop_frames(error: BaseException) -> None:
 
 
 @contextmanager
-def _interrupts_held() -> Generator[None]:
+def interrupts_held() -> Generator[None]:
     """Let ■ and Ctrl-C land at the end of the ``with``, not inside it.
 
     For the moments between claiming a run and waiting for it: an interrupt there would leave a run

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from portia_nb.errors import StoreDamaged
 from portia_nb.model import codecs
 from portia_nb.model.composite import each_step
-from portia_nb.model.events import ModelReplied, Recorded, StepDone, StepSkipped
+from portia_nb.model.events import ModelReplied, Recorded, RunCreated, StepDone
 
 from . import queries, schema
 from .faults import how_to_go_on
@@ -31,6 +31,10 @@ _AT_ONCE = 500
 _ROUND = re.compile(r"\[\d+\]")
 _STARTS = ("run_started",)
 _ENDS = ("run_completed", "run_failed", "run_stopped", "run_waiting")
+_ROW = re.compile(r"row\[\d+\]")
+_ROW_ENDS = ("step_started", "step_done", "step_failed", "step_cancelled")
+_ROWS = "rows"
+"""Where the record of a map tells how many rows it has, in its second event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class RunFilter:
     """Id of the run that they were forked from."""
     tool: str | None = None
     """Id of a tool that a step of the plan names."""
+    map_id: str | None = None
+    """Id of the map that they are rows of; empty: they are rows of none."""
 
 
 class Asked(NamedTuple):
@@ -70,6 +76,10 @@ class RunWork:
     """Places of the steps that are done or skipped; of a loop's steps in any round."""
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     """By model; planning included."""
+    rows: int | None = None
+    """Rows of a map; None: it is none."""
+    row_ends: dict[str, str] = field(default_factory=dict[str, str])
+    """By a map's row, the kind of the last event of it."""
     _since: float | None = None
     _last: float = 0.0
 
@@ -83,6 +93,8 @@ class RunWork:
             self._pause(at)
         elif kind in ("step_done", "step_skipped") and path and path[-1] != "]":
             self.over.add(_ROUND.sub("", path))
+        elif self.rows is not None and kind in _ROW_ENDS and path and _ROW.fullmatch(path):
+            self.row_ends[path] = kind
         self._last = at
 
     def add_reply(self, model: str, calls: int, sent: int, back: int) -> None:
@@ -108,12 +120,25 @@ def work_in(plan: Plan, events: Iterable[Recorded]) -> RunWork:
     work = RunWork(steps=sum(1 for _ in each_step(plan.steps)))
     for recorded in events:
         event = recorded.event
-        path = event.path if isinstance(event, StepDone | StepSkipped) else None
+        path = getattr(event, "path", None)
+        if _tells_rows(recorded.seq, path) and isinstance(event, StepDone):
+            work.rows = event.value
         work.add(event.kind, recorded.at, path)
         if isinstance(event, ModelReplied):
             used = event.usage
             work.add_reply(event.model, used.calls, used.input_tokens, used.output_tokens)
     return work.close()
+
+
+def _tells_rows(seq: int, path: str | None) -> bool:
+    """Tell whether the end of a step says how many rows a map has: no run's step ends so early."""
+    return seq == 2 and path == _ROWS
+
+
+def map_of(events: Sequence[Recorded]) -> str:
+    """Return the id of the map that a run is a row of; empty: of none."""
+    created = events[0].event if events else None
+    return (created.map_id or "") if isinstance(created, RunCreated) else ""
 
 
 def matches(row: RunRow, wanted: RunFilter) -> bool:
@@ -145,6 +170,9 @@ class JournalHistory:
         with self._reading() as connection:
             rows = queries.find_runs(connection, None, None, _ALL, self.path)
             found = [row for row in rows if matches(row, wanted)]
+            if wanted.map_id is not None:
+                of = _maps_of_runs(connection)
+                found = [row for row in found if of.get(row.run_id, "") == wanted.map_id]
             if wanted.tool is None:
                 return found
             using = set(_plans_with(connection, wanted.tool))
@@ -177,13 +205,16 @@ class JournalHistory:
         # whose values could not be kept, which have no path of their own (`EventRow.path`).
         events = connection.execute(
             "SELECT run, kind, at, path, CASE WHEN kind = 'model_replied'"
-            " OR (kind = 'step_done' AND path IS NULL) THEN body END FROM event"
+            " OR (kind = 'step_done' AND (path IS NULL OR (seq = 2 AND path = 'rows')))"
+            " THEN body END FROM event"
             f" WHERE run IN ({','.join('?' * len(numbers))}) ORDER BY run, seq",
             numbers,
         )
         try:
             for number, kind, at, path, body in events:
                 data = None if body is None else json.loads(body)
+                if path == _ROWS and data is not None:
+                    work[number].rows = int(data["value"])
                 work[number].add(kind, at, path if data is None else data["path"])
                 if kind == "model_replied" and data is not None:
                     _add_reply(work[number], data)
@@ -208,6 +239,21 @@ def _add_reply(work: RunWork, data: dict[str, Any]) -> None:
         int(usage["input_tokens"]),
         int(usage["output_tokens"]),
     )
+
+
+def _maps_of_runs(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return, by the id of each run that is a row of a map, the map's id."""
+    # The text alone would find it among a run's inputs.
+    rows = connection.execute(
+        "SELECT run.id, body FROM event JOIN run ON run.number = event.run"
+        ' WHERE seq = 1 AND instr(body, CAST(\'"map_id":"\' AS BLOB))'
+    )
+    found = {run_id: _body(body) for run_id, body in rows}
+    return {
+        run_id: body["map_id"]
+        for run_id, body in found.items()
+        if isinstance(body, dict) and body.get("map_id")
+    }
 
 
 def _size(connection: sqlite3.Connection, plan_id: str, plan_hash: str) -> int:

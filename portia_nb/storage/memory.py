@@ -22,7 +22,7 @@ from portia_nb.model.events import (
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
-from .history import RunFilter, RunWork, matches, names_tool, work_in
+from .history import RunFilter, RunWork, map_of, matches, names_tool, work_in
 from .ledger import Ledger
 from .own import own
 from .owner import Owner, is_alive
@@ -233,8 +233,11 @@ class MemoryStore(MemoryPlans):
         """Return all runs that match, newest first, as `Store.list_runs` promises."""
         with self._lock:
             runs = [(_row(run_id, run), run.plan) for run_id, run in reversed(self._runs.items())]
+            of = {run_id: map_of(run.events) for run_id, run in self._runs.items()}
         tool = wanted.tool
         found = [(row, plan) for row, plan in runs if matches(row, wanted)]
+        if wanted.map_id is not None:
+            found = [each for each in found if of[each[0].run_id] == wanted.map_id]
         return [row for row, plan in found if tool is None or names_tool(plan, tool)]
 
     def work_of(self, run_ids: Sequence[str]) -> dict[str, RunWork]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from portia_nb import Config, Input, Plan, PlanBuilderV2, Portia
 CALLS = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("calls")
 ROWS = [{"city": f"city {number}"} for number in range(30)]
 PAUSE_S = 0.03
+SENT: list[str] = []
 
 
 def look(city: str) -> int:
@@ -19,6 +21,26 @@ def look(city: str) -> int:
         file.write(f"{city}\n")
     time.sleep(PAUSE_S)
     return len(city)
+
+
+def send(city: str) -> str:
+    """Change something outside; where a test says so, die in the midst of it."""
+    if "DIE_WHEN_SENDING" in os.environ:
+        os._exit(9)
+    SENT.append(city)
+    return city
+
+
+def sending() -> Plan:
+    """Return a plan that changes something outside."""
+    return (
+        PlanBuilderV2("send to cities")
+        .input(name="city")
+        .function_step(
+            function=send, args={"city": Input("city")}, step_name="send", side_effect=True
+        )
+        .build()
+    )
 
 
 def plan(effect: bool | None = None) -> Plan:

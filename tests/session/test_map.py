@@ -88,12 +88,22 @@ def test_outputs_come_back_beside_the_rows_they_belong_to(portia: Portia):
     assert next(iter(found.to_frame(columns=False).columns)) == "output"
 
 
-def test_a_map_is_no_run_in_lists_and_not_the_latest_run(portia: Portia):
-    mapped = portia.map(Cities().plan(), [{"city": "Oslo"}, {"city": "Rome"}])
-    listed = portia.runs()
-    assert listed.total == 2
-    assert {run.steps_done for run in listed} == {1}
+def test_a_map_is_one_line_in_lists_its_rows_are_another_list_and_it_is_not_the_latest_run(
+    portia: Portia,
+):
+    cities = Cities(bad="Rome")
+    mapped = portia.map(cities.plan(), [{"city": "Oslo"}, {"city": "Rome"}])
+    (line,) = portia.runs()
+    assert (line.id, line.steps_done, line.rows) == (mapped.id, 1, 2)
+    assert line.state == mapped.state == "done, 1 of 2 rows failed"
+    assert "1/2 rows" in repr(portia.runs())
+    assert portia.runs(state="failed").total == 1
+    assert portia.runs(state="stopped").total == 0
+    listed = portia.runs(of_map=mapped.id)
     assert {run.id for run in listed} == {str(run.id) for run in mapped.runs}
+    assert {run.steps_done for run in listed} == {0, 1}
+    cities.bad.clear()
+    assert mapped.retry().state == portia.runs()[0].state == "done"
     assert portia.storage.get_plan_runs().count == 2
     assert portia.show().state == "COMPLETE"
 
@@ -239,6 +249,15 @@ def test_a_row_that_asks_waits_and_the_others_go_on(portia: Portia):
     assert found.retry().is_complete
     declared = portia.map(plan, frame("Paris"), reuse=False, answers={"which": "Texas"})
     assert declared.is_complete
+
+
+def test_a_waiting_row_is_told_when_the_map_is_read_again(portia: Portia):
+    plan = PlanBuilderV2("ask").input(name="city").user_input(message="Which?").build()
+    found = portia.map(plan, [{"city": "Paris"}])
+    assert found.state == "needs you, 1 of 1 rows wait for an answer"
+    kept = portia.get_map(found.id)
+    assert (kept.state, kept.waiting[0].question) == (found.state, found.waiting[0].question)
+    assert portia.runs(state="needs you")[0].id == found.id
 
 
 @pytest.mark.parametrize(
