@@ -69,6 +69,15 @@ def untypeset(escaped: str) -> str:
     return escaped.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
 
 
+def prose(text: str) -> str:
+    """Return `text` as `esc` does, for a place where notebooks would typeset it.
+
+    >>> prose("<b> for $2 or $3")
+    '&lt;b&gt; for <span>$</span>2 or <span>$</span>3'
+    """
+    return untypeset(esc(text))
+
+
 _NARROW = frozenset("iljtfrI.,:;'|!()[] -")
 _BROAD = frozenset("mwMW@%&")
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from portia_nb.model.stretches import StepTimes, Stretch
 
-from .clean import clean, esc, untypeset
+from .clean import clean, esc, prose
 from .looks import LOOKS
 from .picture import ShownState
 from .text import counted
@@ -229,7 +229,7 @@ def _more(count: int) -> str:
 def _html_row(bar: Bar) -> str:
     look = LOOKS[bar.state]
     cells = (bar.name[:500], f"{look.symbol} {look.word}", ", ".join(bar.facts()))
-    return "<tr>" + "".join(f"<td>{untypeset(esc(cell))}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{prose(cell)}</td>" for cell in cells) + "</tr>"
 
 
 def _end(stretch: Stretch) -> float:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from portia_nb.errors import PortiaBaseError
+
 Role = Literal["system", "user", "assistant", "tool"]
 SCRIPTED = "scripted"
 """Name of the model whose replies come from a shipped record."""
@@ -118,6 +120,15 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.calls + other.calls,
         )
+
+
+def billed_before(error: PortiaBaseError) -> Usage:
+    """Return what was spent before a call to a model raised `error`; nothing: no calls.
+
+    Tries that failed, and replies that were refused, were calls too.
+    """
+    usage = error.facts.get("usage")
+    return usage if isinstance(usage, Usage) else Usage(calls=0)
 
 
 @dataclass(frozen=True, slots=True)

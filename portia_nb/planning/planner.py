@@ -16,7 +16,7 @@ from portia_nb.model.language import (
     Message,
     ModelReply,
     ModelRequest,
-    Usage,
+    billed_before,
 )
 from portia_nb.model.plan import (
     LLM_TOOL_ID,
@@ -109,8 +109,8 @@ async def ask_for_plan(
         try:
             reply = await model.reply(asked.request(messages, count))
         except ModelReplyInvalid as error:
-            usage = error.facts.get("usage")
-            if on_reply is not None and isinstance(usage, Usage):
+            usage = billed_before(error)
+            if on_reply is not None and usage.calls:
                 on_reply(ModelReply(model=model.name, usage=usage))  # refused, and billed
             if not error.facts.get("problem"):
                 # Cut off, filtered or refused: asking again changes nothing.

@@ -29,9 +29,10 @@ from portia_nb.tools.base import Tool
 
 from .attempt import Asking
 from .memory import Memory
-from .models import TRIES, Models
+from .models import Models
 from .prompts import choose_arguments as prompt
 from .prompts.react import problem_text, result_text
+from .shaped import TRIES
 
 MAX_LOOKS = 5
 """Replies that may look into large values before the call must be made."""

@@ -23,10 +23,10 @@ from portia_nb.tools.base import Tool
 from .attempt import Asking, Attempt, Result
 from .calls import Calls
 from .memory import Memory, free_name
-from .models import fit, is_wrapped, root_object
 from .ports import Ports
 from .prompts import react as prompt
 from .recovery import decided
+from .shaped import fit, is_wrapped, root_object
 
 
 class AgentCalls:

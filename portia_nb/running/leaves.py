@@ -33,11 +33,12 @@ from .agent import choose_arguments
 from .attempt import Asking, Attempt, Result
 from .calls import Calls
 from .memory import Memory
-from .models import TRIES, Models
+from .models import Models
 from .ports import Ports
 from .prompts import llm_step
 from .react import ReAct
 from .recovery import decided
+from .shaped import TRIES
 
 
 class Leaves:

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from portia_nb.errors import BudgetReached, InvalidAgentOutputError, ModelError
-from portia_nb.model import codecs
+from portia_nb.errors import BudgetReached, ModelError
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.events import ModelReplied, TextStreamed
-from portia_nb.model.json_schema import schema_violations
 from portia_nb.model.language import (
-    DataAnswer,
     LanguageModel,
-    Message,
     ModelReply,
     ModelRequest,
     Usage,
+    billed_before,
 )
 
 from .mailbox import mailbox_of
 from .meter import Ticket
 from .ports import Ports, Purpose
 from .prompts import judge, shape, summary
-
-TRIES = 3
-"""Replies that may fail a check before the step fails."""
+from .shaped import ask_until_it_fits, fit
 
 
 class Models:
@@ -98,9 +88,7 @@ class Models:
                 reply = await tape.ask(model, request, path, on_text)
             usage = reply.usage
         except (ModelError, BudgetReached) as error:
-            # Tries that failed, and replies that were refused, were calls too, and may be billed.
-            found = error.facts.get("usage")
-            usage = found if isinstance(found, Usage) else Usage(calls=0)
+            usage = billed_before(error)
             if usage.calls:
                 tell(model.name, usage)
             if isinstance(error, BudgetReached):
@@ -136,28 +124,8 @@ class Models:
         Raises:
             InvalidAgentOutputError: no reply fitted; the message says what the last one got wrong.
         """
-        request = replace(request, answer=DataAnswer(wire_name(schema.name), root_object(schema)))
-        problem = ""
-        for _ in range(TRIES):
-            reply = await self.ask(model, request, path)
-            data = reply.data["value"] if is_wrapped(schema) else reply.data
-            try:
-                return fit(data, schema)
-            except ValueError as error:
-                problem = str(error)
-                request = replace(
-                    request,
-                    messages=(
-                        *request.messages,
-                        Message("assistant", json.dumps(reply.data)),
-                        Message("user", f"That doesn't fit: {problem} Answer again."),
-                    ),
-                )
-        raise InvalidAgentOutputError(
-            f"{model.name} gave {TRIES} answers that don't fit {schema.name}; "
-            f"the last one: {problem}",
-            model=model.name,
-            step=path,
+        return await ask_until_it_fits(
+            lambda asked: self.ask(model, asked, path), request, schema, model=model.name, step=path
         )
 
     async def shaped(self, value: Any, schema: SchemaRef, task: str, path: str) -> Any:
@@ -237,54 +205,3 @@ class StepModel:
 
 def _call_there(loop: asyncio.AbstractEventLoop, call: Callable[[str], None], text: str) -> None:
     loop.call_soon_threadsafe(call, text)
-
-
-def fit(value: Any, schema: SchemaRef) -> Any:
-    """Return `value` as `schema` wants it.
-
-    Raises:
-        ValueError: it doesn't fit; the message says where and why.
-    """
-    is_text = isinstance(value, str) and schema.json_schema.get("type") in ("object", "array")
-    if schema.type is None:
-        value = codecs.loads(value) if is_text else value
-        violations = schema_violations(codecs.to_plain_json(value), schema.json_schema)
-        if violations:
-            raise ValueError("; ".join(violations))
-        return value
-    adapter: TypeAdapter[Any] = TypeAdapter(schema.type)
-    try:
-        if is_text:
-            return adapter.validate_json(value)
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, found['loc'])) or 'the value'}: {found['msg']}"
-            for found in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        raise ValueError("; ".join(problems[:5])) from None
-
-
-def is_wrapped(schema: SchemaRef) -> bool:
-    """Tell whether a schema isn't an object at its root, so that it travels inside one."""
-    return schema.json_schema.get("type") != "object" and "$ref" not in schema.json_schema
-
-
-def root_object(schema: SchemaRef) -> dict[str, Any]:
-    """Return the JSON schema with an object at its root, as providers demand."""
-    if not is_wrapped(schema):
-        return schema.json_schema
-    inner = dict(schema.json_schema)
-    definitions = inner.pop("$defs", None)
-    return {
-        "type": "object",
-        "properties": {"value": inner},
-        "required": ["value"],
-        "additionalProperties": False,
-        **({"$defs": definitions} if definitions else {}),
-    }
-
-
-def wire_name(name: str) -> str:
-    """Return `name` with the characters that every provider takes, 64 at most."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64].strip("_") or "output"

@@ -27,9 +27,10 @@ from .agent_calls import AgentCalls
 from .attempt import Attempt, Result
 from .calls import Calls
 from .memory import Memory
-from .models import Models, fit
+from .models import Models
 from .ports import Ports
 from .prompts import react as prompt
+from .shaped import fit
 
 MISTAKES = 5
 """Replies in a row of which nothing came but errors, until the step fails."""

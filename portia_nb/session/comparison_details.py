@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.drawing.clean import clean, esc, untypeset
+from portia_nb.drawing.clean import clean, prose
 from portia_nb.drawing.text import counted, cut_cells, short_text
 
 from .value_difference import Change, Piece, ValueDifference, by_how_much, difference_of
@@ -88,11 +88,11 @@ def details_html(details: tuple[Detail, ...]) -> str:
         if difference.pieces:
             told = "".join(_element(each) for each in _shortened(difference.pieces))
         else:
-            lines = "".join(f"<li>{_prose(line)}</li>" for line in _lines(difference))
+            lines = "".join(f"<li>{prose(line)}</li>" for line in _lines(difference))
             told = f"<ul>{lines}</ul>"
         rest = _rest(difference)
-        more = f" <i>{_prose(rest)}</i>" if rest else ""
-        items.append(f"<li><b>{_prose(detail.name)}</b>: {told}{more}</li>")
+        more = f" <i>{prose(rest)}</i>" if rest else ""
+        items.append(f"<li><b>{prose(detail.name)}</b>: {told}{more}</li>")
     return f"<p><b>Differences</b></p><ul>{''.join(items)}</ul>" if items else ""
 
 
@@ -152,7 +152,7 @@ def _marked(piece: Piece) -> str:
 
 
 def _element(piece: Piece) -> str:
-    text = _prose(piece.text)
+    text = prose(piece.text)
     match piece.how:
         case "removed":
             return f"<del>{text}</del>"
@@ -160,7 +160,3 @@ def _element(piece: Piece) -> str:
             return f"<ins>{text}</ins>"
         case _:
             return text
-
-
-def _prose(text: str) -> str:
-    return untypeset(esc(text))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from portia_nb.drawing.clean import clean, esc, untypeset
+from portia_nb.drawing.clean import clean, prose
 from portia_nb.drawing.looks import LOOKS, REUSED
 from portia_nb.drawing.text import cells, counted, cut_cells, short_text
 from portia_nb.model.codecs import Unkept, to_plain_json
@@ -67,10 +67,10 @@ def to_html(found: RunComparison) -> str:
     Guarantees: every text is escaped; there is no script, link, style sheet or address. Colours are
     the page's, light or dark.
     """
-    parts = [f"<p><b>{_prose(_headline(found))}</b></p>"]
+    parts = [f"<p><b>{prose(_headline(found))}</b></p>"]
     for table in _tables(found, HTML_VALUE):
-        title = f"<p><b>{_prose(table.title)}</b></p>" if table.title else ""
-        more = f"<p><i>{_prose(table.more)}</i></p>" if table.more else ""
+        title = f"<p><b>{prose(table.title)}</b></p>" if table.title else ""
+        more = f"<p><i>{prose(table.more)}</i></p>" if table.more else ""
         head = "".join(map(_head_cell, table.head))
         head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
@@ -82,15 +82,11 @@ def to_html(found: RunComparison) -> str:
 def _head_cell(text: str) -> str:
     # A heading without words would be read out as one.
     tag = 'th scope="col"' if text else "td"
-    return f'<{tag} style="text-align:left">{_prose(text)}</{tag.split()[0]}>'
+    return f'<{tag} style="text-align:left">{prose(text)}</{tag.split()[0]}>'
 
 
 def _cell(text: str) -> str:
-    return f'<td style="text-align:left">{_prose(text)}</td>'
-
-
-def _prose(text: str) -> str:
-    return untypeset(esc(text))
+    return f'<td style="text-align:left">{prose(text)}</td>'
 
 
 def _headline(found: RunComparison) -> str:

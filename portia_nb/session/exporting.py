@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from portia_nb.drawing.clean import clean, untypeset
+from portia_nb.drawing.clean import clean, prose
 from portia_nb.drawing.text import counted
 from portia_nb.errors import InvalidOption, StorageError
 from portia_nb.model.plan import Plan
@@ -54,11 +53,11 @@ class ExportedFile:
     def _repr_html_(self) -> str:
         """Return it as HTML for a notebook: no script, everything escaped, on one line."""
         items = "".join(
-            f"<li>{_prose(each.place)}: <b>{_prose(each.why)}</b></li>" for each in self._listed()
+            f"<li>{prose(each.place)}: <b>{prose(each.why)}</b></li>" for each in self._listed()
         )
-        rest = "".join(f"<li>{_prose(each.strip())}</li>" for each in self._rest())
+        rest = "".join(f"<li>{prose(each.strip())}</li>" for each in self._rest())
         return (
-            f'<div class="portia-record"><p>{_prose(self._headline())}</p>'
+            f'<div class="portia-record"><p>{prose(self._headline())}</p>'
             f"<ul>{items}{rest}</ul></div>"
         )
 
@@ -92,10 +91,6 @@ class ExportedFile:
     def _rest(self) -> list[str]:
         more = len(self.redacted) - _LISTED
         return [f"  and {counted(more, 'place')} more"] if more > 0 else []
-
-
-def _prose(text: str) -> str:
-    return untypeset(escape(clean(text), quote=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,19 +10,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from portia_nb.config import Config, LLMProvider, Purpose
-from portia_nb.errors import InvalidAgentOutputError
 from portia_nb.llm.choice import Models
 from portia_nb.llm.generative import GenerativeModel
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.language import (
-    DataAnswer,
     LanguageModel,
     Message,
     ModelReply,
     ModelRequest,
 )
 from portia_nb.running.background import background
-from portia_nb.running.models import TRIES, fit, is_wrapped, root_object, wire_name
+from portia_nb.running.shaped import ask_until_it_fits
 
 from .waiting import await_here, refuse_own_loop, wait_here
 
@@ -117,25 +114,9 @@ class AskedModel(GenerativeModel):
 
     async def _shaped(self, messages: list[Message], schema: type[M]) -> M:
         shape = SchemaRef.of(schema)
-        answer = DataAnswer(wire_name(shape.name), root_object(shape))
-        asked, problem = _checked(messages), ""
-        for _ in range(TRIES):
-            key = ("get_structured_response", shape.name)
-            reply = await self._model.reply(ModelRequest(asked, answer, record_key=key))
-            try:
-                return fit(reply.data["value"] if is_wrapped(shape) else reply.data, shape)
-            except ValueError as error:
-                problem = str(error)
-                asked = (
-                    *asked,
-                    Message("assistant", json.dumps(reply.data)),
-                    Message("user", f"That doesn't fit: {problem} Answer again."),
-                )
-        raise InvalidAgentOutputError(
-            f"{self.name} gave {TRIES} answers that don't fit {shape.name}; "
-            f"the last one: {problem}",
-            model=self.name,
-        )
+        key = ("get_structured_response", shape.name)
+        request = ModelRequest(_checked(messages), record_key=key)
+        return await ask_until_it_fits(self._model.reply, request, shape, model=self.name)
 
 
 def _checked(messages: Any) -> tuple[Message, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from portia_nb.errors import BudgetReached, ModelError
-from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest, Usage
+from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest, Usage, billed_before
 from portia_nb.running.meter import Meter
 
 
@@ -37,8 +37,7 @@ class Metered:
             reply = await self._model.reply(request, on_text=on_text)
             usage = reply.usage
         except (ModelError, BudgetReached) as error:
-            found = error.facts.get("usage")
-            usage = found if isinstance(found, Usage) else Usage(calls=0)
+            usage = billed_before(error)
             raise
         finally:
             self._meter.settle(ticket, usage)

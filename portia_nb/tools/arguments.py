@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from portia_nb.errors import ToolSoftError
+
 _SHOWN_CHARS = 80
 
 
@@ -41,6 +43,15 @@ def check_arguments(
         return problems, None
     # Not getattr: a field may be called like a method of its model.
     return [], {**parsed.__dict__, **(parsed.__pydantic_extra__ or {})}
+
+
+def refused(tool_id: str, problems: Collection[str]) -> ToolSoftError:
+    """Return the error of a tool that can't be called with its arguments; it says why, each."""
+    return ToolSoftError(
+        f"tool {tool_id!r} can't be called with these arguments: " + "; ".join(problems),
+        tool_id=tool_id,
+        problems=tuple(problems),
+    )
 
 
 def listed(names: Collection[str]) -> str:

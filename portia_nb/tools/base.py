@@ -20,10 +20,10 @@ from pydantic import (
 )
 from typing_extensions import TypeVar
 
-from portia_nb.errors import InvalidToolDescriptionError, ToolSoftError
+from portia_nb.errors import InvalidToolDescriptionError
 from portia_nb.model.language import ToolSpec
 
-from .arguments import check_arguments, listed
+from .arguments import check_arguments, listed, refused
 from .aside import run_aside
 from .context import ToolRunContext
 
@@ -241,11 +241,7 @@ class Tool(BaseModel, Generic[R]):
         """
         problems, arguments = check_arguments(self.args_schema, raw)
         if arguments is None:
-            raise ToolSoftError(
-                f"tool {self.id!r} can't be called with these arguments: " + "; ".join(problems),
-                tool_id=self.id,
-                problems=tuple(problems),
-            )
+            raise refused(self.id, problems)
         return arguments
 
     def argument_problems(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from portia_nb import LocalDataValue, PlanBuilderV2, tool
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.language import DataAnswer, ModelReply, ToolCall
-from portia_nb.running.models import TRIES, fit
+from portia_nb.running.shaped import TRIES, fit
 from tests.planning.answers import Answering
 
 from .stage import Stage

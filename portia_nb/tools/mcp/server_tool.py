@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from portia_nb.errors import ToolSoftError
 from portia_nb.model.json_schema import schema_violations
 from portia_nb.model.plain import to_plain_json
-from portia_nb.tools.arguments import listed as words
+from portia_nb.tools.arguments import listed as words, refused
 from portia_nb.tools.base import Tool
 from portia_nb.tools.context import ToolRunContext
 
@@ -60,11 +59,7 @@ class McpTool(Tool[Any]):
         arguments = self._plain(raw)
         problems = self._problems(arguments, frozenset())
         if problems:
-            raise ToolSoftError(
-                f"tool {self.id!r} can't be called with these arguments: " + "; ".join(problems),
-                tool_id=self.id,
-                problems=tuple(problems),
-            )
+            raise refused(self.id, problems)
         return arguments
 
     def argument_problems(
