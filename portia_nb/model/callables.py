@@ -11,9 +11,12 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, PydanticUserError, TypeAdapter
+
+from . import codecs
 
 
 class FunctionRef(BaseModel):
@@ -23,7 +26,8 @@ class FunctionRef(BaseModel):
 
     name: str
     source_sha256: str
-    """Hash of the function's source text; of its code where no source is found."""
+    """Hash of the function's source text; of its code where no source is found. With it go the
+    arguments that a `functools.partial` holds."""
     _call: Callable[..., Any] | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
@@ -136,12 +140,46 @@ def source_hash(function: Callable[..., Any]) -> str:
     """Return the hash of a function's source text; of its code where no source is found."""
     plain = inspect.unwrap(function)
     if isinstance(plain, functools.partial):
-        plain = plain.func
+        return _partial_hash(plain)
     if not inspect.isroutine(plain) and not isinstance(plain, type):
         plain = type(plain).__call__
     try:
         source = inspect.getsource(plain).encode("utf-8", "surrogatepass")
     except (OSError, TypeError):
         code = getattr(plain, "__code__", None)
-        source = repr((code.co_code, code.co_names)).encode() if code else _name(plain).encode()
+        if code is not None:
+            return code_hash(code)
+        source = _name(plain).encode()
     return hashlib.sha256(source).hexdigest()
+
+
+def _partial_hash(function: functools.partial[Any]) -> str:
+    """Return the hash of what is called and of the arguments that are given already, by content."""
+    inner = source_hash(function.func)
+    if not function.args and not function.keywords:
+        return inner
+    told = [["", _by_content(value)] for value in function.args]
+    told += [[name, _by_content(value)] for name, value in sorted(function.keywords.items())]
+    return hashlib.sha256(f"{inner} {codecs.dumps(told)}".encode()).hexdigest()
+
+
+def _by_content(value: Any) -> Any:
+    told = codecs.encode_or_describe(value)
+    # The description of a value that can't be kept may hold its address.
+    return ["of class", told["type"]] if codecs.is_unkept(told) else told
+
+
+def code_hash(code: CodeType) -> str:
+    """Return the hash of compiled code: equal for equal code of one version of Python."""
+    told = repr((code.co_code, code.co_names, [_told(each) for each in code.co_consts]))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _told(constant: Any) -> str:
+    match constant:
+        case CodeType():
+            return code_hash(constant)
+        case frozenset():  # whose order is another one in each process
+            return repr(sorted(map(_told, constant)))
+        case _:
+            return repr(constant)

@@ -1,8 +1,9 @@
 """Steps that share their outputs with equal steps of any run: what equal means, and the asking.
 
 Only who asks for it shares: a tool, or a step. What counts is content, by its sha256: the tool or
-function with its source and its arguments, or the model with the whole prompt. What a function sees
-beside its arguments, in a closure or in the world, doesn't count: hence it must be asked for.
+function with its source, its arguments and the values that it sees beside them (see `seen`), or the
+model with the whole prompt. What it finds in the world doesn't count, nor an object that can't be
+told by its content, such as a connection: hence it must be asked for.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .attempt import Attempt, Cached, Result
 from .leaves import Leaves
 from .ports import Ports
 from .prompts import choose_arguments
+from .seen import CLOSELY, LOOSELY, Look, seen_by, seen_by_tool
 
 CACHE = "cache"
 """Where an output comes from that an equal step had put out."""
@@ -79,7 +81,9 @@ class CachedSteps:
         match step:
             case FunctionStep():
                 given = _encoded({n: at.scope.resolve(a) for n, a in step.args.items()})
-                told = [step.function.name, step.function.source_sha256, step.task]
+                function = step.function
+                seen = None if function.call is None else seen_by(function.call, CLOSELY)
+                told = [function.name, function.source_sha256, seen, step.task]
                 return None if given is None else [*told, given]
             case InvokeToolStep():
                 tool, settled = self._leaves.settled(step, at)
@@ -104,8 +108,8 @@ class CachedSteps:
         user = self._ports.end_user
         # Of functions that @tool wraps, those without a parameter for the context don't see it.
         if user is None or getattr(type(tool), "context_name", "ctx") is None:
-            return tool_identity(tool)
-        return [*tool_identity(tool), user.model_dump(mode="json")]
+            return tool_identity(tool, CLOSELY)
+        return [*tool_identity(tool, CLOSELY), user.model_dump(mode="json")]
 
 
 def _encoded(values: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -118,8 +122,8 @@ def _schema(schema: SchemaRef | None) -> Any:
     return None if schema is None else [schema.name, schema.json_schema]
 
 
-def tool_identity(tool: Tool[Any]) -> list[Any]:
-    """Return what tells a tool: its id, its source, its settings and what it says of itself."""
+def tool_identity(tool: Tool[Any], look: Look = LOOSELY) -> list[Any]:
+    """Return what tells a tool: its source and what that sees, its settings, what it says."""
     source = FunctionRef.of(getattr(type(tool), "function", type(tool))).source_sha256
     settings = {
         name: value
@@ -128,4 +132,5 @@ def tool_identity(tool: Tool[Any]) -> list[Any]:
     }
     shape = tool.structured_output_schema
     wanted = None if shape is None else SchemaRef.of(shape).json_schema
-    return [source, settings, tool.json_schema(), wanted]
+    told = [source, settings, tool.json_schema(), wanted]
+    return told if (seen := seen_by_tool(tool, look)) is None else [*told, seen]

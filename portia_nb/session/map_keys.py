@@ -7,20 +7,15 @@ models are told; for whom it runs; and the value of each input, not its place in
 
 from __future__ import annotations
 
-import contextlib
-import dis
 import hashlib
-import inspect
-import sysconfig
-from collections.abc import Callable, Iterator, Mapping
-from types import CodeType, FunctionType, MethodType, ModuleType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.model import codecs
-from portia_nb.model.callables import FunctionRef
 from portia_nb.model.composite import each_step, functions_of
 from portia_nb.model.plan import InvokeToolStep, Plan, ReActAgentStep, SingleToolAgentStep
 from portia_nb.running.cached import tool_identity
+from portia_nb.running.seen import seen_by
 from portia_nb.tools.registry import ToolRegistry
 
 from .launch import tool_of, tools_of
@@ -53,7 +48,7 @@ def plan_key(parts: Parts, plan: Plan, registry: ToolRegistry, end_user: Any) ->
         elif isinstance(step, ReActAgentStep):
             tools |= {tool.id: tool_identity(tool) for tool in tools_of(step, registry)}
         calls = [function.call for function in functions_of(step)]
-        seen += [_seen_by(call) for call in calls if call is not None]
+        seen += [seen_by(call) for call in calls if call is not None]
     told = [
         _FORMAT,
         plan.content_hash(),
@@ -85,82 +80,3 @@ def begun_key(key: str) -> str:
 
 def _hash(told: Any) -> str:
     return hashlib.sha256(codecs.dumps(told).encode()).hexdigest()
-
-
-def _seen_by(function: Callable[..., Any], active: frozenset[int] = frozenset()) -> Any:
-    """Return what a function sees beside its arguments: defaults, its closure, and globals.
-
-    Values count by content, functions by their source and what these see; of what can't be told by
-    its content, such as a connection, and of what the function changes itself, such as a list of
-    what it was called with, only the class counts.
-    """
-    plain = inspect.unwrap(function)
-    plain = plain.__func__ if isinstance(plain, MethodType) else plain
-    if not isinstance(plain, FunctionType) or id(plain) in active:
-        return type(plain).__qualname__
-    active |= {id(plain)}
-    named: dict[str, Any] = {}
-    for name, cell in zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # not set yet
-            named[name] = cell.cell_contents
-    codes = list(_codes(plain.__code__))
-    for name in (name for code in codes for name in code.co_names):
-        if name in plain.__globals__:
-            named.setdefault(name, plain.__globals__[name])
-    stored, changes = _changed(codes)
-    told = {
-        name: type(value).__qualname__
-        if name in stored or (changes and isinstance(value, _CONTAINERS))
-        else _told(value, active)
-        for name, value in sorted(named.items())
-    }
-    defaults = [_told(value, active) for value in plain.__defaults__ or ()]
-    others = {n: _told(v, active) for n, v in sorted((plain.__kwdefaults__ or {}).items())}
-    return [told, defaults, others]
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code of a function and of those that are written inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
-
-
-def _changed(codes: list[CodeType]) -> tuple[set[str], bool]:
-    """Return the outer names that code sets, and whether it changes containers in place."""
-    stored: set[str] = set()
-    changes = False
-    for code in codes:
-        changes = changes or not _CHANGERS.isdisjoint(code.co_names)
-        for made in dis.get_instructions(code):
-            if made.opname in ("STORE_GLOBAL", "STORE_DEREF"):
-                stored.add(str(made.argval))
-            changes = changes or made.opname in ("STORE_SUBSCR", "DELETE_SUBSCR")
-    return stored, changes
-
-
-def _told(value: Any, active: frozenset[int]) -> Any:
-    if isinstance(value, ModuleType):
-        return ["module", value.__name__]
-    if isinstance(value, FunctionType):
-        source = FunctionRef.of(value)
-        inner = _seen_by(value, active) if _is_users(value) else None
-        return ["function", source.name, source.source_sha256, inner]
-    if isinstance(value, type):
-        return ["class", value.__qualname__]
-    told = codecs.encode_or_describe(value)
-    return ["of class", type(value).__qualname__] if codecs.is_unkept(told) else told
-
-
-def _is_users(function: FunctionType) -> bool:
-    """Tell whether a function is the user's own, and not of Python or of a package."""
-    file = function.__code__.co_filename
-    return not file.startswith((*_LIBRARIES, "<frozen")) and "-packages" not in file
-
-
-_CONTAINERS = (list, dict, set, bytearray)
-_CHANGERS = frozenset({"append", "appendleft", "extend", "insert", "remove", "pop", "popitem"}) | {
-    *("clear", "add", "discard", "update", "setdefault", "sort", "reverse")
-}
-_LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})

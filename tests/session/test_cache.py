@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from portia_nb import (
     Config,
@@ -16,6 +19,7 @@ from portia_nb import (
     PlanRun,
     Portia,
     StepOutput,
+    Tool,
     ToolRunContext,
     tool,
 )
@@ -277,3 +281,132 @@ def test_a_fork_of_a_reused_output_and_a_plan_with_cache_print_and_load(store: s
     assert reused(home, run) == {"a": "cache"}
     home.fork(run, "a", args={"city": "Rome"})
     assert CALLS == {"price": 2}
+
+
+def _rated(rate: int) -> Any:
+    def convert(x: int) -> int:
+        CALLS["convert"] += 1
+        return x * rate
+
+    return convert
+
+
+def _by_default(rate: int) -> Any:
+    def convert(x: int, by: int = rate) -> int:
+        CALLS["convert"] += 1
+        return x * by
+
+    return convert
+
+
+def _convert(x: int, by: int) -> int:
+    CALLS["convert"] += 1
+    return x * by
+
+
+class Rate:
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.used = 0
+
+    def convert(self, x: int) -> int:
+        self.used += 1
+        CALLS["convert"] += 1
+        return x * self.rate
+
+    __call__ = convert
+
+
+# fmt: off
+_TWO = {2: lambda x: CALLS.update(["convert"]) or x * 2, 3: lambda x: CALLS.update(["convert"]) or x * 3}  # noqa: E501
+# fmt: on
+
+
+def _without_source(rate: int) -> Any:
+    return FunctionType(_TWO[rate].__code__.replace(co_filename="<none>"), globals(), "convert")
+
+
+SEEN: dict[str, Any] = {
+    "in a closure": _rated,
+    "as a default": _by_default,
+    "in a partial": lambda rate: partial(_convert, by=rate),
+    "in the object of a method": lambda rate: Rate(rate).convert,
+    "in the object that is called": Rate,
+    "as one of two lambdas on a line": lambda rate: _TWO[rate],
+    "without any source": _without_source,
+}
+
+
+@pytest.mark.parametrize("made", SEEN.values(), ids=SEEN)
+def test_what_a_function_sees_beside_its_arguments_counts(made: Any):
+    home = portia("memory")
+
+    def run(rate: int) -> Any:
+        plan = PlanBuilderV2().function_step(
+            function=made(rate), args={"x": 10}, step_name="a", cache=True
+        )
+        return home.run_plan(plan.build()).outputs["a"].value
+
+    assert [run(2), run(3), run(2), run(3)] == [20, 30, 20, 30]
+    assert CALLS == {"convert": 2}
+
+
+def _tool_in_a_closure(rate: int) -> Any:
+    @tool(side_effect=False, cache=True)
+    def convert(x: int) -> int:
+        """Convert."""
+        CALLS["convert"] += 1
+        return x * rate
+
+    return convert()
+
+
+class X(BaseModel):
+    x: int
+
+
+class Converter(Tool[int]):
+    id: str = "convert"
+    name: str = "Convert"
+    description: str = "Convert."
+    args_schema: type[BaseModel] = X
+    side_effect: bool | None = False
+    cache: bool | float = True
+    rates: dict[str, int]
+
+    def run(self, ctx: ToolRunContext, x: int) -> int:
+        CALLS["convert"] += 1
+        return x * self.rates["EUR"]
+
+
+@pytest.mark.parametrize(
+    "made", [_tool_in_a_closure, lambda rate: Converter(rates={"EUR": rate})], ids=["@tool", "Tool"]
+)
+def test_what_a_tool_sees_beside_its_arguments_counts(made: Any):
+    def run(rate: int) -> Any:
+        plan = PlanBuilderV2().invoke_tool_step(tool=made(rate), args={"x": 10}, step_name="a")
+        return home.run_plan(plan.build()).outputs["a"].value
+
+    home = portia("memory")
+    assert [run(2), run(3), run(2), run(3)] == [20, 30, 20, 30]
+    assert CALLS == {"convert": 2}
+
+
+def test_what_a_call_changes_itself_makes_it_no_other_call():
+    noted: list[int] = []
+    counted = {"calls": 0}
+    prices = {"hat": 1}
+
+    def note(x: int) -> dict[str, int]:
+        noted.append(x)
+        counted["calls"] += 1
+        made = {}
+        made["x"] = x * prices["hat"]
+        return made
+
+    plan = PlanBuilderV2().function_step(function=note, args={"x": 1}, step_name="a", cache=True)
+    home = portia("memory")
+    assert [home.run_plan(plan.build()).outputs["a"].value for _ in range(2)] == [{"x": 1}] * 2
+    assert (noted, counted) == ([1], {"calls": 1})
+    prices["hat"] = 2  # which the function only reads
+    assert home.run_plan(plan.build()).outputs["a"].value == {"x": 2}

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,36 @@ def test_a_whole_plan_is_compared_step_by_step_and_by_the_source_of_functions(ca
     assert calls.since() == ["louder", "c"]
     home.fork(run, plan=chain(calls, "a", "b", "c", "d"))
     assert calls.since() == ["d"]
+
+
+def test_arguments_that_a_function_holds_already_are_part_of_it(calls: Calls):
+    home = portia()
+
+    def plan(rate: int, other: object) -> Plan:
+        builder = PlanBuilderV2()
+        for name, given in {"rated": rate, "with_what_cannot_be_kept": other}.items():
+            function = partial(calls.function(name), x=given)
+            builder.function_step(function=function, step_name=name)
+        return builder.build()
+
+    assert plan(2, 1).content_hash() == plan(2, 1).content_hash()
+    assert plan(2, object()).content_hash() == plan(2, object()).content_hash()
+    run = home.run_plan(plan(2, 1))
+    calls.since()
+    forked = home.fork(run, plan=plan(3, 1))
+    assert (calls.since(), forked.outputs["rated"].value) == (["rated"], {"x": 3})
+
+
+def test_functions_without_source_are_told_apart_by_their_constants(calls: Calls):
+    def plan(number: int) -> Plan:
+        made: dict[str, Any] = {}
+        exec(f"def answer(): return {number}", made)
+        return PlanBuilderV2().function_step(function=made["answer"], step_name="a").build()
+
+    home = portia()
+    run = home.run_plan(plan(1))
+    assert plan(1).content_hash() == plan(1).content_hash()
+    assert home.fork(run, plan=plan(2)).outputs["a"].value == 2
 
 
 def test_a_failed_run_is_forked_with_its_outputs_and_goes_on(calls: Calls):
