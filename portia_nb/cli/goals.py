@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,27 +110,15 @@ class Start:
         calls = spelt_out_calls(plan, effects, self._portia.tools)
         text = plan_approval_text(plan, effects, tuple(calls))
         approved = self._approve(plan, text, calls, words)
-        live = self._portia.start_run(
-            plan,
-            inputs,
-            asker=self._asking,
-            listeners=(self._relay.listen,),
-            gate=True,
-            first=approved,
-        )
-        self._terminal.say((f"run {live.id}", "dim"))
-        return self._attend(live)
+        return self._start(partial(self._portia.start_run, plan, inputs), approved)
 
     def fork(self, fork: Fork, *, words: list[str]) -> int:
         """Say what a fork reuses, have approved what it would change, run it; return the status."""
         approved = self._approve(fork.plan, *fork_approval(fork), words)
-        live = self._portia.start_fork(
-            fork,
-            asker=self._asking,
-            listeners=(self._relay.listen,),
-            gate=True,
-            first=approved,
-        )
+        return self._start(partial(self._portia.start_fork, fork), approved)
+
+    def _start(self, start: Callable[..., LiveRun], approved: Sequence[AnyEvent]) -> int:
+        live = start(asker=self._asking, listeners=(self._relay.listen,), gate=True, first=approved)
         self._terminal.say((f"run {live.id}", "dim"))
         return self._attend(live)
 

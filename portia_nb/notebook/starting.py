@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.config import Config
@@ -69,23 +70,9 @@ class Start:
             ApprovalRefused: the person said no.
             WaitingForAnswer: nobody could be asked.
         """
-        view = self._show(plan)
-        try:
-            approved = await self._approve(approval_of(self._portia, plan), plan, view, serves)
-            ladder = self._ladder(view)
-            live = self._portia.start_run(
-                plan,
-                inputs,
-                asker=ladder,
-                listeners=(view.listen,),
-                gate=True,
-                caller=self._caller,
-                first=approved,
-            )
-        except BaseException:
-            view.finish()
-            raise
-        return self._attended(live, ladder, view)
+        start = partial(self._portia.start_run, plan, inputs)
+        approval = partial(approval_of, self._portia, plan)
+        return await self._start(plan, approval, start, serves)
 
     async def fork(self, fork: Fork, *, serves: bool) -> Attended:
         """Show what a fork reuses, have approved what it would change, and start it.
@@ -94,13 +81,22 @@ class Start:
             ApprovalRefused: the person said no.
             WaitingForAnswer: nobody could be asked.
         """
-        view = self._show(fork.plan)
+        start = partial(self._portia.start_fork, fork)
+        approval = partial(approval_of_fork, self._portia, fork)
+        return await self._start(fork.plan, approval, start, serves)
+
+    async def _start(
+        self,
+        plan: Plan,
+        approval: Callable[[], PlanApproval | None],
+        start: Callable[..., LiveRun],
+        serves: bool,
+    ) -> Attended:
+        view = self._show(plan)
         try:
-            approval = approval_of_fork(self._portia, fork)
-            approved = await self._approve(approval, fork.plan, view, serves)
+            approved = await self._approve(approval(), plan, view, serves)
             ladder = self._ladder(view)
-            live = self._portia.start_fork(
-                fork,
+            live = start(
                 asker=ladder,
                 listeners=(view.listen,),
                 gate=True,
