@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from typing import Any, TypeVar
 from .mailbox import Mailbox, mailbox_of
 
 T = TypeVar("T")
+
+logger = logging.getLogger("portia_nb")
 
 
 class Background:
@@ -37,7 +40,7 @@ class Background:
                 self._loop = asyncio.new_event_loop()
                 self._mailbox = mailbox_of(self._loop)
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name=self._name, daemon=True
+                    target=_run_for_ever, args=(self._loop,), name=self._name, daemon=True
                 )
                 self._thread.start()
             assert self._loop is not None
@@ -98,6 +101,20 @@ class Background:
 
         self.post(start)
         return done
+
+
+def _run_for_ever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run `loop` as long as the process lives: all runs and clients of the process depend on it."""
+    while not loop.is_closed():
+        try:
+            loop.run_forever()
+        except BaseException as error:
+            # asyncio raises these out of any task or callback, such as one that a tool has started.
+            # Who awaits that task is told; to all others it must not matter.
+            logger.warning(
+                "%s was raised on portia_nb's own event loop, outside of any step; it goes on",
+                type(error).__name__,
+            )
 
 
 class Submitted(concurrent.futures.Future[T]):

@@ -184,6 +184,7 @@ class Calls:
     ) -> Any:
         """Make a call between the events that tell of it, kept first where it may have effects."""
         ports = self._ports
+        ports.places.refuse_late_calls()
         key = self.idempotency_key(at)
         told = (at.path, at.number, name, arguments, at.side_effect, key)
         ports.emit(AgentToolCalled(*told, at.call) if at.call else ToolCalled(*told))

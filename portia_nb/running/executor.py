@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
 from typing import Any
 
 from portia_nb.errors import BudgetReached, PortiaBaseError
@@ -38,14 +37,12 @@ from .frames import Frames, Node
 from .hooks import call_hook
 from .meter import is_about_budget
 from .models import Models
+from .own_work import CLEAN_UP_S, OwnWork
 from .performer import Performer
 from .ports import Ports
 from .recovery import recover
 from .rules import LEFT_ALONE, STUCK, Rules, RulesOf, retry_in_s, timed_out
 from .watch import watch
-
-CLEAN_UP_S = 10.0
-"""Seconds that steps may take to clean up once the run is stopped."""
 
 
 class Executor:
@@ -70,7 +67,7 @@ class Executor:
         self._stopping: str | None = None
         self._halted: str | None = None
         """Why nothing new starts, though no step has failed."""
-        self._own: asyncio.Task[None] | None = None
+        self._own = OwnWork()
         self._exit: str | None = None
         """Path of the step that ended the run."""
         self._waiting = False
@@ -131,8 +128,8 @@ class Executor:
         if self._stopping is not None:
             return
         self._stopping = reason
-        if self._own is not None:
-            self._own.cancel()
+        self._ports.places.close()
+        self._own.cancel()
         for task in self._tasks.values():
             task.cancel()
             task.add_done_callback(self._forget)
@@ -192,6 +189,7 @@ class Executor:
         self._deadlines.close()
         self._asked.close()
         await self._end()
+        self._ports.places.close()
 
     async def _begin(self) -> None:
         run, ports = self._run, self._ports
@@ -200,15 +198,7 @@ class Executor:
         self._frames.open_plan()
         self._exit = exit_of(run)
         if self._stopping is None:
-            await self._unless_stopped(self._open_up())
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what belongs to no step, such as a hook of the run's; a stop cancels it too."""
-        self._own = self._loop.create_task(work)
-        try:
-            await self._own
-        finally:
-            self._own = None
+            await self._own.do(self._open_up())
 
     async def _open_up(self) -> None:
         """Call the run's hook, and put the questions that were open when the run was left."""
@@ -268,7 +258,7 @@ class Executor:
             leave(self._run, emit, self._exit)
         if self._exit is not None or not self._waiting:
             try:
-                await self._unless_stopped(finish(self._run, self._ports, self._models))
+                await self._own.do(finish(self._run, self._ports, self._models))
             except (asyncio.CancelledError, BudgetReached):
                 emit(RunStopped(self._stopping or self._halted or "cancelled"))
 
@@ -365,12 +355,15 @@ class Executor:
         Raises:
             asyncio.CancelledError: it didn't fail, it was stopped.
         """
+        if self._stopping is not None:
+            # Whatever it says: it may be its answer to being cancelled.
+            raise asyncio.CancelledError from raised
         if not isinstance(raised, asyncio.CancelledError) and not time_was_up:
             if self._halted is not None and is_about_budget(raised):
                 raise asyncio.CancelledError from raised
             return raised
         left_alone = self._tasks.get(at.path) is not task
-        if self._stopping is not None or left_alone or task.cancelling():
+        if left_alone or task.cancelling():
             raise asyncio.CancelledError from raised
         if time_was_up:
             goes_on = isinstance(raised, LeftAlone)

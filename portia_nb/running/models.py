@@ -74,6 +74,7 @@ class Models:
         """
         tape = self._ports.tape
         began = time.monotonic()
+        self._ports.places.refuse_late_calls()
         ticket, request = self._admit(model, request)
 
         def tell(name: str, usage: Usage) -> None:

@@ -33,8 +33,25 @@ class Places:
         self.caller = caller
         self.under_way: dict[asyncio.Task[Any], str] = {}
         """The user's coroutines that are under way: the task that runs each, and its name."""
+        self._is_closed = False
         self._other = OtherLoop(caller, self.under_way) if caller is not None else None
         self._context = context
+
+    def close(self) -> None:
+        """Let the run begin no further call: it is stopped, or over."""
+        self._is_closed = True
+
+    def refuse_late_calls(self) -> None:
+        """Refuse to begin a call of a tool or a model where nobody wants it any more.
+
+        A tool that doesn't heed its cancellation would let its step, an agent for one, go on.
+
+        Raises:
+            asyncio.CancelledError: the run is stopped or over, or this task was cancelled.
+        """
+        task = asyncio.current_task()
+        if self._is_closed or (task is not None and task.cancelling()):
+            raise asyncio.CancelledError("stopped: no further call begins")
 
     def call(
         self,

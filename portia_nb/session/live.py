@@ -116,6 +116,8 @@ class LiveRun:
         self._is_started = False
         self._has_ended = False
         self._endings: tuple[Callable[[], None], ...] = ()
+        self._handling: dict[asyncio.Task[None], str] = {}
+        """The handler's calls that are under way, with the question that each is about."""
 
     def __repr__(self) -> str:
         """Return id and state."""
@@ -203,6 +205,9 @@ class LiveRun:
             return self.run.snapshot().with_events(KeptEvents(self._store, self.id, self.plan))
         finally:
             self._has_ended = True
+            for task, asked in self._handling.items():
+                if not self.run.clarifications[asked].resolved:  # else it only has to finish
+                    task.cancel()
             self._store.release(self._hold)
             if _live.get(self.id) is self:
                 del _live[self.id]
@@ -264,14 +269,14 @@ class LiveRun:
             try:
                 given = (clarification, self._resolved, self._refused)
                 await self._places.call(handler.handle, given, name="the clarification handler")
-            except WaitingForAnswer:
+            except (WaitingForAnswer, asyncio.CancelledError):
                 self._executor.nobody_answers(clarification.id)
             except Exception as error:
                 self._executor.fail(error, clarification.path)
 
         task = asyncio.get_running_loop().create_task(handle())
-        _handling.add(task)
-        task.add_done_callback(_handling.discard)
+        self._handling[task] = clarification.id
+        task.add_done_callback(self._handling.pop)
         return True
 
     def _answer_beforehand(self, asked: Clarification, answers: DeclaredAnswers) -> bool:
@@ -294,7 +299,3 @@ class LiveRun:
     def _refused(self, clarification: Clarification, error: Any) -> None:
         cause = error if isinstance(error, BaseException) else RuntimeError(str(error))
         self.fail(cause, clarification.path)
-
-
-# The loop holds tasks weakly; a handler's task must outlive the call that made it.
-_handling: set[asyncio.Task[None]] = set()

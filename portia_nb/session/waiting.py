@@ -58,21 +58,25 @@ def wait_here(future: concurrent.futures.Future[T], *, stop: Callable[[], Any] |
 
     Raises:
         KeyboardInterrupt: the thread was interrupted; what it waited for has been stopped, and has
-            ended or goes on cleaning up after `GRACE_S`.
+            ended or goes on cleaning up after `GRACE_S`. The same holds for whatever else a signal
+            handler of the program raises here, such as SystemExit at SIGTERM.
         RuntimeError: this is the background loop's own thread, which must not wait for itself.
     """
     refuse_own_loop()
+    # A bare lock: a handler may raise between any two lines, and must not leave one locked that
+    # the background loop takes.
+    ended = threading.Lock()
+    ended.acquire()
+    future.add_done_callback(lambda _: ended.release())
     try:
-        while True:
-            try:
-                return future.result(BEAT_S)
-            except TimeoutError:
-                if future.done():  # then the error is what it holds, or it has just ended
-                    return future.result()
-    except KeyboardInterrupt:
-        (stop or future.cancel)()
-        concurrent.futures.wait([future], timeout=GRACE_S)
+        while not ended.acquire(timeout=BEAT_S):
+            pass
+    except BaseException:
+        if not future.done():
+            (stop or future.cancel)()
+            ended.acquire(timeout=GRACE_S)
         raise
+    return future.result()
 
 
 async def await_here(
@@ -87,22 +91,24 @@ async def await_here(
     Raises:
         asyncio.CancelledError: the task was cancelled; what it waited for has been stopped, and has
             ended or goes on cleaning up after `GRACE_S`.
+        KeyboardInterrupt: likewise, by Ctrl-C where nothing else turns that into a cancellation.
     """
     loop = asyncio.get_running_loop()
     mailbox = mailbox_of(loop)
     ended = loop.create_future()
     future.add_done_callback(lambda _: mailbox.post(_wake, ended))
-    try:
-        with _heart_of(loop):
+    with _heart_of(loop).beating() as heart:
+        try:
             await asyncio.shield(ended)
-        return future.result()
-    except asyncio.CancelledError:
-        if future.done():
+        except (asyncio.CancelledError, GeneratorExit) as left:
+            if not future.done():
+                (stop or future.cancel)()
+                if isinstance(left, asyncio.CancelledError):
+                    await asyncio.wait({ended}, timeout=GRACE_S)
+            heart.raise_interrupt()
             raise
-        (stop or future.cancel)()
-        with _heart_of(loop):
-            await asyncio.wait({ended}, timeout=GRACE_S)
-        raise
+    try:
+        return future.result()
     except concurrent.futures.CancelledError:
         raise asyncio.CancelledError from None
 
@@ -137,8 +143,8 @@ def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
     except PortiaBaseError as error:
         _drop_frames(error)
         raise error.with_traceback(None) from error.__cause__
-    except KeyboardInterrupt:
-        if live is not None and not is_stopped:  # it came before the wait
+    except BaseException:
+        if live is not None and not is_stopped and not live.done.done():  # before the wait
             stop()
             concurrent.futures.wait([live.done], timeout=GRACE_S)
         raise
@@ -210,20 +216,60 @@ _set_handler = inspect.unwrap(signal.signal)
 
 
 class _Heart:
-    """Wakes one loop ten times a second while anybody waits there."""
+    """Wakes one loop ten times a second while anybody waits there, and hears Ctrl-C for them.
+
+    `asyncio.run` and kernels turn SIGINT into a cancellation. Where nobody does, as in a terminal's
+    IPython or under ``run_until_complete``, it would be raised out of the loop, between the tasks:
+    those that wait would never hear of it, and their runs go on.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._waiting = 0
+        self._waiting: list[asyncio.Task[Any]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._was_interrupted = False
 
-    def __enter__(self) -> None:
-        self._waiting += 1
+    @contextmanager
+    def beating(self) -> Generator[_Heart]:
+        """Beat for the task that calls this."""
+        task = asyncio.current_task()
+        assert task is not None
+        if not self._waiting:
+            self._hear_interrupts()
+        self._waiting.append(task)
         if self._timer is None:
             self._beat()
+        try:
+            yield self
+        finally:
+            self._waiting.remove(task)
+            if not self._waiting and _get_handler(signal.SIGINT) == self._interrupted:
+                _set_handler(signal.SIGINT, signal.default_int_handler)
 
-    def __exit__(self, *_: object) -> None:
-        self._waiting -= 1
+    def raise_interrupt(self) -> None:
+        """Raise KeyboardInterrupt where only Ctrl-C has cancelled this task, and it is alone.
+
+        Of several, one that raises this ends the loop under all others, and again when it is next
+        run: they are cancelled, and who runs the loop hears of that.
+        """
+        task = asyncio.current_task()
+        is_alone = asyncio.all_tasks() == {task}
+        if self._was_interrupted and is_alone and task is not None and task.uncancel() <= 0:
+            raise KeyboardInterrupt from None
+
+    def _hear_interrupts(self) -> None:
+        self._was_interrupted = False
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and _get_handler(signal.SIGINT) is signal.default_int_handler:
+            _set_handler(signal.SIGINT, self._interrupted)
+
+    def _interrupted(self, number: int, frame: Any) -> None:
+        self._was_interrupted = True
+        self.loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        for task in self._waiting:
+            task.cancel()
 
     def _beat(self) -> None:
         self._timer = self.loop.call_later(BEAT_S, self._beat) if self._waiting else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from portia_nb import Config, ExecutionHooks, Plan, PlanBuilderV2, StepOutput, ToolRegistry
@@ -48,7 +49,7 @@ class Stage:
         """How many events there were each time that the executor waited for them to be kept."""
         self.emitted = asyncio.Event()
         registry = ToolRegistry(tools)
-        self._ports = Ports(
+        self.ports = Ports(
             emit=self.emit,
             kept=self._kept,
             ask=lambda asked: self.ask(asked),
@@ -61,7 +62,7 @@ class Stage:
             gate=gate,
         )
         self.emit(RunCreated(plan.id, inputs or {}))
-        self.executor = Executor(self.state, self._ports)
+        self.executor = Executor(self.state, self.ports)
 
     def emit(self, event: AnyEvent) -> None:
         seq = 0 if event.passing else self.state.seq + 1
@@ -78,7 +79,8 @@ class Stage:
         return self.state.snapshot()
 
     async def resume(self) -> PlanRun:
-        self.executor = Executor(self.state, self._ports)
+        self.ports = replace(self.ports, places=Places(None))
+        self.executor = Executor(self.state, self.ports)
         return await self.run()
 
     async def until(self, what: Callable[[], Any]) -> None:

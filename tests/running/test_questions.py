@@ -99,7 +99,7 @@ async def test_an_answer_that_comes_before_the_question_is_put_counts() -> None:
             stage.answer(question, "Ada")
         await asyncio.sleep(0)
 
-    object.__setattr__(stage._ports, "kept", kept)
+    object.__setattr__(stage.ports, "kept", kept)
     run = await stage.run()
     assert run.outputs["ask"].value == "hello Ada"
     assert stage.order.count("+ask") == 2

@@ -162,7 +162,7 @@ async def test_a_call_that_is_killed_again_is_asked_about_again() -> None:
     stage = sender.killed_in_mid_call(ask=lambda _: True)
     running = asyncio.create_task(stage.run())
     await stage.until(lambda: "run_waiting" in stage.kinds)
-    object.__setattr__(stage._ports, "config", stage._ports.config)
+    object.__setattr__(stage.ports, "config", stage.ports.config)
     stage.executor.stop("the process ends here")
     await running
     # Answered in another process, which was killed in the very call too.
