@@ -44,6 +44,11 @@ def add_store_actions(add: _Add) -> None:
     taking.add_argument(
         "--layout", choices=LAYOUTS, help="as in export; without it, the files' names tell"
     )
+    taking.add_argument(
+        "--approvals",
+        action="store_true",
+        help="take over who approved which plan, too: only from an export of your own",
+    )
 
     prune = add("store prune", "Delete runs in which nothing has happened for a while")
     prune.add_argument(

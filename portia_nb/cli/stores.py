@@ -146,15 +146,15 @@ def _import(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int
     source = Path(args.source)
     if (args.layout or _layout_of(source)) == PAGE:
         return _exchanged(portia.storage.import_folder(source), "imported", args, terminal)
-    report = _imported(portia.store, source)
+    report = _imported(portia.store, source, approvals=args.approvals)
     terminal.say(str(report))
     return FAILED if report.refused else COMPLETE
 
 
-def _imported(kept: Store, source: Path) -> ImportReport:
+def _imported(kept: Store, source: Path, *, approvals: bool) -> ImportReport:
     if not source.exists():
         raise StorageError(f"{source} isn't there: nothing was imported", path=source)
-    return kept.import_from(source)
+    return kept.import_from(source, approvals=approvals)
 
 
 def _layout_of(source: Path) -> str:

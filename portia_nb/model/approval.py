@@ -27,6 +27,11 @@ class Approval:
     are approved with the plan, all others are asked about one by one."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
+    @property
+    def plan_key(self) -> tuple[str, str]:
+        """Id and hash of the plan."""
+        return self.plan_id, self.plan_hash
+
     def sentence(self) -> str:
         """Return who approved what, when and how, as one line.
 

@@ -10,6 +10,7 @@ from portia_nb.model.approval import Approval, PlanVersion
 from portia_nb.model.composite import AnyStep
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.plan import Plan
+from portia_nb.model.plan_name import checked_name
 from portia_nb.planning.bound import built_plan, remember
 from portia_nb.planning.plan_difference import PlanDifference, plan_difference
 from portia_nb.running.background import background
@@ -19,7 +20,6 @@ from portia_nb.storage.store import Store
 from .approvals import standing_approval
 from .approving import approve
 from .changing import change_in_words
-from .names import checked_name
 from .parts import Parts
 from .waiting import await_here, refuse_own_loop, wait_here
 

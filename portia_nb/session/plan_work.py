@@ -7,6 +7,7 @@ from typing import Any
 from portia_nb.model.approval import Approval, PlanVersion
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.plan import Plan
+from portia_nb.model.plan_name import checked_name
 from portia_nb.planning.bound import remember
 from portia_nb.planning.plan_difference import PlanDifference, plan_difference
 from portia_nb.running.background import background
@@ -14,7 +15,6 @@ from portia_nb.tools.aside import run_aside
 
 from .approving import approve
 from .changing import change_in_words
-from .names import checked_name
 from .plan_editor import PlanEditor
 from .runner import Runner
 from .waiting import await_here, refuse_own_loop, wait_here

@@ -13,10 +13,11 @@ from portia_nb.model import codecs
 
 from . import schema
 from .blobs import Blobs
-from .faults import FAULTS
+from .faults import FAULTS, reason
 from .queries import read_plan
 from .reports import CheckReport, Finding
 from .rows import blobs_in, unpack
+from .shelf_rows import shelf_faults
 from .states import StateSoFar
 
 _MOST_MESSAGES = 100
@@ -74,6 +75,8 @@ class _Check:
         ).fetchall()
         for row in runs:
             self._check_run(row, plans)
+        for what in shelf_faults(self._connection, plans, self._path):
+            self._find(what)
         strays = "SELECT count(*) FROM {} WHERE run NOT IN (SELECT number FROM run)"
         for table in ("event", "blob", "cache"):
             (count,) = self._connection.execute(strays.format(table)).fetchone()
@@ -103,7 +106,7 @@ class _Check:
             try:
                 read_plan(row, self._path)
             except StoreDamaged as error:
-                self._find(_reason(error, self._path))
+                self._find(reason(error, self._path))
         return found
 
     def _check_run(self, row: tuple[Any, ...], plans: set[tuple[str, str]]) -> None:
@@ -152,8 +155,3 @@ def unused_files(blobs: Path, named: set[str]) -> Iterator[Path]:
                 is_value = folder == blobs and re.fullmatch("[0-9a-f]{64}", path.name)
                 if _DRAFT.fullmatch(path.name) or (is_value and path.name not in named):
                     yield path
-
-
-def _reason(error: StoreDamaged, path: Path) -> str:
-    """Return what is wrong without the file's name, which a report says once."""
-    return str(error).removeprefix(f"{path}: ").partition(". Nothing was changed")[0]

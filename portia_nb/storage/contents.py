@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from portia_nb.errors import StoreDamaged
 from portia_nb.model import codecs
+from portia_nb.model.approval import Approval
 
 from .blobs import Blobs
 from .faults import FAULTS
@@ -17,6 +18,8 @@ from .queries import check_plan_row
 from .refusals import no_run
 from .reports import Finding
 from .rows import read_row
+from .shelf_lines import KeptName
+from .shelf_rows import kept_approvals, kept_names
 
 DOCUMENT = "portia-nb-run"
 """The `format` of a document that holds one run, made to be shared; see `session.run_document`."""
@@ -62,6 +65,12 @@ class Contents:
     plans: Iterable[KeptPlan]
     runs: Iterable[KeptRun]
     """Each run's events are gone through before the next run is asked for."""
+    names: Sequence[KeptName] = ()
+    """All names, where everything leaves the store; of chosen runs none: a name has other plans."""
+    approvals: Sequence[Approval] = ()
+    """Those of the plans in `plans`."""
+    count: int | None = None
+    """How many runs there are; None: it turns out as they are gone through."""
     is_salvaged: bool = False
     lost: list[Finding] = field(default_factory=list)
     """What could not be read; complete once `runs` has been gone through."""
@@ -77,7 +86,7 @@ class Contents:
                     yield run
             self.lost.extend(Finding(f"nothing of run {each} was found", each) for each in missing)
 
-        return Contents(self.plans, runs(), self.is_salvaged, self.lost)
+        return Contents(self.plans, runs(), is_salvaged=self.is_salvaged, lost=self.lost)
 
 
 def of_journal(
@@ -107,7 +116,13 @@ def of_journal(
             events = _events(connection, path, blobs, run_id, number, count)
             yield KeptRun(run_id, plan_id, plan_hash, state, created_at, count, events)
 
-    return Contents(_plans(connection, path, plans), runs())
+    return Contents(
+        _plans(connection, path, plans),
+        runs(),
+        names=kept_names(connection) if run_ids is None else (),
+        approvals=kept_approvals(connection, path, plans),
+        count=len(rows),
+    )
 
 
 def _plans(

@@ -2,7 +2,8 @@
 
 The first line says what the file is. A line ``{"plan": {…}}`` holds a plan as it prints, a line
 ``{"run": "prun-…"}`` announces a run, and each line ``{"seq": 1, "at": …, "event": {…}}`` after it
-is one of its events, large values in place. All is ASCII, so that any program can show it.
+is one of its events, large values in place. Lines of names of plans and of approvals, which
+`shelf_lines` writes, make it format 2. All is ASCII, so that any program can show it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +24,11 @@ from portia_nb.model import codecs
 from .contents import Contents, KeptPlan, KeptRun
 from .faults import typed
 from .reports import ExportReport
+from .shelf_lines import approval_line, name_line
 
 HEADER = "portia_nb_export"
-FORMAT = 1
+FORMAT = 2
+"""The newest; what has no names and no approvals is written as format 1, for older readers."""
 SUFFIX = ".jsonl"
 
 
@@ -38,15 +42,24 @@ class Export:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of one file that holds everything, without line ends."""
-        yield self._header()
+        shelf = self._shelf_lines()
+        yield self._header(self._contents.count, len(shelf))
         for plan in self._contents.plans:
             yield _plan_line(plan)
+        yield from shelf
         for run in self._contents.runs:
             yield from self._run_lines(run)
 
-    def _header(self) -> str:
+    def _shelf_lines(self) -> list[str]:
+        lines = [name_line(name) for name in self._contents.names]
+        lines += [approval_line(approval) for approval in self._contents.approvals]
+        return [codecs.dumps(line) for line in lines]
+
+    def _header(self, runs: int | None, shelved: int = 0) -> str:
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
-        head: dict[str, Any] = {HEADER: FORMAT, "made_at": made_at}
+        head: dict[str, Any] = {HEADER: FORMAT if shelved else 1, "made_at": made_at}
+        if runs is not None:
+            head["runs"] = runs
         if self._contents.is_salvaged:
             head["salvaged"] = True
         return codecs.dumps(head)
@@ -91,7 +104,7 @@ class Export:
         files: list[Path] = []
 
         def lines(run: KeptRun) -> Iterator[str]:
-            yield self._header()
+            yield self._header(1)
             key = (run.plan_id, run.plan_hash)
             if key in plans:
                 used.add(key)
@@ -102,9 +115,11 @@ class Export:
             files.append(folder / f"{_file_name(run.run_id)}{SUFFIX}")
             write_file(files[-1], lines(run), overwrite=overwrite)
         left = [_plan_line(plan) for key, plan in plans.items() if key not in used]
-        if left:
+        shelf = self._shelf_lines()
+        if left or shelf:
             files.append(folder / f"plans{SUFFIX}")
-            write_file(files[-1], iter([self._header(), *left]), overwrite=overwrite)
+            head = self._header(0, len(shelf))
+            write_file(files[-1], iter([head, *left, *shelf]), overwrite=overwrite)
         return self._report(tuple(files))
 
     def _report(self, files: tuple[Path, ...]) -> ExportReport:
@@ -146,9 +161,10 @@ def write_file(path: Path, lines: Iterator[str], *, overwrite: bool) -> None:
             f"{path} is there already: name another file, or export with overwrite (--force)",
             path=path,
         )
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # A name that nobody can foretell: in a shared folder, others could have put a link there.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             for line in lines:
                 file.write(line)

@@ -40,6 +40,11 @@ def how_to_go_on(path: Path) -> str:
     )
 
 
+def reason(error: StoreDamaged, path: Path) -> str:
+    """Return what is wrong, without the file's name and the way on, which a report says once."""
+    return str(error).removeprefix(f"{path}: ").partition(". Nothing was changed")[0]
+
+
 def how_to_spare(run_id: str) -> str:
     """Return what a person can do about one damaged run in a store that is whole else."""
     return (

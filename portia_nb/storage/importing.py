@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from portia_nb.errors import StorageError, StoreTooNew
 from portia_nb.model import codecs
+from portia_nb.model.approval import Approval
 from portia_nb.model.events import AnyEvent, Recorded, StepDone, event_from_json
 from portia_nb.model.plan import Plan
 
@@ -18,6 +19,7 @@ from .faults import typed
 from .reports import Finding, ImportReport
 from .rows import blobs_in, path_of
 from .run_files import lines_of, read_document
+from .shelf_lines import KeptName, read_approval, read_name
 from .states import StateSoFar
 from .strangers import contradiction, misfit
 
@@ -59,10 +61,21 @@ class Import:
     add_plan: Callable[[Plan], None]
     add_run: Callable[[ReadRun], bool]
     """Returns False where the run is there already, the same; raises `StorageError` to refuse."""
+    add_name: Callable[[KeptName], bool]
+    """Likewise."""
+    add_approval: Callable[[Approval], bool]
+    """Likewise."""
+    takes_approvals: bool = False
+    """False: approvals are left out. Whoever sends a file could have approved anything in it."""
     added: list[str] = field(default_factory=list)
     already_here: list[str] = field(default_factory=list)
     refused: list[Finding] = field(default_factory=list)
     shortened: list[Finding] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    approvals: int = 0
+    approvals_left_out: int = 0
+    shelf: list[KeptName | Approval] = field(default_factory=list)
+    """They are added last: the plans that they are about may stand in later files."""
 
     def take(self, source: Path) -> ImportReport:
         """Import a file, or every export in a folder.
@@ -74,14 +87,38 @@ class Import:
         files = sorted(source.glob(f"*{SUFFIX}")) if source.is_dir() else [source]
         if not files:
             raise StorageError(f"{source} holds no export (*{SUFFIX})", path=source)
-        for file in files:
-            _File(self, file).read()
+        try:
+            for file in files:
+                _File(self, file).read()
+        except StorageError as error:
+            if not self.added:
+                raise
+            said = f"{error}. Of what stands before it, {len(self.added)} runs were added"
+            raise type(error)(said, **error.facts) from error
+        finally:
+            for each in self.shelf:
+                self._take_shelved(each)
         return ImportReport(
             tuple(self.added),
             tuple(self.already_here),
             tuple(self.refused),
             tuple(self.shortened),
+            tuple(self.names),
+            self.approvals,
+            self.approvals_left_out,
         )
+
+    def _take_shelved(self, each: KeptName | Approval) -> None:
+        try:
+            if isinstance(each, KeptName):
+                if self.add_name(each):
+                    self.names.append(each.name)
+            elif self.takes_approvals:
+                self.approvals += self.add_approval(each)
+            else:
+                self.approvals_left_out += 1
+        except StorageError as error:
+            self.refused.append(Finding(str(error)))
 
 
 class _File:
@@ -92,6 +129,7 @@ class _File:
         self._path = path
         self._plans: dict[tuple[str, str], Plan] = {}
         self._is_salvaged = False
+        self._runs, self._runs_to_come = 0, 0
         self._announced: _Announced | None = None
         self._events: list[KeptEvent] = []
 
@@ -105,11 +143,19 @@ class _File:
             elif "run" in data:
                 self._end_run()
                 self._begin_run(data, number)
+            elif "name" in data or "approval" in data:
+                self._end_run()
+                self._read_shelved(data, number)
             elif "event" in data and self._announced is not None:
                 self._events.append(self._event(data, number))
             else:
                 raise self._broken(number, "it is neither a plan nor a run nor an event of one")
         self._end_run()
+        if self._runs < self._runs_to_come:
+            self._refuse(
+                f"{self._path} ends early: of the {self._runs_to_come} runs that it announces, "
+                f"{self._runs} are in it"
+            )
 
     def _objects(self) -> Iterator[dict[str, Any]]:
         """Yield the lines, as objects; a document of one run as the lines that say the same."""
@@ -152,6 +198,14 @@ class _File:
                 version=found,
             )
         self._is_salvaged = data.get("salvaged") is True
+        announced = data.get("runs")  # older exports don't say
+        self._runs_to_come = announced if type(announced) is int else 0
+
+    def _read_shelved(self, data: dict[str, Any], number: int) -> None:
+        try:
+            self._target.shelf.append(read_name(data) if "name" in data else read_approval(data))
+        except ValueError as error:
+            raise self._broken(number, str(error)) from error
 
     def _read_plan(self, data: dict[str, Any]) -> None:
         plan_id = data["plan"].get("id") if isinstance(data["plan"], dict) else None
@@ -175,6 +229,7 @@ class _File:
         if not _is_time(created_at) or type(count) is not int or count < 0:
             raise self._broken(number, "created_at and events are numbers")
         key = (str(plan_id), str(plan_hash))
+        self._runs += 1
         self._announced, self._events = _Announced(str(run_id), key, created_at, count), []
 
     def _event(self, data: dict[str, Any], number: int) -> KeptEvent:

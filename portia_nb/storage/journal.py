@@ -289,11 +289,12 @@ class JournalStore(JournalPlans, JournalHistory):
         with schema.reading(self.path) as connection:
             yield of_journal(connection, self.path, self._blobs, run_ids)
 
-    def import_from(self, source: Path | str) -> ImportReport:
+    def import_from(self, source: Path | str, *, approvals: bool = False) -> ImportReport:
         """Add what was exported, as `Store.import_from` promises."""
         from .importing import Import
 
-        return Import(self.save_plan, self._add_run).take(Path(source))
+        taking = (self.save_plan, self._add_run, self._add_name, self._add_approval)
+        return Import(*taking, takes_approvals=approvals).take(Path(source))
 
     def _add_run(self, run: ReadRun) -> bool:
         rows = [row_of(run.run_id, *kept) for kept in run.events]

@@ -258,6 +258,7 @@ class MemoryStore(MemoryPlans):
             key = (str(run.plan.id), run.plan.content_hash())
             if key not in self._plans_in_use():
                 self._plans.pop(key, None)
+            self._approvals = [a for a in self._approvals if a.stands or a.plan_key in self._plans]
 
     def _plans_in_use(self) -> set[tuple[str, str]]:
         runs = {(str(r.plan.id), r.plan.content_hash()) for r in self._runs.values()}
@@ -332,6 +333,9 @@ class MemoryStore(MemoryPlans):
                 if run_ids is None or key in keys
             ]
             rows = [(_row(run_id, run), list(run.events)) for run_id, run in chosen.items()]
+            names = self._kept_names() if run_ids is None else []
+            hashes = {plan.plan_hash for plan in plans}
+            approvals = [each for each in self._approvals if each.plan_hash in hashes]
         runs = (
             KeptRun(
                 row.run_id,
@@ -344,13 +348,14 @@ class MemoryStore(MemoryPlans):
             )
             for row, events in rows
         )
-        return Contents(plans, runs)
+        return Contents(plans, runs, names, approvals, len(rows))
 
-    def import_from(self, source: Path | str) -> ImportReport:
+    def import_from(self, source: Path | str, *, approvals: bool = False) -> ImportReport:
         """Add what was exported, as `Store.import_from` promises."""
         from .importing import Import
 
-        return Import(self.save_plan, self._add_run).take(Path(source))
+        taking = (self.save_plan, self._add_run, self._add_name, self._add_approval)
+        return Import(*taking, takes_approvals=approvals).take(Path(source))
 
     def _add_run(self, read: ReadRun) -> bool:
         with self._lock:

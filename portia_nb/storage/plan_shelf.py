@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from portia_nb.errors import PlanNotFoundError
-from portia_nb.model import codecs
 from portia_nb.model.approval import Approval, PlanVersion
 from portia_nb.model.plan import Plan
 
-from . import jobs, queries, schema
+from . import jobs, queries, schema, shelf_rows
 from .refusals import no_plan
+from .shelf_lines import KeptName, KeptVersion
 from .store import PlanRow
 
 _VERSIONS = (
     "SELECT name, v.number, plan_id, plan_hash, coalesce(query, ''), at, change, is_current"
     " FROM plan_version v LEFT JOIN plan ON plan.id = plan_id AND plan.hash = plan_hash"
 )
-_APPROVALS = "SELECT plan_id, plan_hash, who, how, at, stands, calls, id FROM approval"
 
 
 class JournalPlans:
@@ -74,21 +73,24 @@ class JournalPlans:
 
     def keep_approval(self, approval: Approval) -> None:
         """Keep `approval`, as `Store.keep_approval` promises."""
-        self._call(partial(_keep_approval, approval))
+        self._call(partial(shelf_rows.keep_approval, approval))
 
     def find_approvals(
         self, *, plan_hash: str | None = None, approval_id: str | None = None, limit: int = 100
     ) -> list[Approval]:
         """Return approvals, as `Store.find_approvals` promises."""
         rows = self._rows(
-            f"{_APPROVALS} WHERE (?1 IS NULL OR plan_hash = ?1) AND (?2 IS NULL OR id = ?2)"
-            " ORDER BY number DESC LIMIT ?3",
+            f"{shelf_rows.APPROVALS} WHERE (?1 IS NULL OR plan_hash = ?1)"
+            " AND (?2 IS NULL OR id = ?2) ORDER BY number DESC LIMIT ?3",
             (plan_hash, approval_id, limit),
         )
-        return [
-            Approval(*row[:5], stands=bool(row[5]), calls=codecs.loads(row[6]), id=row[7])
-            for row in rows
-        ]
+        return [shelf_rows.approval_in(row, self.path) for row in rows]
+
+    def _add_name(self, kept: KeptName) -> bool:
+        return bool(self._call(partial(shelf_rows.add_name, kept)))
+
+    def _add_approval(self, approval: Approval) -> bool:
+        return bool(self._call(partial(shelf_rows.add_approval, approval)))
 
     def _rows(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
         self._catch_up()
@@ -133,23 +135,6 @@ def _forget_name(name: str, connection: sqlite3.Connection) -> None:
         " AND NOT EXISTS (SELECT 1 FROM run WHERE plan_id = ?1 AND plan_hash = ?2)"
         " AND NOT EXISTS (SELECT 1 FROM plan_version WHERE plan_id = ?1 AND plan_hash = ?2)",
         plans,
-    )
-
-
-def _keep_approval(approval: Approval, connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "INSERT INTO approval (id, plan_id, plan_hash, who, how, at, stands, calls)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            approval.id,
-            approval.plan_id,
-            approval.plan_hash,
-            jobs.storable(approval.by),
-            jobs.storable(approval.how),
-            approval.at,
-            int(approval.stands),
-            codecs.dumps(approval.calls),
-        ),
     )
 
 
@@ -258,6 +243,44 @@ class MemoryPlans:
                 if plan_hash in (None, each.plan_hash) and approval_id in (None, each.id)
             ]
         return found[:limit]
+
+    def _kept_names(self) -> list[KeptName]:
+        """Return all names as an export has them; the lock is held."""
+        return [
+            KeptName(
+                name,
+                tuple(KeptVersion(v.number, v.plan_id, v.plan_hash, v.at, v.change) for v in found),
+                next(v.number for v in found if v.is_current),
+            )
+            for name, found in self._versions.items()
+        ]
+
+    def _add_name(self, kept: KeptName) -> bool:
+        with self._lock:
+            here = {each.name: each for each in self._kept_names()}.get(kept.name)
+            if here is not None:
+                shelf_rows.refuse_another(kept, here)
+                return False
+            plans = [self._plans.get(key) for key in kept.plans()]
+            texts = [None if found is None else found[0].plan_context.query for found in plans]
+            made = [
+                PlanVersion(kept.name, v.number, v.plan_id, v.plan_hash, query, v.at, v.change)
+                for v, query in zip(kept.versions, texts, strict=True)
+                if query is not None
+            ]
+            if len(made) < len(plans):
+                raise shelf_rows.without_plan(kept.name)
+            self._versions[kept.name] = _with_current(made, kept.current)
+        return True
+
+    def _add_approval(self, approval: Approval) -> bool:
+        with self._lock:
+            if any(each.id == approval.id for each in self._approvals):
+                return False
+            if not any(key[1] == approval.plan_hash for key in self._plans):
+                raise shelf_rows.of_no_plan(approval)
+            self._approvals.append(approval)
+        return True
 
 
 def _with_current(versions: Sequence[PlanVersion], number: int) -> list[PlanVersion]:

@@ -128,7 +128,23 @@ class ImportReport:
     """Runs that were not added, each with the reason."""
     shortened: tuple[Finding, ...] = ()
     """Runs of a salvaged store that were added up to their first lost event."""
+    names: tuple[str, ...] = ()
+    """Names of plans that were added, each with its versions."""
+    approvals: int = 0
+    """Approvals of plans that were added."""
+    approvals_left_out: int = 0
+    """Approvals that stand in the file, and were not asked for."""
 
     def __str__(self) -> str:
         lines = [f"{len(self.added)} runs added, {len(self.already_here)} were here already"]
+        if self.names:
+            lines.append(f"names of plans added: {', '.join(map(repr, self.names))}")
+        if self.approvals:
+            lines.append(f"{self.approvals} approvals added")
+        if self.approvals_left_out:
+            lines.append(
+                f"{self.approvals_left_out} approvals left out: a file could approve what nobody "
+                "here has seen; from an export of your own, import them with --approvals "
+                "(approvals=True)"
+            )
         return "\n".join([*lines, *map(str, self.shortened), *map(str, self.refused)])

@@ -124,7 +124,7 @@ class Store(Protocol):
         ...
 
     def keep_approval(self, approval: Approval) -> None:
-        """Keep who approved a plan; on return it is on disk. It is never exported or imported."""
+        """Keep who approved a plan; on return it is on disk."""
         ...
 
     def find_approvals(
@@ -327,6 +327,8 @@ class Store(Protocol):
     ) -> ExportReport:
         """Write plans and runs to files that people and `import_from` can read.
 
+        Approvals of these plans go with them; names of plans do where everything is written.
+
         Args:
             target: a file of JSON lines; or a folder, or a name without a suffix, for a file a run.
             run_ids: these runs with their plans; None: everything.
@@ -347,13 +349,16 @@ class Store(Protocol):
         """Yield what `export_to` writes to one file, line by line."""
         ...
 
-    def import_from(self, source: Path | str) -> ImportReport:
-        """Add the plans and runs that `export_to` wrote; each run whole or not at all.
+    def import_from(self, source: Path | str, *, approvals: bool = False) -> ImportReport:
+        """Add the plans, names and runs that `export_to` wrote; each run whole or not at all.
 
-        Nobody owns them here. A run that is here already is left as it is.
+        Nobody owns them here. A run that is here already is left as it is, and so is a name.
 
         Args:
             source: a file, or a folder of such files.
+            approvals: True: take over who approved which plan, too, so that those plans and calls
+                aren't asked about again. Only for an export of one's own: a file that somebody
+                sends could approve anything.
 
         Raises:
             StorageError: a file can't be read, or isn't an export.

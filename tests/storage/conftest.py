@@ -44,3 +44,11 @@ def store(
         "portia_nb.storage.schema.is_on_network", lambda path: request.param == "delete"
     )
     return open_journal()
+
+
+@pytest.fixture(params=["memory", "journal"])
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Each kind of store in turn, to take over what another one holds."""
+    store = MemoryStore() if request.param == "memory" else JournalStore(tmp_path / "other")
+    yield store
+    store.close()

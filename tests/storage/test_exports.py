@@ -69,13 +69,6 @@ def same(one: Store, other: Store) -> bool:
     return rows[0] == rows[1] and events[0] == events[1]
 
 
-@pytest.fixture(params=["memory", "journal"])
-def other(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    store = MemoryStore() if request.param == "memory" else JournalStore(tmp_path / "other")
-    yield store
-    store.close()
-
-
 @pytest.mark.parametrize("target", ["runs.jsonl", "runs"])
 def test_what_is_exported_is_the_same_when_it_is_imported(
     store: Store, other: Store, tmp_path: Path, target: str
@@ -263,8 +256,8 @@ def test_a_file_that_is_no_export_is_an_error_that_names_the_line(
 
 
 def test_an_export_of_a_later_version_is_left_alone(other: Store, tmp_path: Path):
-    with pytest.raises(StoreTooNew, match=r"format 2, .* up to 1: upgrade portia_nb"):
-        other.import_from(edited(tmp_path, lambda lines: lines[0].update(portia_nb_export=2)))
+    with pytest.raises(StoreTooNew, match=r"format 3, .* up to 2: upgrade portia_nb"):
+        other.import_from(edited(tmp_path, lambda lines: lines[0].update(portia_nb_export=3)))
 
 
 def test_a_folder_without_an_export_is_an_error(other: Store, tmp_path: Path):
