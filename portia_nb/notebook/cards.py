@@ -58,6 +58,13 @@ _NEXT = {
     "RecordDrift": "--record FILE records anew, with a key",
 }
 """What to do, where the cell that failed is what goes on. A run that failed says so itself."""
+_NEXT_IN_CODE = _NEXT | {
+    "ModelNotFound": "name another: Config(default_model='PROVIDER/NAME')",
+    "ModelServerError": "run this cell again later, or name another model",
+    "ToolNotFoundError": "",
+    "RecordDrift": "Config(record=FILE) records anew, with a key",
+}
+"""The same where Python code was called, which takes none of the options of the magics."""
 
 E = TypeVar("E", bound=BaseException)
 Facts = Sequence[tuple[str, str]]
@@ -93,9 +100,15 @@ def card_lines(error: BaseException, facts: Facts = ()) -> list[str]:
     # Bold, since plain red and cyan are too faint on the red ground that notebooks give to errors.
     name = f"\x1b[1;31m{name}\x1b[0m"
     lines = [f"{name}: {message}" if message else name]
-    for label, text in [*([("cause", cause)] if cause else []), *facts]:
-        lines.append(f"  \x1b[1m{label:{_LABEL_WIDTH}}\x1b[0m {visible(text)}")
+    lines += [fact_line(*each) for each in [*([("cause", cause)] if cause else []), *facts]]
     return lines
+
+
+def fact_line(label: str, text: str) -> str:
+    """Return one line below an error's message."""
+    from .visible_text import visible
+
+    return f"  \x1b[1m{label:{_LABEL_WIDTH}}\x1b[0m {visible(text)}"
 
 
 def of_kind(error: BaseException, texts: Mapping[str, str]) -> str | None:
@@ -114,6 +127,11 @@ def next_command(error: BaseException) -> str | None:
             return f"add {columns} to the line, or for one value in all rows {options}"
         return f"add {options} to the line"
     return of_kind(error, _NEXT)
+
+
+def next_in_code(error: BaseException) -> str | None:
+    """Return what goes on after an error of a Python call, None where the message says it all."""
+    return of_kind(error, _NEXT_IN_CODE) or None
 
 
 def failed(plan_run: PlanRun) -> PlanRunFailed:

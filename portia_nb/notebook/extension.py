@@ -29,6 +29,7 @@ def load(shell: Any) -> None:
     formatters.install(magics.face)
     if magics.asyncio_run:
         magics.patch.install()
+    magics.errors.install()
     add_watcher(magics.watcher)
     add_map_watcher(magics.map_watcher)
     add_examiner(magics.examiner)
@@ -43,6 +44,7 @@ def unload(shell: Any) -> None:
     remove_map_watcher(magics.map_watcher)
     remove_examiner(magics.examiner)
     magics.patch.restore()
+    magics.errors.restore()
     formatters.remove(magics.face)
     _remove(shell.Completer.custom_matchers, magics.matcher)
     _remove(shell.input_transformers_cleanup, magics.transform)

@@ -8,7 +8,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from portia_nb.errors import InvalidOption, PlanCheckError
+from portia_nb.errors import (
+    InvalidOption,
+    PlanCheckError,
+    PlanNotFoundError,
+    PlanRunNotFoundError,
+    StepNotFoundError,
+    ToolNotFoundError,
+)
 
 from .comms import Detour
 from .hearing import Hearing
@@ -21,6 +28,15 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED = 200
 """Runs and plans that are remembered for being shown again; the store keeps all."""
+
+_MISTAKES = (
+    InvalidOption,
+    PlanNotFoundError,
+    PlanRunNotFoundError,
+    StepNotFoundError,
+    ToolNotFoundError,
+)
+"""Errors of lines that name what isn't there: the message is all that there is to say."""
 
 _IN_FILE = re.compile(r'File "([^"\n]+)"')
 _NO_PORTIA = "no variable portia holds a Portia: run the cell that makes yours, then this again"
@@ -60,6 +76,8 @@ class Face:
         self._used: str | None = None
         self._default: Portia | None = None
         self._error: BaseException | None = None
+        self._mistake: BaseException | None = None
+        """What was typed wrong since then: no line of code is behind it, so it hides no error."""
 
     # -- which Portia ----------------------------------------------------------------------------
 
@@ -169,22 +187,39 @@ class Face:
         """Return `error` dressed as a card, and remember it for ``%portia why``."""
         from .cards import dress, next_command
 
-        self._error = error
+        is_mistake = isinstance(error, _MISTAKES)
+        if is_mistake:
+            self._mistake = error
+        else:
+            self.note_error(error)
         if not facts and isinstance(error, Exception) and not isinstance(error, InvalidOption):
-            facts = [("more", "%portia why shows the traceback")]
+            facts = [] if is_mistake else [("more", "%portia why shows the traceback")]
             if (command := next_command(error)) is not None:
                 facts = [("next", command), *facts]
             if isinstance(error, PlanCheckError) and self._is_on_default():
                 facts = [("tools", _NO_PORTIA), *facts]
         return dress(error, facts)
 
+    def note_error(self, error: BaseException) -> None:
+        """Remember an error that a cell has shown by itself, for ``%portia why``."""
+        self._error, self._mistake = error, None
+
     @property
     def has_error(self) -> bool:
         """Whether an error was shown as a card."""
-        return self._error is not None
+        return self._error is not None or self._mistake is not None
 
     def why(self) -> str:
-        """Return the traceback of the latest error: of a step that failed, in its own code."""
+        """Return the traceback of the latest error: of a step that failed, in its own code.
+
+        For a line that was typed wrong, its message, and then that of the error before it.
+        """
+        if self._mistake is not None:
+            said = self.readable(f"{self._mistake}\nThat line ran nothing: there is no traceback.")
+            return said if self._error is None else f"{said}\n\nBefore it:\n{self._behind()}"
+        return self._behind()
+
+    def _behind(self) -> str:
         if self._error is None:
             return "No error so far."
         record = getattr(getattr(self._error, "plan_run", None), "error", None)

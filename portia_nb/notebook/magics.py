@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, Float, observe
 
 from .asyncio_run import AsyncioRun
+from .cell_errors import CellErrors
 from .commands.declared import CELL
 from .commands.help_text import help_on, help_on_lines
 from .completion import make_matcher
@@ -38,6 +39,7 @@ class PortiaMagics(Magics):
         super().__init__(shell=shell, parent=shell)
         self.face = Face(shell, settings=self)
         self.patch = AsyncioRun(shell)
+        self.errors = CellErrors(self.face)
         self.matcher = make_matcher(self.face)
         self.watcher = Watching(self.face)
         self.map_watcher = self._watch_map
