@@ -13,12 +13,13 @@ from portia_nb.config import KEYS
 from portia_nb.drawing.clean import clean
 
 from .profiles import USAGE as USAGE_OF_CONFIG
-from .settings import add_settings
+from .settings import LISTED_BY, add_settings
 from .status import USAGE
 from .store_actions import add_store_actions
 
 PROG = "portia-nb"
-_EPILOG = """\
+_EPILOG = f"""\
+`{PROG} COMMAND --help` shows a command's options, `{PROG} {LISTED_BY} --help` the settings.
 exit status: 0 complete, 1 failed, 2 wrong usage, 3 waiting for an answer, 130 interrupted.
 Results go to standard output, all else to standard error."""
 
@@ -69,14 +70,20 @@ def _refuse(parser: _Parser, word: str) -> NoReturn:
             f"environment or in .env, or type it after `{PROG} config set {setting}`"
         )
     known = [name for action in parser._actions for name in action.option_strings]
-    parser.error(f"no option {option!r}: {_nearest(option, known)}")
+    own = [a for a in parser._actions if a.help is not argparse.SUPPRESS]
+    there_are = [name for action in own for name in action.option_strings]
+    parser.error(f"no option {option!r}: {_nearest(option, known, there_are)}")
 
 
-def _nearest(word: str, known: list[str]) -> str:
+def _nearest(word: str, known: list[str], there_are: Sequence[str] = ()) -> str:
     # Without the dashes, which all options share: with them anything is near to something.
     plain = {name.lstrip("-"): name for name in known}
     near = get_close_matches(word.lstrip("-"), list(plain), n=1)
-    return f"did you mean {plain[near[0]]!r}?" if near else f"there are: {', '.join(known)}"
+    return (
+        f"did you mean {plain[near[0]]!r}?"
+        if near
+        else f"there are: {', '.join(there_are or known)}"
+    )
 
 
 def _add_commands(parser: _Parser) -> dict[str, _Parser]:
@@ -148,8 +155,8 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
     config.add_argument("action", nargs="?", default="list", choices=tuple(USAGE_OF_CONFIG))
     config.add_argument("words", nargs="*", metavar="SETTING|VALUE|PROFILE")
     config.add_argument("--all", action="store_true", help="list defaults too")
-    for each in made.values():
-        add_settings(each)
+    for name, each in made.items():
+        add_settings(each, listed=name == LISTED_BY)
     add("lab", "Open JupyterLab, which gets all further options", json=False)
     add("version", "Print the version", json=False)
     return made

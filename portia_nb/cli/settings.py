@@ -67,20 +67,30 @@ _METAVARS = {
 }
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting in `HELP` to `parser`."""
+LISTED_BY = "config"
+"""The command whose help lists the settings, which would hide any other command's own options."""
+
+
+def add_settings(parser: argparse.ArgumentParser, *, listed: bool) -> None:
+    """Add an option for each setting in `HELP` to `parser`; its help lists them if `listed`."""
     group = parser.add_argument_group(
         "settings",
-        "Defaults are those of the profile in use, the environment, .env and Config (`portia-nb "
-        "config` shows them); keys are set there.",
+        "Each is an option of every command that has to do with runs. Defaults are those of the "
+        "profile in use, the environment, .env and Config (`portia-nb config` shows them); keys "
+        "are set there."
+        if listed
+        else f"Each is an option too, such as --model, --store and --budget: `portia-nb "
+        f"{LISTED_BY} --help` lists them.",
     )
-    group.add_argument("--profile", metavar="NAME", help="a profile of ~/.portia/config.toml")
+    about = "a profile of ~/.portia/config.toml"
+    group.add_argument("--profile", metavar="NAME", help=about if listed else argparse.SUPPRESS)
     for setting, text in HELP.items():
         default = Config.model_fields[setting].default
         names = [option_of(setting)]
         if setting in _SHORTER:
             names.append(f"--{setting.replace('_', '-')}")
-        options: dict[str, Any] = {"dest": setting, "help": text, "default": argparse.SUPPRESS}
+        shown = text if listed else argparse.SUPPRESS
+        options: dict[str, Any] = {"dest": setting, "help": shown, "default": argparse.SUPPRESS}
         if default is True:
             options["action"] = argparse.BooleanOptionalAction
         elif default is False:

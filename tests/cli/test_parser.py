@@ -42,6 +42,30 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.startswith(f"usage: portia-nb {command}")
 
 
+@pytest.mark.parametrize("command", ["diff", "run", "store prune"])
+def test_the_help_of_a_command_is_its_own_options_and_where_the_settings_are_listed(
+    command: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert "--json" in shown
+    assert "--model-timeout-s" not in shown
+    assert "`portia-nb config --help`" in " ".join(shown.split())
+    with pytest.raises(SystemExit):
+        main(["config", "--help"])
+    listed = capsys.readouterr().out
+    assert all(f"--{setting.replace('_', '-')}" in listed for setting in HELP)
+    assert "--profile NAME" in listed
+
+
+def test_an_option_that_is_near_to_none_is_refused_with_those_of_its_command(
+    capsys: pytest.CaptureFixture[str],
+):
+    said = refusal(capsys, "diff", "prun-1", "--qqqq")
+    assert said.endswith("no option '--qqqq': there are: -h, --help, --debug, --json\n")
+
+
 def test_every_setting_is_an_option_or_left_out_on_purpose():
     assert {*HELP} | NO_OPTIONS == {*Config.model_fields}
     assert not {*HELP} & NO_OPTIONS

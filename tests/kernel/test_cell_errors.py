@@ -25,7 +25,7 @@ def test_a_wrong_call_shows_its_card_and_its_own_line(kernel: Kernel, cell: str,
     assert done.status == "error"
     assert done.ename == name
     assert done.card.startswith(f"{name}: {done.evalue}\n")
-    first, _, lines = done.card.partition(f"{MORE}\n\n")
+    lines = done.card.partition(f"{MORE}\n\n")[2]
     assert lines.endswith(f", line 2\n----> 2 {cell}")
     assert lines.startswith("Cell In[")
     assert len(done.card.splitlines()) <= 6

@@ -1,4 +1,4 @@
-"""Which lines of a traceback plain cells show of our errors (N7); cells in kernels: tests/kernel."""
+"""Which lines of a traceback plain cells show of our errors (N7); real cells: tests/kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from tests.kernel.conftest import without_colours
 
 CELL = "/tmp/ipykernel_1/77.py"
 SHELL = SimpleNamespace(
-    compile=SimpleNamespace(format_code_name=lambda file: ("Cell", "In[7]") if file == CELL else None)
+    compile=SimpleNamespace(
+        format_code_name=lambda file: ("Cell", "In[7]") if file == CELL else None
+    )
 )
 
 
