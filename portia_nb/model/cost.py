@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .language import SCRIPTED, Usage
 from .prices import Price, price_of
@@ -19,7 +20,7 @@ Spent = Mapping[tuple[str, str], Usage]
 """What was spent, by the step's path (``""``: by no step, as planning) and the model's name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StepCost:
     """What one step, or all of a run, has spent on models."""
 
@@ -47,8 +48,11 @@ class StepCost:
         calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
         return f"{calls}, {self.input_tokens:,} + {self.output_tokens:,} tokens, {self.money}"
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class RunCost(StepCost):
     """What a run has spent on models so far, as the providers counted; see `PlanRun.cost`.
 
@@ -61,6 +65,15 @@ class RunCost(StepCost):
 
     steps: Mapping[str, StepCost] = field(default_factory=dict[str, StepCost])
     """By the step's path; ``""``: what no step spent, such as the planning."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show it as a cell's value, where no HTML is shown: a table of the steps."""
+        # Tables stand above the nouns, so they are found by name, at the call.
+        printer.text(import_module("portia_nb.drawing.cost_table").cost_text(self))
+
+    def _repr_html_(self) -> str:
+        """Return the same table as HTML for a notebook: no script, everything escaped."""
+        return import_module("portia_nb.drawing.cost_table").cost_html(self)
 
     def to_frame(self) -> pandas.DataFrame:
         """Return a pandas DataFrame with a row for each step that asked a model.

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .face import Face
 
 TOPIC = "Asking you"
+GO_TO = "questions go to"
+"""What the finding is called that names the rung of the ladder of `asking` that holds."""
+GO_ELSEWHERE = "elsewhere, to"
+"""The same for cells that can't await."""
 
 
 async def examine(face: Face, tried: Sequence[Finding] = ()) -> Report:
@@ -61,23 +65,21 @@ def abilities(face: Face, portia: Portia) -> Abilities:
 
 
 def asking(face: Face, portia: Portia) -> Iterable[Finding]:
-    """Say which rung of the ladder holds here, why, and what makes for a better one."""
+    """Say where questions go here, why, and what makes for a better way."""
     from portia_nb.errors import PortiaBaseError
     from portia_nb.session.answering import standing_answers
 
     found = abilities(face, portia)
     awaited, blocked = (standing(found, awaits=awaits) for awaits in (True, False))
-    yield Finding(
-        TOPIC, "rung that holds", f"{awaited.rung}: {awaited.why}", _is_fine(awaited.rung)
-    )
+    yield Finding(TOPIC, GO_TO, f"{awaited.rung}: {awaited.why}", _is_fine(awaited.rung))
     if awaited.better:
-        yield Finding(TOPIC, "for a better one", awaited.better, None)
-    yield Finding(TOPIC, "holds for", AWAITED, None)
+        yield Finding(TOPIC, "for a better way", awaited.better, None)
+    yield Finding(TOPIC, "that is for", AWAITED, None)
     if not found.asking_is_off and found.ipykernel:
-        yield Finding(TOPIC, "in a blocked cell", f"{blocked.rung}: {blocked.why}", None)
-        yield Finding(TOPIC, "that is", BLOCKED, None)
+        yield Finding(TOPIC, GO_ELSEWHERE, f"{blocked.rung}: {blocked.why}", None)
+        yield Finding(TOPIC, "that is for", BLOCKED, None)
         if blocked.better and blocked.rung != awaited.rung:
-            yield Finding(TOPIC, "for a better one", blocked.better, None)
+            yield Finding(TOPIC, "for a better way", blocked.better, None)
     says = "yes" if found.has_stdin else "no: this front end allows no stdin (nbclient, papermill)"
     yield Finding(TOPIC, "input()", says, found.has_stdin or None)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from .commands.declared import CELL
 from .commands.help_text import help_on, help_on_lines
 from .completion import make_matcher
 from .face import Face
-from .transform import await_magics
+from .transform import await_magics, is_shown_by_cell
 from .viewing import Watching
 
 
@@ -79,7 +80,8 @@ class PortiaMagics(Magics):
 
         prompts = Prompts(self.shell)
         if cell is None:
-            flow = self._line(line, prompts, serves=False, target="")
+            target = None if is_shown_by_cell(sys._getframe(1), self.shell.user_ns) else ""
+            flow = self._line(line, prompts, serves=False, target=target)
         else:
             flow = self._cell(line, cell, prompts, serves=False)
         # Here the main thread is blocked: the flow gets a loop of its own, and input() stays here.

@@ -8,6 +8,7 @@ sees it. The magics stay registered: for help, completion, and wherever a cell c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 REGISTERED_AS = "PortiaMagics"
@@ -33,6 +34,27 @@ def await_magics(lines: list[str]) -> list[str]:
     if _is_magic(lines[0], "%%portia"):
         return [_cell_call(lines[0], lines[1:])]
     return _await_lines(lines)
+
+
+def is_shown_by_cell(frame: FrameType | None, names: dict[str, Any]) -> bool:
+    """Tell whether what a magic returns is the value of its line, which the cell shows by itself.
+
+    Args:
+        frame: that of the call, or of any function that it calls.
+        names: the global names of cells.
+    """
+    while frame is not None and frame.f_globals is not names:
+        frame = frame.f_back
+    if frame is None:
+        return False
+    from dis import get_instructions
+
+    following = (each for each in get_instructions(frame.f_code) if each.offset > frame.f_lasti)
+    after = next((each for each in following if each.opname != "CACHE"), None)
+    # Before Python 3.12, and since.
+    return after is not None and (
+        after.opname == "PRINT_EXPR" or after.argrepr == "INTRINSIC_PRINT"
+    )
 
 
 def _is_magic(line: str, magic: str) -> bool:

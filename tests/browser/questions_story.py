@@ -32,7 +32,7 @@ DOCTOR = """
 report = %portia doctor
 print(ipykernel.__version__)
 for found in report.findings:
-    if found.what in ("rung that holds", "in a blocked cell"):
+    if found.what in ("questions go to", "elsewhere, to"):
         print(found.what, "=", found.found.partition(":")[0])
 """
 CELLS = [
@@ -84,7 +84,7 @@ async def answered_by(nb: NotebookPage, index: int) -> str:
 async def rungs(nb: NotebookPage, index: int) -> dict[str, str]:
     """Return what the cell with `DOCTOR` has printed, by name; the kernel's version too."""
     await nb.wait_until_done(index, timeout_s=SLOW_MS / 1000)
-    said = nb.output(index).locator(".jp-OutputArea-output").filter(has_text="in a blocked cell =")
+    said = nb.output(index).locator(".jp-OutputArea-output").filter(has_text="elsewhere, to =")
     await expect(said).to_have_count(1)
     version, *lines = (await said.inner_text()).split("\n")
     return {"version": version, **dict(line.split(" = ") for line in lines if " = " in line)}
@@ -100,8 +100,8 @@ async def ask_in_turn(nb: NotebookPage) -> dict[str, Any]:
     named = await rungs(nb, SHOWN)
     return {
         "kernel_version": named["version"],
-        "awaited": {"doctor": named["rung that holds"], "answered": awaited},
-        "blocked": {"doctor": named["in a blocked cell"], "answered": blocked},
+        "awaited": {"doctor": named["questions go to"], "answered": awaited},
+        "blocked": {"doctor": named["elsewhere, to"], "answered": blocked},
         "next": True,
     }
 

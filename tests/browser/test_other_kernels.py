@@ -53,5 +53,5 @@ async def test_the_form_answers_on_each_kernel_as_doctor_says_and_after_the_page
         if kernel in SMOKE:
             assert named["version"].startswith(kernel.removeprefix("ipykernel-") + ".")
         assert answered == "the form"
-        seen = {"awaited": {"doctor": named["rung that holds"], "answered": answered}}
+        seen = {"awaited": {"doctor": named["questions go to"], "answered": answered}}
         assert problems_of(seen) == []

@@ -57,7 +57,10 @@ def test_errors_that_are_not_ours_are_shown_as_ever_and_ours_stop_run_all(kernel
 
 def test_why_after_a_line_typed_wrong_shows_none_of_our_magics(start_kernel):
     kernel: Kernel = start_kernel()
-    kernel.run("%load_ext portia_nb").raise_for_error()
+    # Loaded in the same cell, the magic blocks it; what it returns isn't shown once more.
+    shown = kernel.run("%load_ext portia_nb\n%portia tools").raise_for_error()
+    assert shown.text.count("calculator_tool ") == 1
+    assert len(shown.displays) == 1
     assert kernel.run("%portia dotcor").ename == "InvalidOption"
     why = kernel.run("%portia why").raise_for_error().text
     assert "did you mean 'doctor'?" in why

@@ -415,7 +415,7 @@ def test_the_doctor_says_what_works_and_never_a_key(start_kernel):
     other.run("%load_ext portia_nb").raise_for_error()
     report = other.run("%portia doctor", answers=[]).raise_for_error()
     assert "sk-very-secret" not in str(report.displays)
-    for said in ("rung that holds", "OPENAI_API_KEY", "not set", "layout", "ipykernel", ".portia"):
+    for said in ("questions go to", "OPENAI_API_KEY", "not set", "layout", "ipykernel", ".portia"):
         assert said in report.text
     assert "<pre>" in report.displays[0]["text/html"]
     for said in ("hands clicks to a cell that awaits", "the form: ", "health", "free"):

@@ -57,6 +57,21 @@ def test_a_wrong_option_of_the_cell_is_named_with_its_remedy(line: str, message:
 
 
 @pytest.mark.parametrize(
+    ("typed", "goal"),
+    [
+        ("""Say "good  day" to 'Ann Lee' twice""", """Say "good  day" to 'Ann Lee' twice"""),
+        ('"What is it?"', "What is it?"),
+        ("""What is "it"?""", """What is "it"?"""),
+        ("it's fine", "it's fine"),
+    ],
+)
+def test_a_goal_keeps_its_quotes_and_one_that_is_all_in_quotes_loses_them(typed: str, goal: str):
+    given = parse_line(f'plan {typed} -o "made" --tools "a, b"')
+    assert given.word == goal
+    assert (given.one("output"), given.one("tools")) == ("made", "a, b")
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("docter", "%portia has no 'docter': did you mean 'doctor'?"),

@@ -1,10 +1,12 @@
 """Which cells are awaited, and which are left to IPython."""
 
 import ast
+import sys
+from typing import Any
 
 import pytest
 
-from portia_nb.notebook.transform import await_magics
+from portia_nb.notebook.transform import await_magics, is_shown_by_cell
 
 FACE = "get_ipython().magics_manager.registry['PortiaMagics']"
 
@@ -69,3 +71,19 @@ def test_a_body_is_passed_on_as_data_whatever_it_holds():
     assert isinstance(call.value, ast.Await)
     assert isinstance(call.value.value, ast.Call)
     assert ast.literal_eval(call.value.value.args[1]) == body
+
+
+@pytest.mark.parametrize(
+    ("line", "is_shown"), [("magic()", True), ("found = magic()", False), ("[magic()]", False)]
+)
+def test_what_a_blocked_magic_returns_is_known_to_be_shown_by_its_cell(line: str, is_shown: bool):
+    seen: list[bool] = []
+
+    def magic() -> None:
+        seen.append(is_shown_by_cell(sys._getframe(), names))
+
+    names: dict[str, Any] = {"magic": magic}
+    exec(compile(f"{line}\n", "a cell", "single"), names)
+    exec(compile(f"{line}\n", "not the last line of a cell", "exec"), names)
+    assert seen == [is_shown, False]
+    assert not is_shown_by_cell(sys._getframe(), {})

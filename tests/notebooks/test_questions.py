@@ -65,7 +65,7 @@ def test_a_question_waits_and_another_process_answers_it(done: Any):
 
 def test_doctor_says_why_nobody_was_asked(done: Any):
     """N34."""
-    assert "rung that holds: the question's default" in said(done, "report = portia.doctor()")
+    assert "questions go to: the question's default" in said(done, "report = portia.doctor()")
 
 
 def test_the_saved_notebook_is_the_one_that_runs_and_tells_nothing_of_a_machine(done: Any):

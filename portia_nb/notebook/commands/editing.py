@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from portia_nb.errors import InvalidOption
 
 from .named import plan_named
+from .parsing import unquoted
 
 if TYPE_CHECKING:
     from portia_nb.model.approval import Approval, PlanVersion
@@ -31,7 +32,7 @@ async def edit(call: Call) -> Plan:
 async def change(call: Call) -> Plan:
     """Let a model change a plan as the words of the line say, and show what changed."""
     word, _, rest = str(call.options.word).partition(" ")
-    words = " ".join(each for each in (rest, call.options.second or "") if each).strip()
+    words = unquoted(" ".join(each for each in (rest, call.options.second or "") if each).strip())
     if not words:
         raise InvalidOption(
             f"%portia change {word}: say what to change: %portia change {word} use metric units",

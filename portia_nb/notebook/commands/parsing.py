@@ -45,7 +45,7 @@ def parse_cell(line: str) -> Options:
         InvalidOption: one is unknown (with the nearest that exists), lacks its value, or has a
             value that can't be used.
     """
-    name, words = _assigned(split(line))
+    name, words = _assigned(_as_typed(line))
     return parse(CELL, words, name)
 
 
@@ -55,7 +55,7 @@ def parse_line(line: str) -> Options:
     Raises:
         InvalidOption: as `parse_cell`, or the subcommand is unknown.
     """
-    name, words = _assigned(split(line))
+    name, words = _assigned(_as_typed(line))
     if not words or words[0] in ("--help", "-h", "help"):
         return Options(Command("", ""), wants_help=True)
     command = command_named(words[0])
@@ -81,6 +81,10 @@ def split(line: str) -> list[str]:
     >>> split('''--in sales=df[df["a b"] > 3] -o "name"''')
     ['--in', 'sales=df[df["a b"] > 3]', '-o', 'name']
     """
+    return [unquoted(each) for each in _as_typed(line)]
+
+
+def _as_typed(line: str) -> list[str]:
     words: list[str] = []
     word, quote, depth = "", "", 0
     for char in line:
@@ -101,10 +105,11 @@ def split(line: str) -> list[str]:
             depth -= 1
     if quote:
         raise InvalidOption(f"the quote {quote} is never closed in {line!r}", option=word)
-    return [_unquoted(each) for each in ([*words, word] if word else words)]
+    return [*words, word] if word else words
 
 
-def _unquoted(word: str) -> str:
+def unquoted(word: str) -> str:
+    """Return `word` without the quotes around all of it, where there are some."""
     if len(word) >= 2 and word[0] in "\"'" and word[-1] == word[0] and word.count(word[0]) == 2:
         return word[1:-1]
     return word
@@ -115,7 +120,8 @@ def parse(command: Command, words: list[str], output: str | None = None) -> Opti
 
     Args:
         command: which.
-        words: what follows its name.
+        words: what follows its name, as it was typed: quotes around a whole word are taken off,
+            except in a text of several words.
         output: what stands in front of ``<<``: the same as ``-o``.
 
     Raises:
@@ -137,7 +143,9 @@ def parse(command: Command, words: list[str], output: str | None = None) -> Opti
                 f"{parser.prog} has no option {word!r}: {nearest(word.partition('=')[0], known)}",
                 option=word,
             )
-    values = {name: value for name, value in vars(given).items() if value not in (None, False)}
+    if len(rest) == 1 or not command.takes_all:
+        rest = [unquoted(word) for word in rest]
+    values = {name: _read(v) for name, v in vars(given).items() if v not in (None, False)}
     if output is not None:
         if "output" not in known_fields or "output" in values:
             why = "-o names another" if "output" in values else "it has no result to keep"
@@ -148,6 +156,13 @@ def parse(command: Command, words: list[str], output: str | None = None) -> Opti
         rest = [" ".join(rest)]
     second = rest.pop(1) if command.second and len(rest) > 1 else None
     return Options(command, _one_word(command, rest), values, second=second)
+
+
+def _read(value: Any) -> Any:
+    """Return what `argparse` has of an option, each text without its quotes."""
+    if isinstance(value, list):
+        return [unquoted(each) for each in value]
+    return unquoted(value) if isinstance(value, str) else value
 
 
 def _one_word(command: Command, rest: list[str]) -> str | None:
@@ -189,7 +204,7 @@ def _check(command: Command, values: dict[str, Any]) -> None:
             if not equals or not key or (strict and not _is_name(key)):
                 expected = next(o.value for o in command.options if o.field == name)
                 raise InvalidOption(f"--{name} {text}: {expected} is needed", option=f"--{name}")
-            pairs.append((key.strip(), _unquoted(value.strip()) if strict is False else value))
+            pairs.append((key.strip(), unquoted(value.strip()) if strict is False else value))
         if pairs:
             values[name] = pairs
 
