@@ -74,7 +74,9 @@ class Asking:
                 live.answer(question.id, value, by="--answer")
                 return
             except InvalidAnswer as error:
-                complaint = f"--answer {name}={to_text(value)} is refused: {error}"
+                asked = repr(question.user_guidance)
+                about = "" if asked in str(error) else f"{asked} asks for something else: "
+                complaint = f"--answer {name}={to_text(value)} is refused: {about}{error}"
         if self._terminal.can_ask or complaint:
             self._hand_on(live, question, complaint)
         else:

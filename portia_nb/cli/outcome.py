@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from portia_nb.drawing.text import short_text
 from portia_nb.model.plain import to_plain_json
+from portia_nb.model.refusal import EXPIRED, refused_by
 from portia_nb.model.run import PlanRun, PlanRunState
 from portia_nb.session.answering import is_approval, name_of
 
@@ -52,9 +53,15 @@ def end(
         case PlanRunState.COMPLETE:
             terminal.say(("✓ complete", "green"), f"  run {run.id}")
             _give_final(terminal, run)
+        case PlanRunState.FAILED if question := refused_by(run.error, run.outputs.clarifications):
+            asked = f"the answer to {question.user_guidance!r} was no"
+            terminal.say(("■ ended by a no", "yellow"), f"  step {question.path!r}: {asked}")
+            _say_next(terminal, run, "to be asked again", [], settings, is_kept)
         case PlanRunState.FAILED:
             _say_error(terminal, run, debug)
-            _say_next(terminal, run, "mend it, then", [], settings, is_kept)
+            is_expired = run.error is not None and run.error.type == EXPIRED
+            why = "to be asked again" if is_expired else "mend it, then"
+            _say_next(terminal, run, why, [], settings, is_kept)
         case PlanRunState.NEED_CLARIFICATION:
             _say_questions(terminal, run, unused)
             answers = [_answer_option(q) for q in run.get_outstanding_clarifications()]

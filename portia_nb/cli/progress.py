@@ -23,6 +23,7 @@ from portia_nb.model.events import (
     StepStarted,
     StepUncertain,
 )
+from portia_nb.model.refusal import refused_by
 from portia_nb.model.run import Run
 
 from .terminal import Line
@@ -78,7 +79,8 @@ def _told(run: Run, recorded: Recorded) -> tuple[ShownState, str, str] | None:
             shown = short_text(record.summary or record.value, MAX_OUTPUT_CHARS)
             return "done", path, f"{REUSED.get(record.reused) or took} → {shown}"
         case StepFailed(path, _, error, None):
-            return "failed", path, _error(error)
+            is_no = refused_by(error, run.clarifications_of(path))
+            return ("stopped", path, "answered no") if is_no else ("failed", path, _error(error))
         case StepFailed(path, _, error, retry_in_s):
             return "failed", path, f"{_error(error)}; again in {retry_in_s:g} s"
         case StepSkipped(path, reason):

@@ -16,6 +16,7 @@ from portia_nb.model.order import (
 )
 from portia_nb.model.plan import AnyStep, ConditionalStep, LoopStep, Plan, tools_text
 from portia_nb.model.reference import StepOutput
+from portia_nb.model.refusal import was_refused
 from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import Run
 
@@ -129,7 +130,8 @@ def shown_states(run: Run) -> dict[str, ShownState]:
         # Once a person has said what became of the call, the step's own ending counts.
         open_call = record.uncertain and record.state.value not in ("done", "failed", "skipped")
         under_way = record.state.value == "running"
-        seen = "stopped" if run.has_died and under_way else record.state.value
+        is_stopped = was_refused(run, record) or (run.has_died and under_way)
+        seen = "stopped" if is_stopped else record.state.value
         states[place] = "uncertain" if open_call else seen
     return states
 

@@ -10,6 +10,7 @@ from typing import Any
 from portia_nb.model.composite import AnyStep, bodies
 from portia_nb.model.order import Waits
 from portia_nb.model.plan import Plan
+from portia_nb.model.refusal import was_refused
 from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import Run, StepRecord
 
@@ -100,7 +101,7 @@ def run_to_text(run: Run, *, width: int = WIDTH) -> str:
                 _name_text(step, place),
                 cut_cells(clean(kind_of(step)), MAX_NOTE),
                 _elapsed_text(record),
-                _outcome_text(record),
+                _outcome_text(run, record),
             ]
         )
     origin = f" (forked from {clean(run.forked_from)})" if run.forked_from else ""
@@ -208,9 +209,11 @@ def _elapsed_text(record: StepRecord | None) -> str:
     return f"{max(record.ended_at - record.started_at, 0):.1f} s"
 
 
-def _outcome_text(record: StepRecord | None) -> str:
+def _outcome_text(run: Run, record: StepRecord | None) -> str:
     if record is None:
         return ""
+    if was_refused(run, record):
+        return "answered no"
     if record.error is not None:
         return short_text(f"{record.error.type}: {record.error.message}")
     if record.reason:

@@ -22,6 +22,7 @@ from portia_nb.session.answering import (
     exact_call_text,
     is_approval,
     is_yes_no,
+    misfit,
     read_typed,
 )
 
@@ -82,7 +83,7 @@ class Ladder:
             try:
                 live.answer(question.id, response, by="--answer")
             except InvalidAnswer as error:
-                self.problem = error
+                self.problem = misfit(name, question, error)
                 live.stop(f"the declared answer {name}={response!r} was refused")
         elif self._is_headless:
             self._last_rungs(live, question)

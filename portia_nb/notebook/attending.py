@@ -154,7 +154,8 @@ def judge(face: Face, attended: Attended, plan_run: PlanRun) -> PlanRun:
     from portia_nb.model.run import PlanRunState
 
     if attended.ladder.problem is not None:
-        raise face.carded(attended.ladder.problem, [("next", _resume(attended.live))])
+        again = f"{_resume(attended.live)} --answer {attended.ladder.problem.declared}=VALUE"
+        raise face.carded(attended.ladder.problem, [("next", again)])
     match plan_run.state:
         case PlanRunState.COMPLETE:
             if unused := attended.ladder.unused():

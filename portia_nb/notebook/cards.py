@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from portia_nb.errors import BudgetReached, InputsMissing, PlanRunFailed, WaitingForAnswer
+from portia_nb.model.refusal import ENDED_BY_NO, EXPIRED, refused_by
 
 if TYPE_CHECKING:
     from portia_nb.model.clarification import Clarification
@@ -137,7 +138,21 @@ def next_in_code(error: BaseException) -> str | None:
 def failed(plan_run: PlanRun) -> PlanRunFailed:
     """Return the error of a failed run, as a card."""
     record = plan_run.error
-    facts = [("kept", _kept(plan_run)), ("next", f"mend it, then: %portia resume {plan_run.id}")]
+    if question := refused_by(record, plan_run.outputs.clarifications):
+        return dress(
+            PlanRunFailed(
+                f"step {question.path!r} ended the run: the answer to "
+                f"{question.user_guidance!r} was no",
+                plan_run=plan_run,
+                step=question.path,
+                failed_with=ENDED_BY_NO,
+            ),
+            [("kept", _kept(plan_run)), ("next", f"%portia resume {plan_run.id} asks again")],
+        )
+    again = f"%portia resume {plan_run.id}"
+    is_expired = record is not None and record.type == EXPIRED
+    command = f"{again} asks again" if is_expired else f"mend it, then: {again}"
+    facts = [("kept", _kept(plan_run)), ("next", command)]
     if record is None:
         return dress(PlanRunFailed("the run failed", plan_run=plan_run), facts)
     where = f"step {record.step!r} failed: " if record.step else ""

@@ -229,6 +229,9 @@ class Face:
                 f"Traceback of step {record.step!r}:\n{record.traceback}\n"
                 f"{record.type}: {record.message}"
             )
+        elif hasattr(self._error, "plan_run"):
+            # What raised it is the cell's waiting for the run; the run's own error is all there is.
+            text = f"{self._error}\nThere is no traceback: no code of yours is behind it."
         else:
             text = "".join(traceback.format_exception(self._error))
         return self.readable(text)

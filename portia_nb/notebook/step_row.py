@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portia_nb.drawing.looks import REUSED
 from portia_nb.model.events import ErrorRecord
+from portia_nb.model.refusal import was_refused
 from portia_nb.model.run import Run, StepRecord, StepState
 
 from .plan_rows import MAX_TASK_CHARS, View
@@ -34,8 +35,11 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
             [s.kind, milliseconds(run, s.start), s.end and milliseconds(run, s.end), s.state]
             for s in record.history[-SHOWN_STRETCHES:]
         ]
-    row |= _what_failed(record)
-    if record.reason:
+    is_refused = was_refused(run, record)
+    row |= _what_failed(record, is_refused)
+    if is_refused:
+        row["reason"] = "answered no"
+    elif record.reason:
         row["reason"] = one_line(record.reason, MAX_TASK_CHARS)
     elif record.reused:
         row["reason"] = REUSED.get(record.reused, "reused")
@@ -50,17 +54,18 @@ def record_row(run: Run, record: StepRecord, output: Shown | None) -> View:
 
 
 def shown_state(run: Run, record: StepRecord) -> StepState:
-    """Return a step's state; stopped, where its process ended while it was under way."""
+    """Return a step's state; stopped, where its process ended under way, or a no ended it."""
     was_running = record.state is StepState.RUNNING and run.has_died
-    return StepState.STOPPED if was_running else record.state
+    return StepState.STOPPED if was_running or was_refused(run, record) else record.state
 
 
-def _what_failed(record: StepRecord) -> View:
+def _what_failed(record: StepRecord, is_refused: bool) -> View:
     """Return the step's error, and those of the attempts before."""
     row: View = {}
     before = record.errors or []
     if record.error is not None:
-        row["error"] = show_error(record.error)
+        if not is_refused:
+            row["error"] = show_error(record.error)
         before = before[:-1] if before and before[-1] is record.error else before
     if before:
         row["attempts"] = [{"error": show_attempt(error)} for error in before[-SHOWN_ATTEMPTS:]]

@@ -56,6 +56,8 @@ def state_words(view: View) -> tuple[ShownState, str]:
     """
     if view["kind"] == "plan":
         return "waiting", "plan"
+    if view.get("refused"):
+        return "stopped", "ended by a no"
     return _RUN_WORDS[view["state"]]
 
 

@@ -15,6 +15,7 @@ import re
 from portia_nb.model.approval import approved_text
 from portia_nb.model.language import SCRIPTED
 from portia_nb.model.plan import Plan
+from portia_nb.model.refusal import EXPIRED, refused_by
 from portia_nb.model.rounds import latest_records
 from portia_nb.model.run import PlanRunState, Run, StepState
 from portia_nb.planning.needs import needs_of
@@ -116,7 +117,9 @@ def run_head(run: Run) -> View:
         head["spent"] = spent
     if run.ended_at is not None:
         head["end"] = milliseconds(run, run.ended_at)
-    if run.error is not None:
+    if refused_by(run.error, run.clarifications.values()):
+        head["refused"] = True
+    elif run.error is not None:
         head["error"] = show_error(run.error)
     if (told := run.approval) is not None:
         by, how = one_line(told.by, 80), one_line(told.how, 40)
@@ -137,7 +140,15 @@ def what_goes_on(run: Run) -> str:
                 f"%portia resume {run.id}"
             )
         case PlanRunState.FAILED:
-            return f"What was done is kept. Mend the cause, then: %portia resume {run.id}"
+            if question := refused_by(run.error, run.clarifications.values()):
+                asked = one_line(question.user_guidance, MAX_TITLE_CHARS)
+                return (
+                    f"The answer to “{asked}” was no, so the run ended there. What was done is "
+                    f"kept. To be asked again: %portia resume {run.id}"
+                )
+            is_expired = run.error is not None and run.error.type == EXPIRED
+            how = "To be asked again" if is_expired else "Mend the cause, then"
+            return f"What was done is kept. {how}: %portia resume {run.id}"
         case PlanRunState.READY_TO_RESUME:
             return f"What was done is kept. Go on with: %portia resume {run.id}"
         case PlanRunState.NEED_CLARIFICATION:

@@ -51,7 +51,7 @@ def ending_of(
     the step's `StepFailed`.
     """
     error = ClarificationExpired(
-        f"step {asked.path!r}: nobody has answered {asked.user_guidance!r} in time"
+        f"nobody has answered {asked.user_guidance!r} in time"
         + (f" ({asked.expires_in_s:g} s)" if asked.expires_in_s is not None else "")
         + ": resume the run to be asked again, or give the question a default",
         clarification_id=asked.id,

@@ -219,7 +219,7 @@ class Leaves:
             )
         if answer.response is not True:
             raise PlanRunExitError(
-                f"step {step.name!r}: the answer to {message!r} was no, so the run ends here",
+                f"the answer to {message!r} was no, so the run ended here",
                 step=at.path,
             )
         return Result(True)

@@ -95,6 +95,25 @@ class DeclaredAnswers:
         return tuple(name for name in self._answers if name not in met)
 
 
+def misfit(name: str, question: Clarification, refusal: Exception) -> InvalidAnswer:
+    """Return the error of a declared answer that its question doesn't allow; it says which one.
+
+    Without the answer itself, which may be nobody else's business.
+
+    Args:
+        name: under which it was declared.
+        question: what it was to answer.
+        refusal: what the question said to it.
+    """
+    said, asked = str(refusal), repr(question.user_guidance)
+    about = "" if asked in said else f"{asked} asks for something else: "
+    return InvalidAnswer(
+        f"the answer declared for {name!r} doesn't fit: {about}{said}",
+        clarification_id=question.id,
+        declared=name,
+    )
+
+
 def read_typed(question: Clarification, typed: str) -> Any:
     """Return what a typed line means as an answer: a number may stand for an option.
 

@@ -289,7 +289,11 @@ class LiveRun:
             self.answer(asked.id, value, "the setting answers")
         except InvalidAnswer:
             # Without the answer itself, which may be nobody else's business.
-            logger.warning("the answer declared for %s doesn't fit; the question stays open", name)
+            logger.warning(
+                "the answer declared for %s doesn't fit %r; the question stays open",
+                name,
+                asked.user_guidance,
+            )
             return False
         return True
 

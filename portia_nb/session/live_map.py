@@ -25,7 +25,7 @@ from portia_nb.tools.aside import run_aside
 from portia_nb.tools.registry import ToolRegistry
 
 from . import launch
-from .answering import DeclaredAnswers
+from .answering import DeclaredAnswers, misfit
 from .launch import Company
 from .live import LiveRun
 from .map_record import SAME, MapRecord
@@ -244,7 +244,7 @@ class LiveMap:
                     live.answer(question.id, found[1], f"answers={found[0]}")
                     return
                 except ValueError as error:  # this row's question doesn't allow it
-                    logger.warning("row %r: %s", row.label, error)
+                    logger.warning("row %r: %s", row.label, misfit(found[0], question, error))
             row.question = question.user_guidance
             live.nobody_answers(question.id)
 

@@ -33,6 +33,7 @@ from portia_nb.model.events import (
 )
 from portia_nb.model.plan import AnyStep, Plan, tools_text
 from portia_nb.model.prices import price_of
+from portia_nb.model.refusal import refused_by
 from portia_nb.model.run import Run, StepRecord
 from portia_nb.model.stretches import times_of
 from portia_nb.storage.history import RunWork, work_in
@@ -127,6 +128,8 @@ _LOOKS: Mapping[str, Any] = {
 
 
 def _ending(run: Run, room: Room) -> str:
+    if question := refused_by(run.error, run.clarifications.values()):
+        return f"<h2>Ended by a no</h2><p>{prose(question.user_guidance)}</p>"
     if run.error is not None:
         where = f" in step {run.error.step}" if run.error.step else ""
         return f"<h2>Failed{prose(where)}</h2>{_error(run.error, room)}"

@@ -154,6 +154,15 @@ def test_a_declared_answer_that_is_refused_leaves_the_question_open(call: Call):
     assert "--answer city=Bern is refused: 'Bern' is not offered" in done.stderr
 
 
+def test_a_no_ends_a_run_without_the_words_of_a_failure(call: Call):
+    plan = PlanBuilderV2().user_verify(message="Send it?", step_name="sure")
+    done = call("run-plan", written(plan), "--answer", "sure=no", "--store", "kept")
+    assert done.returncode == 1
+    assert "■ ended by a no  step 'sure': the answer to 'Send it?' was no" in done.stderr
+    assert "to be asked again: portia-nb resume prun-" in done.stderr
+    assert not {"failed", "✗", "PlanRunExitError"} & set(done.stderr.split())
+
+
 def test_a_declared_answer_that_meets_no_question_is_named(call: Call):
     done = call("run-plan", written(asking()), "--answer", "citty=Rome")
     assert done.returncode == 3

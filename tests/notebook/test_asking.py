@@ -248,3 +248,32 @@ def test_a_terminal_without_a_kernel_is_asked_only_where_someone_types(
     for is_tty in (True, False):
         monkeypatch.setattr(sys.stdin, "isatty", lambda is_tty=is_tty: is_tty, raising=False)
         assert prompts.offer(Asked(FREE), FREE, lambda *_: None) is is_tty
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "said"),
+    [
+        (
+            InputClarification(
+                argument_name="n", user_guidance="How many?", answer_schema={"type": "integer"}
+            ),
+            {"n": "many"},
+            "the answer declared for 'n' doesn't fit: 'How many?' asks for something else: "
+            "write a whole number, such as 3",
+        ),
+        (
+            CITY,
+            {"city": "Bern"},
+            "the answer declared for 'city' doesn't fit: 'Bern' is not offered for 'Which?': "
+            "choose one of 'Rome', 'Oslo'",
+        ),
+    ],
+)
+async def test_a_declared_answer_that_does_not_fit_is_named_with_its_question(
+    question: Clarification, answers: dict[str, Any], said: str
+):
+    ladder = Ladder(declared=answers)
+    asked = await climbed(ladder, question)
+    assert asked.stopped
+    assert str(ladder.problem) == said
+    assert ladder.problem is not None and ladder.problem.declared in answers

@@ -80,3 +80,11 @@ def test_an_interrupt_is_a_keyboard_interrupt_that_says_what_became_of_the_run(
 ):
     assert isinstance(error, KeyboardInterrupt)
     assert said in shown(error)[0]
+
+
+def test_a_question_that_nobody_answered_in_time_is_told_of_once():
+    said = "nobody has answered 'City?' in time (2 s): resume the run to be asked again"
+    failed = run(PlanRunState.FAILED, error=ErrorRecord("ClarificationExpired", said, "city"))
+    lines = shown(cards.failed(failed))
+    assert lines[0] == f"PlanRunFailed: step 'city' failed: ClarificationExpired: {said}"
+    assert lines[2] == f"  next   %portia resume {failed.id} asks again"

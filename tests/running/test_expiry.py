@@ -58,6 +58,7 @@ async def test_without_a_default_the_run_fails_with_an_error_of_its_own_and_may_
     stage = Stage(asking(), ask=waits)
     run = await stage.run()
     assert run.error is not None
+    assert run.error.message.startswith("nobody has answered 'City?' in time (0.05 s): ")
     assert (run.state, run.error.type, run.error.step) == ("FAILED", "ClarificationExpired", "city")
     assert "'City?'" in run.error.message and "0.05 s" in run.error.message
     assert run.get_outstanding_clarifications() == []

@@ -122,6 +122,8 @@ export interface View {
   /** What all steps have spent on models, in words. */
   spent?: string;
   error?: Failure;
+  /** A person's no has ended the run: on purpose, and nothing has failed. */
+  refused?: boolean;
   next?: string;
   /** Who approved the plan, when and how. */
   approved?: string;

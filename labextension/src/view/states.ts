@@ -72,6 +72,9 @@ export const RUN_STATES: { [state: string]: [looks: string, word: string] } = {
   FAILED: ['failed', 'failed']
 };
 
+/** The same of a failed run that a person's no has ended. */
+export const REFUSED: [looks: string, word: string] = ['stopped', 'ended by a no'];
+
 const UNDER_WAY = ['IN_PROGRESS', 'NEED_CLARIFICATION'];
 
 /** Tell whether a run in this state may still change by itself. */

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import InvalidOption
+from portia_nb.errors import InvalidAnswer, InvalidOption
 from portia_nb.notebook.attending import attend, unused_text
 from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
 from portia_nb.notebook.starting import Start
-from portia_nb.session.answering import DeclaredAnswers
+from portia_nb.session.answering import DeclaredAnswers, misfit
 
 from .named import plan_named, run_named, values_of
 from .nearness import nearest
@@ -110,7 +110,11 @@ def _answer_open(call: Call, live: LiveRun) -> None:
     declared = DeclaredAnswers(call.options.pairs("answer"))
     for question in tuple(live.run.clarifications.values()):
         if not question.resolved and (found := declared.take(question)) is not None:
-            live.answer(question.id, found[1], by="--answer")
+            name, answer = found
+            try:
+                live.answer(question.id, answer, by="--answer")
+            except InvalidAnswer as error:
+                raise misfit(name, question, error) from None
     if unused := declared.unused():
         call.face.say(unused_text(unused))
 
