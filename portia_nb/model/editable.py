@@ -39,8 +39,8 @@ class Editable:
         ... )
         >>> print(plan.rename("find", "city"))
         Task: Run the plan built with the Plan Builder
-        0  city  llm_tool  Find a city
-        1  praise  llm_tool  Praise it  ← $city
+        1  city  llm_tool  Find a city
+        2  praise  llm_tool  Praise it  ← $city
         """
         return cast("Plan", _changes().rename_step(self, step, name, tools=tools))
 

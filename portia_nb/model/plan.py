@@ -204,14 +204,14 @@ class Plan(Editable, Frozen):
         return self.pretty_print()
 
     def pretty_print(self) -> str:
-        """Return the plan as text, a line a step.
+        """Return the plan as text, a line a step, with its number from 1 as every view has it.
 
         >>> print(Plan(steps=[{"task": "Say hello", "output": "$hello"}]).pretty_print())
-        0  hello  llm_tool  Say hello
+        1  hello  llm_tool  Say hello
         """
         lines = [f"Task: {self.plan_context.query}"] if self.plan_context.query else []
-        for index, step in enumerate(self.steps):
-            lines.append(f"{index}  {self._line(step)}")
+        for number, step in enumerate(self.steps, 1):
+            lines.append(f"{number}  {self._line(step)}")
             if isinstance(step, Composite):
                 lines += _inner_lines(step, "   ")
         return "\n".join(lines)

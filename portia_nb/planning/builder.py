@@ -76,8 +76,8 @@ class PlanBuilderV2(FlowBuilder):
     ... )
     >>> print(plan.pretty_print())
     Task: Say how warm it is
-    0  sky  weather_tool  Call weather_tool
-    1  step_1  llm_tool  Is this warm for $city?  ← $sky
+    1  sky  weather_tool  Call weather_tool
+    2  step_1  llm_tool  Is this warm for $city?  ← $sky
     """
 
     def __init__(self, label: str = "Run the plan built with the Plan Builder") -> None:

@@ -62,7 +62,7 @@ class FlowBuilder:
     ...         _ = builder.exit(message="Nobody is left", step_name="leave")
     >>> print(builder.build().pretty_print())
     Task: Greet whoever is there
-    0  each  loop  For each of ['Ada', None]
+    1  each  loop  For each of ['Ada', None]
        - step_1  if  If <lambda>($each)
           - greet  llm_tool  Greet $each
           else

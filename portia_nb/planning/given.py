@@ -33,6 +33,10 @@ def answer_schema(given: Any, default: Any, *, has_options: bool) -> dict[str, A
     """
     if given is None or given is str:
         return None
+    if isinstance(given, str):
+        raise TypeError(
+            f"answer_type={given!r:.80} is text: give the type itself, such as int or list[str]"
+        )
     if has_options:
         raise TypeError("give a question its options or an answer_type, not both")
     try:

@@ -270,6 +270,7 @@ def test_functions_are_missing_after_a_round_trip_and_not_before():
 def test_a_plan_prints_itself_a_line_a_step():
     text = Plan.model_validate_json(PAGE_PLAN).pretty_print()
     assert text.splitlines()[0] == "Task: Which stock price grew faster, Amazon or Google?"
+    assert [line.partition("  ")[0] for line in text.splitlines()[1:]] == ["1", "2", "3"]
     assert text.splitlines()[3].endswith("← $amazon_stock_growth, $google_stock_growth")
 
 

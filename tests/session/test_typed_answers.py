@@ -82,6 +82,7 @@ def test_a_literal_type_is_a_choice():
         ({"answer_type": int, "options": [1, 2]}, "options or an answer_type"),
         ({"answer_type": int, "default": "many"}, "whole number"),
         ({"answer_type": len}, "no shape"),
+        ({"answer_type": "int"}, "give the type itself, such as int"),
     ],
 )
 def test_a_type_that_can_not_be_asked_for_is_refused_by_the_builder(
