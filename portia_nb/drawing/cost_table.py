@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from portia_nb.model.cost import RunCost, StepCost
 
-from .clean import clean, esc, untypeset
+from .clean import clean, prose
 from .text import cells
 
 _HEAD = ("step", "calls", "tokens in", "tokens out", "cost", "models")
@@ -40,7 +40,7 @@ def cost_html(cost: RunCost) -> str:
     head = "".join(f'<th scope="col"{_side(n)}>{cell}</th>' for n, cell in enumerate(_HEAD))
     body = "".join(
         "<tr>"
-        + "".join(f"<td{_side(n)}>{_safe(cell)}</td>" for n, cell in enumerate(row))
+        + "".join(f"<td{_side(n)}>{prose(cell)}</td>" for n, cell in enumerate(row))
         + "</tr>"
         for row in _rows(cost)
     )
@@ -73,7 +73,3 @@ def _padded(cell: str, width: int, column: int) -> str:
 
 def _side(column: int) -> str:
     return ' style="text-align:right"' if column in _FIGURES else ' style="text-align:left"'
-
-
-def _safe(text: str) -> str:
-    return untypeset(esc(text))

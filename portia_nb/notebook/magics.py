@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -80,7 +80,9 @@ class PortiaMagics(Magics):
 
         prompts = Prompts(self.shell)
         if cell is None:
-            target = None if is_shown_by_cell(sys._getframe(1), self.shell.user_ns) else ""
+            target = (
+                None if is_shown_by_cell(inspect.currentframe(), self.face.shell.user_ns) else ""
+            )
             flow = self._line(line, prompts, serves=False, target=target)
         else:
             flow = self._cell(line, cell, prompts, serves=False)
