@@ -67,7 +67,8 @@ def notes_of(made: PlanMap) -> list[str]:
         notes.append(f"{_rows(same)} the same as another and took over its output")
     if earlier:
         notes.append(
-            f"{_rows(earlier, past=True)} done before and not run again (reuse=False runs all)"
+            f"{_rows(earlier, past=True)} done before and not run again (--again, or reuse=False "
+            "in Python, runs all)"
         )
     if made.already:
         had = "had been done and was" if made.already == 1 else "had been done and were"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from portia_nb.errors import InvalidOption
 
-from .named import plan_named
+from .named import plan_to_use
 from .parsing import unquoted
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def approve(call: Call) -> Approval:
     """Approve a plan as it is."""
     from portia_nb.notebook.visible_text import visible
 
-    plan = plan_named(call.face, str(call.options.word))
+    plan = plan_to_use(call.face, str(call.options.word))
     found = await call.face.portia().aapprove(plan, call.options.one("by") or "")
     covered = f" With it: the exact calls of {', '.join(found.calls)}." if found.calls else ""
     call.face.say(
@@ -95,7 +95,7 @@ async def plans(call: Call) -> list[PlanVersion]:
 
 def editor_named(call: Call, word: str) -> tuple[str, PlanEditor]:
     """Return the name that a plan goes by, and an editor of it under this name."""
-    plan = plan_named(call.face, word)
+    plan = plan_to_use(call.face, word)
     if word.startswith("plan-"):
         return "", call.face.portia().edit(plan)
     return word, call.face.portia().edit(plan, word)

@@ -9,7 +9,7 @@ from portia_nb.notebook.cell import portia_as_asked
 from portia_nb.session.answering import read_answers_file
 from portia_nb.session.mapping import MapOptions
 
-from .named import plan_named, values_of
+from .named import plan_to_use, values_of
 from .nearness import nearest
 from .offered import holds_rows, variables
 from .parsing import Options
@@ -26,7 +26,7 @@ async def map_rows(call: Call) -> Any:
     from portia_nb.notebook.map_view import approve, run_map
 
     options = call.options
-    plan = plan_named(call.face, str(options.word))
+    plan = plan_to_use(call.face, str(options.word))
     name = options.second
     if name is None:
         raise InvalidOption("%portia map PLAN ROWS: name the variable of the rows", option="ROWS")

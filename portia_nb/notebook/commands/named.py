@@ -50,6 +50,28 @@ def plan_named(face: Face, word: str) -> Plan:
     raise InvalidOption(f"{word!r} is no plan: {nearest(word, plans)}", option=word)
 
 
+def plan_to_use(face: Face, word: str) -> Plan:
+    """Return what `plan_named` does; say so where the name means another version by now.
+
+    A variable goes before a name, and Python code that changes a plan under a name changes no
+    variable.
+    """
+    plan = plan_named(face, word)
+    if face.shell.user_ns.get(word) is plan:
+        versions = face.portia().store.find_versions(word)
+        current = next((each for each in versions if each.is_current), None)
+        sha256 = plan.content_hash()
+        held = [each.number for each in versions if each.plan_hash == sha256]
+        if held and current is not None and current.plan_hash != sha256:
+            face.say(
+                f"The variable {word} holds version {held[-1]} of the plan {word!r}, and this uses "
+                f"it; the name means version {current.number} now, which %portia run "
+                f"{current.plan_id} runs and {word} = portia.edit({word!r}).plan puts into the "
+                "variable."
+            )
+    return plan
+
+
 def run_named(face: Face, word: str | None) -> str:
     """Return the id of the run that a variable holds, an id's beginning names, or was last.
 

@@ -10,7 +10,7 @@ from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
 from portia_nb.notebook.starting import Start
 from portia_nb.session.answering import DeclaredAnswers, misfit
 
-from .named import plan_named, run_named, values_of
+from .named import plan_to_use, run_named, values_of
 from .nearness import nearest
 from .showing import show_run
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 async def run(call: Call) -> Any:
     """Run a plan as the line says."""
-    plan = plan_named(call.face, str(call.options.word))
+    plan = plan_to_use(call.face, str(call.options.word))
     portia = portia_as_asked(call.face.portia(), call.options)
     start = Start(call.face, portia, call.options, call.prompts)
     attended = await start.run(plan, _inputs_of(call, plan), serves=call.serves)

@@ -1,0 +1,55 @@
+"""Which plan a line means, where a variable and a kept name are the same word."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from portia_nb import Config, Plan, PlanBuilderV2, Portia
+from portia_nb.notebook.commands.named import plan_to_use
+
+
+class Notebook:
+    """As much of the notebook face as it takes to name a plan."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {}
+        self.said: list[str] = []
+        self.portia = Portia(Config(store="memory"), tools=[])
+
+    def use(self, word: str) -> Plan:
+        face: Any = SimpleNamespace(
+            shell=SimpleNamespace(user_ns=self.names),
+            plans={},
+            portia=lambda: self.portia,
+            say=self.said.append,
+        )
+        return plan_to_use(face, word)
+
+
+def made(task: str) -> Plan:
+    return PlanBuilderV2().llm_step(task=task, step_name="look").build()
+
+
+def test_a_variable_that_holds_an_older_version_of_its_name_is_used_and_that_is_said():
+    here = Notebook()
+    here.names["trip"] = plan = made("Look")
+    editor = here.portia.edit(plan, "trip")
+    assert (here.use("trip"), here.said) == (plan, [])
+    newer = editor.edit("look", task="Look twice")
+    assert here.use("trip") is plan
+    (said,) = here.said
+    assert "trip holds version 1" in said
+    assert "the name means version 2 now" in said
+    assert f"%portia run {newer.id} runs" in said
+    assert here.use(newer.id).content_hash() == newer.content_hash()
+    assert here.portia.edit("trip").plan.content_hash() == newer.content_hash()
+    here.said.clear()
+    # Undone, the variable holds what the name means; and one that was built anew is no version.
+    editor.undo()
+    assert (here.use("trip"), here.said) == (plan, [])
+    here.names["trip"] = made("Look elsewhere")
+    assert (here.use("trip"), here.said) == (here.names["trip"], [])
+    del here.names["trip"]
+    editor.redo()
+    assert (here.use("trip").content_hash(), here.said) == (newer.content_hash(), [])
