@@ -43,6 +43,12 @@ class Recorder:
         self._is_open = False
         self._kept = Record()
         self._new: list[tuple[int, tuple[tuple[str, int], ...], int, Entry]] = []
+        self._count = 0
+        """Entries that there have been."""
+        self._saved = 0
+        """How many of `_new` are in the file."""
+        self._seen: _Stamp | None = None
+        """The file as it was last read or written here."""
         self._takes = 0
         self._is_saved = True
         self._saved_at = -1e9
@@ -70,21 +76,24 @@ class Recorder:
             if known != self._secrets:
                 self._secrets, self.blotter = known, Blotter(known)
             if self._new and not self.path.exists():
-                self._is_open, self._new = False, []  # somebody has thrown it away
+                self._is_open, self._new, self._saved = False, [], 0  # somebody threw it away
             if not self._is_open:
                 kept = self._look()
                 check_writable(self.path)
                 now = dt.datetime.now(dt.UTC).replace(microsecond=0)
                 fresh = Record(about=kept.about, recorded_at=now)
                 self._kept = kept if goes_on and kept.recorded_at else fresh
-                self._is_open = True
+                self._is_open, self._seen = True, _stamp(self.path)
+            elif self._is_changed():
+                self._take_in()
             self._takes += 1
             return self._takes
 
     def add(self, take: int, entry: Entry) -> None:
         """Keep an entry of the run or plan that has the number `take`, and save it soon."""
         with self._lock:
-            self._new.append((take, _natural(entry.step), len(self._new), entry))
+            self._count += 1
+            self._new.append((take, _natural(entry.step), self._count, entry))
             self._is_saved = False
             wait_s = self._saved_at + _IDLE_SHARE * self._took_s - time.monotonic()
             if wait_s <= 0:
@@ -104,14 +113,32 @@ class Recorder:
                 return
             began = time.monotonic()
             try:
+                if self._is_changed():
+                    self._take_in()
                 write_record(self.path, self._record().as_text())
+                self._seen, self._saved = _stamp(self.path), len(self._new)
                 self._is_saved, self._complaint = True, ""
-            except (StoreUnwritable, ValueError) as error:
+            except (StoreUnwritable, InvalidConfigError, ValueError) as error:
                 if str(error) != self._complaint:
                     self._complaint = str(error)
                     logger.warning("what was recorded is not saved: %s", error)
             self._saved_at = time.monotonic()
             self._took_s = self._saved_at - began
+
+    def _is_changed(self) -> bool:
+        """Tell whether somebody else has written the file: a person, or another process."""
+        now = _stamp(self.path)
+        return now is not None and now != self._seen
+
+    def _take_in(self) -> None:
+        """Go on from what the file holds now, so that what others wrote or took out stays so.
+
+        Raises:
+            InvalidConfigError: it is no record any more; it is left alone.
+        """
+        self._kept = self._look()
+        self._seen = _stamp(self.path)
+        self._new, self._saved = self._new[self._saved :], 0
 
     def _record(self) -> Record:
         """Return all entries; those of one run by step, so that steps side by side keep places."""
@@ -136,11 +163,25 @@ class Recorder:
         except OSError as error:
             raise unwritable(path, error.strerror) from error
         except InvalidConfigError as error:
+            if not path.is_file():
+                raise
             raise InvalidConfigError(
                 f"{error}. A recording would replace it: choose another file, or delete this one",
                 path=str(path),
             ) from error
         return Record()
+
+
+_Stamp = tuple[int, int, int]
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Return what tells a file from what it was before; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _natural(step: str) -> tuple[tuple[str, int], ...]:

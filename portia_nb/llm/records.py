@@ -12,7 +12,7 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -41,6 +41,10 @@ from .blotting import Blotter
 
 MAX_BYTES = 256_000_000
 """A larger file is refused: the record is read as a whole."""
+
+
+VERSION: Final = 1
+"""Of the format."""
 
 
 def _joined(text: Any) -> Any:
@@ -143,7 +147,7 @@ class Record(_Part):
     """Answers of models, tools and people, in the order in which they came."""
 
     format: Literal["portia-nb-record"] = "portia-nb-record"
-    version: Literal[1] = 1
+    version: Literal[1] = VERSION
     about: str = ""
     recorded_at: AwareDatetime | None = None
     """When the recording began; the time of every event of a replay."""
@@ -162,7 +166,8 @@ class Record(_Part):
         try:
             found = path.stat()
             if not stat.S_ISREG(found.st_mode):
-                message = f"the record {str(path)!r} is not a file"
+                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a file"
+                message = f"the record {str(path)!r} is {kind}: name a file"
             elif found.st_size > MAX_BYTES:
                 message = (
                     f"the record {str(path)!r} has {found.st_size:,} bytes; "
@@ -173,9 +178,15 @@ class Record(_Part):
         except OSError as error:
             message = f"can't read the record {str(path)!r}: {error.strerror}"
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
+            first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"
             message = f"{str(path)!r} is not a record: {where}: {first['msg']}"
+            if first["loc"] == ("version",) and _is_later(first["input"]):
+                message = (
+                    f"{str(path)!r} is not a record that this portia_nb can read: it has version "
+                    f"{first['input']}, and versions up to {VERSION} are known here. A later "
+                    "portia_nb made it: update yours"
+                )
         raise InvalidConfigError(message, path=str(path))
 
     def save(self, path: Path, secrets: Iterable[str] = ()) -> None:
@@ -200,6 +211,10 @@ class Record(_Part):
     def add_output(self, tool_id: str, arguments: dict[str, Any], output: Any) -> None:
         """Keep what a tool put out: `arguments` and `output` are JSON of `codecs.encode`."""
         self.outputs.append(RecordedOutput(tool_id=tool_id, arguments=arguments, output=output))
+
+
+def _is_later(version: Any) -> bool:
+    return isinstance(version, int) and not isinstance(version, bool) and version > VERSION
 
 
 def recorded_reply(

@@ -5,7 +5,7 @@ A plan never changes; what comes back is another one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -20,6 +20,8 @@ from portia_nb.model.reference import to_argument
 from portia_nb.model.rounds import place_of
 from portia_nb.model.tree import Namespace, namespace_of
 from portia_nb.model.written import to_arguments, to_variables
+from portia_nb.tools.base import Tool
+from portia_nb.tools.registry import ToolRegistry
 
 from .given import model_name, model_object, task_fields, tool_and_id, tools_and_ids
 
@@ -96,7 +98,9 @@ def _places(plan: Plan) -> dict[str, AnyStep]:
     return found
 
 
-def edited(plan: Plan, edits: Edits) -> tuple[Plan, dict[str, Any]]:
+def edited(
+    plan: Plan, edits: Edits, tools: ToolRegistry | None = None
+) -> tuple[Plan, dict[str, Any]]:
     """Return `plan` with `edits`, and the outputs that are given by hand, by their step's place.
 
     A plan that no edit changes comes back as it is, else one with an id of its own.
@@ -106,7 +110,9 @@ def edited(plan: Plan, edits: Edits) -> tuple[Plan, dict[str, Any]]:
         edits: by step, as `place_named` takes it, what to change by the field's name. The fields
             are those that the builder's calls take: ``task``, ``args`` (those that are named
             change, the others stay), ``tool``, ``model``, ``inputs``, ``function``, ``message``, …;
-            and ``output``, the step's output by hand.
+            and ``output``, the step's output by hand. With another ``tool``, the arguments that it
+            doesn't take go where ``args`` names some.
+        tools: what ids of tools mean; None: what another tool takes isn't known.
 
     Raises:
         StepNotFoundError: there is no such step.
@@ -130,7 +136,7 @@ def edited(plan: Plan, edits: Edits) -> tuple[Plan, dict[str, Any]]:
                 step=name,
             )
         if values:
-            changed[id(step)] = _changed(step, values, plan)
+            changed[id(step)] = _changed(step, values, plan, tools)
     if not changed:
         return plan, outputs
     steps = _replaced(plan.steps, changed)
@@ -161,7 +167,9 @@ def _refuse_unknown(step: AnyStep, field: str, plan: Plan) -> None:
     )
 
 
-def _changed(step: AnyStep, values: Mapping[str, Any], plan: Plan) -> AnyStep:
+def _changed(
+    step: AnyStep, values: Mapping[str, Any], plan: Plan, tools: ToolRegistry | None
+) -> AnyStep:
     """Return `step` with `values`, checked as the plan's own.
 
     Raises:
@@ -176,6 +184,11 @@ def _changed(step: AnyStep, values: Mapping[str, Any], plan: Plan) -> AnyStep:
             raise _unusable(step, field, str(error), plan) from error
         update.update(more)
         private.update(kept)
+    if "tool_id" in update and "args" in update:
+        takes = _arguments_of(private.get("_tool"), update["tool_id"], tools)
+        if takes is not None:
+            named = values["args"]
+            update["args"] = {n: a for n, a in update["args"].items() if n in named or n in takes}
     fields = {name: getattr(step, name) for name in type(step).model_fields}
     try:
         made: AnyStep = type(step).model_validate({**fields, **update})
@@ -186,6 +199,15 @@ def _changed(step: AnyStep, values: Mapping[str, Any], plan: Plan) -> AnyStep:
     for name in type(step).__private_attributes__:
         setattr(made, name, private.get(name, getattr(step, name)))
     return made
+
+
+def _arguments_of(
+    tool: Tool[Any] | None, tool_id: str, tools: ToolRegistry | None
+) -> Collection[str] | None:
+    """Return the names of the arguments that a tool takes; None: it isn't known here."""
+    if tool is None and tools is not None and tool_id in tools:
+        tool = tools.get_tool(tool_id)
+    return None if tool is None else tool.args_schema.model_fields
 
 
 def _unusable(step: AnyStep, field: str, why: str, plan: Plan) -> PlanError:

@@ -16,6 +16,7 @@ from portia_nb.tools.aside import run_aside
 
 from .comparing import compare_runs
 from .comparison import RunComparison
+from .finding import run_given
 from .forking import Edit, Fork, failed_steps, prepare_fork, work_out_fork
 from .history import WORDS
 from .launch import Company
@@ -236,7 +237,7 @@ class RunAgain(Runner):
             InvalidPlanRunStateError: the run has not failed, or `step` has not.
             StepNotFoundError: no such step.
         """
-        run_id = _id_of(run)
+        run_id = run_given(self.store, run, "retry")
         kept = open_run(self.store, run_id)
         if kept.state is not PlanRunState.FAILED:
             raise InvalidPlanRunStateError(
@@ -277,7 +278,8 @@ class RunAgain(Runner):
     ) -> LiveRun | PlanRun:
         failed = self.failed_step(run, edit.step)
         if not edit.fields and edit.inputs is None:
-            return prepare_resume(self._parts, _id_of(run), company=company)
+            run_id = run_given(self.store, run, "retry")
+            return prepare_resume(self._parts, run_id, company=company)
         return self._prepare_fork(run, replace(edit, step=failed or None), company)
 
     async def _look_aside(
@@ -286,7 +288,8 @@ class RunAgain(Runner):
         """Do on threads what of `_prepare_retry` waits for the disk."""
         failed = await run_aside(self.failed_step, run, edit.step)
         if not edit.fields and edit.inputs is None:
-            return await claim_aside(self._parts, _id_of(run), None, company)
+            run_id = await run_aside(run_given, self.store, run, "retry")
+            return await claim_aside(self._parts, run_id, None, company)
         changed = replace(edit, step=failed or None)
         return await run_aside(work_out_fork, self._parts, run, changed)
 
@@ -296,10 +299,6 @@ class RunAgain(Runner):
         if isinstance(found, Fork):
             return prepare_fork(self._parts, found, company)
         return going_on(self._parts, found, company)
-
-
-def _id_of(run: PlanRun | PlanRunUUID | str) -> str:
-    return str(run.id if isinstance(run, PlanRun) else run)
 
 
 _INSTEAD = {

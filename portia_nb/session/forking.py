@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.clean import clean
-from portia_nb.errors import InvalidPlanRunStateError, PlanError, PlanRunNotFoundError
+from portia_nb.errors import InvalidPlanRunStateError, PlanError
 from portia_nb.model import codecs
 from portia_nb.model.events import AnyEvent, Recorded, RunCreated
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
@@ -27,6 +27,7 @@ from .answering import plan_approval_text, side_effect_of, side_effects
 from .approvals import Calls, spelt_out_calls
 from .budgets import budget_in_force, refuse_unknown_prices
 from .end_users import kept_end_user
+from .finding import run_given
 from .launch import Company, begin, new_run_id, wire
 from .live import LiveRun, live_run
 from .log import set_up_logging
@@ -97,9 +98,7 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     Raises:
         PortiaBaseError: as `Portia.afork`.
     """
-    run_id = str(run.id if isinstance(run, PlanRun) else run)
-    if not run_id:
-        raise PlanRunNotFoundError("fork needs a run: pass a PlanRun or its id")
+    run_id = run_given(parts.store, run, "fork")
     if edit.fields and edit.step is None:
         raise PlanError(
             f"{', '.join(edit.fields)}: of which step? Name it: fork(run, 'step', "
@@ -121,7 +120,7 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
             edits[place] = {**edits.get(place, {}), **edit.fields}
         if set(edit.fields or {}) != {"output"}:
             anew.append(place)
-    plan, outputs = edited(base, edits)
+    plan, outputs = edited(base, edits, registry)
     anew += [place_named(plan, n) for n, fields in edits.items() if set(fields) != {"output"}]
     inputs, changed_inputs = _inputs(old, plan, edit.inputs)
     differs = difference(old.plan, plan)

@@ -4,6 +4,7 @@ import pytest
 
 from portia_nb.errors import InvalidConfigError, NoModelKey, RecordDrift, StoreUnwritable
 from portia_nb.llm.matching import Matches
+from portia_nb.llm.recorder import Recorder
 from portia_nb.llm.records import Record
 from portia_nb.llm.replay import PlayingModel, RecordingModel
 from portia_nb.llm.scripted import ScriptedModel, shipped_records
@@ -110,6 +111,16 @@ def test_a_file_that_is_no_record_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InvalidConfigError, match=r"broken.json.*is not a record"):
         Record.load(path)
+
+
+def test_a_record_of_a_later_version_and_a_folder_are_told_by_what_helps(tmp_path):
+    path = tmp_path / "later.json"
+    path.write_text('{"format": "portia-nb-record", "version": 9, "surprise": 1}')
+    with pytest.raises(InvalidConfigError, match=r"it has version 9.*1 are known.*update yours"):
+        Record.load(path)
+    with pytest.raises(InvalidConfigError, match="is a folder: name a file") as refused:
+        Recorder(tmp_path).begin(())
+    assert "delete" not in str(refused.value)
 
 
 def test_a_missing_record_is_named(tmp_path):

@@ -496,6 +496,23 @@ def test_what_cannot_be_forked_is_refused_before_anything_runs(calls: Calls, wro
     assert len(home.store.find_runs()) == 1
 
 
+def test_what_is_no_run_is_told_by_what_it_is(calls: Calls):
+    home = portia()
+    plan = chain(calls, "a", "b")
+    run = home.run_plan(plan)
+    for given, said in [(plan, "is a plan"), (str(plan.id), "is a plan"), (None, "None is none")]:
+        for again in (home.fork, home.retry):
+            with pytest.raises(PlanRunNotFoundError, match=rf"needs a run.*{said}$"):
+                again(given, "b")  # pyright: ignore[reportArgumentType]
+    mapped = home.map(plan, [{"currency": "EUR"}])
+    with pytest.raises(PlanRunNotFoundError, match="is a map, which is many runs"):
+        home.fork(mapped.id, "b")
+    assert home.fork(str(run.id)[:18], "b").forked_from == run.id
+    live = home.start_run(plan)
+    live.done.result(10)
+    assert home.fork(live, "b").forked_from == live.id  # pyright: ignore[reportArgumentType]
+
+
 def test_a_run_that_is_not_there_cannot_be_forked():
     with pytest.raises(PlanRunNotFoundError):
         portia().fork("prun-00000000-0000-0000-0000-000000000000", "a")
@@ -545,6 +562,27 @@ def test_tools_can_be_exchanged_and_arguments_not_named_stay():
     assert home.work_out_fork(run, "sum", tool=multiply()).plan.step("sum").task == "Call multiply"
     with pytest.raises(PlanCheckError, match="multiply"):
         home.fork(run, "sum", tool="multiply")
+
+
+@tool(side_effect=False)
+def halve(whole: int) -> float:
+    """Halve."""
+    return whole / 2
+
+
+def test_with_another_tool_go_arguments_that_it_does_not_take():
+    home = Portia(Config(store="memory"), tools=[add(), halve()])
+    run = home.run_plan(
+        PlanBuilderV2()
+        .invoke_tool_step(tool="add", args={"left": 2, "right": 3}, step_name="sum")
+        .build()
+    )
+    for other in ("halve", halve(), halve):
+        assert home.fork(run, "sum", tool=other, args={"whole": 9}).outputs["sum"].value == 4.5
+    with pytest.raises(PlanCheckError, match="'wole' is not an argument: did you mean 'whole'"):
+        home.fork(run, "sum", tool="halve", args={"wole": 9})
+    with pytest.raises(PlanCheckError, match="argument 'whole' is missing"):
+        home.fork(run, "sum", tool="halve")
 
 
 # -- other processes -------------------------------------------------------------------------------

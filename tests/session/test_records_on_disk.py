@@ -23,6 +23,8 @@ from portia_nb import (
     ToolHardError,
     tool,
 )
+from portia_nb.llm.recorder import Recorder
+from portia_nb.llm.records import RecordedOutput
 from tests.servers.openai_server import OpenAIServer
 from tests.session.test_recording import KEY, Booking, Thermometer, portia, values
 from tests.stories.programs import Program
@@ -112,6 +114,44 @@ def test_a_record_that_was_thrown_away_is_begun_anew(file: Path):
     file.unlink()
     recorder.run_plan(asking("Rome"))
     assert cities(file) == ["Rome"]
+
+
+def test_what_somebody_takes_out_of_a_record_by_hand_stays_out(file: Path):
+    recorder = portia().recording(file)
+    for city in ("Oslo", "Rome"):
+        recorder.run_plan(asking(city))
+    by_hand = json.loads(file.read_text())
+    del by_hand["outputs"][0]
+    file.write_text(json.dumps({**by_hand, "about": "a lesson"}))
+    recorder.run_plan(asking("Bonn"))
+    assert cities(file) == ["Rome", "Bonn"]
+    assert json.loads(file.read_text())["about"] == "a lesson"
+    file.write_text('{"outputs": [')
+    with pytest.raises(InvalidConfigError, match=r"lesson\.json.*is not a record"):
+        recorder.run_plan(asking("Paris"))
+    assert file.read_text() == '{"outputs": ['
+
+
+def test_two_processes_that_record_into_one_file_lose_nothing(file: Path):
+    asked: list[str] = []
+
+    @tool(side_effect=False)
+    def temperature(city: str) -> str:
+        """Tell the temperature, while another process records."""
+        asked.append(city)
+        if city == "Oslo":
+            another = Recorder(file)
+            take = another.begin(())
+            another.add(take, RecordedOutput(tool_id="temperature", arguments={"city": "Rome"}))
+            another.flush()
+        return city
+
+    builder = PlanBuilderV2("x")
+    for city in ("Oslo", "Bonn"):
+        builder.invoke_tool_step(tool=temperature(), args={"city": city}, step_name=city)
+    portia(max_parallel_steps=1).recording(file).run_plan(builder.build())
+    assert asked == ["Oslo", "Bonn"]
+    assert sorted(cities(file)) == ["Bonn", "Oslo", "Rome"]
 
 
 def test_steps_side_by_side_stand_in_the_file_in_the_order_of_their_paths(file: Path):
