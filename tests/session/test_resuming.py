@@ -95,18 +95,25 @@ async def test_a_resume_that_is_cancelled_while_it_waits_gives_the_run_back(
             await resuming
         assert not releases.is_set()
     await releases.wait()
+    home.store.close()  # once all that it was told of is on disk, the release too
     assert home.store.find_run(run.id).owner is None
     fails[0] = False
     assert (await home.aresume(run)).final_output.value == "well"
 
 
 def told_of(home: Portia, name: str, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Return an event that is set where this method of the store is called, on any thread."""
+    """Return an event that is set where this method of the store is called, on any thread.
+
+    Of a claim, as it begins, since it waits; of a release, once the store was told of it.
+    """
     event, loop, method = asyncio.Event(), asyncio.get_running_loop(), getattr(home.store, name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if name == "claim":
+            loop.call_soon_threadsafe(event.set)
+        returned = method(*args, **kwargs)
         loop.call_soon_threadsafe(event.set)
-        return method(*args, **kwargs)
+        return returned
 
     monkeypatch.setattr(home.store, name, call)
     return event
