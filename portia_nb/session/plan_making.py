@@ -11,6 +11,7 @@ from portia_nb.model.ids import PlanUUID
 from portia_nb.model.language import LanguageModel, ModelReply
 from portia_nb.model.plan import Plan
 from portia_nb.planning.bound import remember
+from portia_nb.tools.aside import run_aside
 
 from .log import log_plan
 from .parts import Parts
@@ -38,7 +39,11 @@ async def make_and_keep(parts: Parts, make: Make) -> Plan:
     Raises:
         PlanError: as `make`.
         ModelError: the planning model could not be asked.
+        StorageError: the store can't be opened; no model was asked.
     """
+    # Before the model is paid for a plan that couldn't be kept.
+    if not parts.store.is_open:
+        await run_aside(parts.store.open)
     model, tape = parts.model("planning"), parts.tape()
     cost: list[AnyEvent] = []
     began = time.monotonic()

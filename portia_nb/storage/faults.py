@@ -98,6 +98,15 @@ def no_text(error: UnicodeEncodeError) -> StorageError:
     )
 
 
+def how_to_read(path: Path) -> str:
+    """Return how to look at a journal that this version can't read where it lies."""
+    folder = path.parent
+    return (
+        "To look at what is in it, copy its folder to a place of yours and look there (cp -R "
+        f"'{folder}' '{folder.name}.copy', --store {folder.name}.copy)"
+    )
+
+
 def unwritable(path: Path, error: Exception) -> StoreUnwritable:
     """Return the error for a place that can't be written to."""
     return StoreUnwritable(

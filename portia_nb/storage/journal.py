@@ -20,6 +20,7 @@ from portia_nb.model.run import PlanRunState
 
 from . import cache, jobs, queries, schema
 from .blobs import Blobs
+from .faults import unwritable
 from .history import JournalHistory
 from .owner import Owner
 from .place import is_there, make_folder
@@ -67,16 +68,19 @@ class JournalStore(JournalPlans, JournalHistory):
         self._writer = Writer(self.path)
         self._opening = threading.Lock()
         self._is_open = False
+        self._is_writable = True
         self._at_exit: Callable[[], None] | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether the file has been looked at and brought up to date."""
-        return self._is_open
+        """Whether the file has been looked at and brought up to date, and may be written to."""
+        return self._is_open and self._is_writable
 
     def open(self) -> None:
-        """Open the file, or make it, as `Store.open` promises."""
+        """Open the file, or make it, as `Store.open` promises; reading alone needs less."""
         self._open()
+        if not self._is_writable:
+            raise unwritable(self.path, PermissionError("it may only be read"))
 
     # -- owning -------------------------------------------------------------------------------
 
@@ -84,7 +88,7 @@ class JournalStore(JournalPlans, JournalHistory):
         self, run_id: str, plan: Plan, *, owner: Owner, first: Sequence[Recorded] = ()
     ) -> Hold:
         """Start a run's record, as `Store.create_run` promises."""
-        self._open()
+        self.open()
         hold = Hold(str(run_id), 1)
         try:
             rows = [(self._packed(hold, recorded), recorded.event) for recorded in first]
@@ -225,6 +229,7 @@ class JournalStore(JournalPlans, JournalHistory):
         """Give free space back, as `Store.vacuum` promises."""
         from .vacuum import vacuum_journal
 
+        self.open()
         runs = self.find_runs(limit=_ALL)
         # Its connection is another one's: SQLite rewrites a file while no other transaction is on.
         self._writer.close(_CALL_TIMEOUT_S)
@@ -320,14 +325,14 @@ class JournalStore(JournalPlans, JournalHistory):
         with self._opening:
             if not self._is_open:
                 make_folder(self.folder)
-                schema.prepare(self.path)
+                self._is_writable = schema.prepare(self.path)
                 self._is_open = True
                 # Weakly: a store that nobody uses any more may go before the process does.
                 self._at_exit = partial(_call_if_alive, weakref.WeakMethod(self._close))
                 atexit.register(self._at_exit)
 
     def _call(self, job: Job) -> Any:
-        self._open()
+        self.open()
         try:
             return self._writer.call(job, _CALL_TIMEOUT_S)
         except TimeoutError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,9 @@ def make_folder(folder: Path) -> None:
         ignore = folder / ".gitignore"
         # Not in a folder that was there and has another name: it may hold files of the user's.
         if (is_new or folder.name == FOLDER) and not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+            # Where nothing may be written, what is there may still be read.
+            with contextlib.nullcontext() if is_new else contextlib.suppress(OSError):
+                ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise unwritable(folder, error) from error
 

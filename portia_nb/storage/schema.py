@@ -20,9 +20,9 @@ from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import quote
 
-from portia_nb.errors import StoreDamaged, StoreTooNew
+from portia_nb.errors import StoreDamaged, StoreTooNew, StoreUnwritable
 
-from .faults import FAULTS, how_to_go_on, typed
+from .faults import FAULTS, how_to_go_on, how_to_read, typed
 from .filesystem import is_on_network
 from .migrations import SCHEMA_VERSION, migrate, version_of
 
@@ -33,8 +33,11 @@ _MAX_WAL_BYTES = 16 * 2**20
 _SCRUB_WAIT_MS = 200
 
 
-def prepare(path: Path) -> None:
+def prepare(path: Path) -> bool:
     """Make the journal at `path` where there is none; check it and bring it up to date else.
+
+    Returns:
+        Whether it may be written to. One that may only be read is looked at, and left as it is.
 
     Raises:
         StoreDamaged: the file isn't a whole journal. It stays as it is.
@@ -45,15 +48,39 @@ def prepare(path: Path) -> None:
         if not path.exists():
             _create(path)
         _check_size(path)
+        if not _is_writable(path):
+            _look_at(path)
+            return False
         with contextlib.closing(_connect(path)) as connection:
             # First of all: the file may be another program's, and must stay as it is.
             _check_identity(connection, path)
             _set_durability(connection, path)
             migrate(connection)
+            return True
     except FAULTS as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
             _refuse_header(path)
         raise typed(error, path) from error
+
+
+def _look_at(path: Path) -> None:
+    """Check that a journal which this user may only read can be read as it is."""
+    try:
+        with contextlib.closing(_connect(path, reads_only=True)) as connection:
+            _check_identity(connection, path)
+            version = version_of(connection)
+    except sqlite3.OperationalError as error:
+        raise StoreUnwritable(
+            f"{path} can't be read where it is ({error}): it has a log that must be worked in "
+            f"first, and it may not be written to. {how_to_read(path)}",
+            path=path,
+        ) from error
+    if version < SCHEMA_VERSION:
+        raise StoreUnwritable(
+            f"{path} has format {version} and must be brought up to format {SCHEMA_VERSION}, and "
+            f"it may not be written to. {how_to_read(path)}",
+            path=path,
+        )
 
 
 def inspect(path: Path) -> None:
@@ -66,7 +93,7 @@ def inspect(path: Path) -> None:
     """
     try:
         _check_size(path)
-        with contextlib.closing(_connect(path)) as connection:
+        with contextlib.closing(_connect(path, reads_only=True)) as connection:
             connection.execute("PRAGMA query_only=ON")
             _check_identity(connection, path)
     except FAULTS as error:
@@ -98,7 +125,7 @@ def reading(path: Path) -> Generator[sqlite3.Connection]:
         StorageError: what SQLite or the file system said, typed; inside the block too.
     """
     try:
-        with contextlib.closing(_connect(path)) as connection:
+        with contextlib.closing(_connect(path, reads_only=True)) as connection:
             connection.execute("PRAGMA query_only=ON")
             # One moment for all that is read in this block.
             connection.execute("BEGIN")
@@ -118,10 +145,23 @@ def scrub(path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _is_writable(path: Path) -> bool:
+    """Return whether this user may write both to the file and beside it, where its log goes."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _connect(path: Path, *, reads_only: bool = False) -> sqlite3.Connection:
     # mode=rw: a file that has vanished must not come back empty.
+    mode = "rw"
+    if reads_only and not _is_writable(path):
+        mode = "ro"
+        log = path.with_name(f"{path.name}-wal")
+        if not (log.exists() and log.stat().st_size):
+            # SQLite would make the log's index beside it, which can't be. Without a log nobody
+            # writes, and the file stands still.
+            mode += "&immutable=1"
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=rw",
+        f"file:{quote(str(path))}?mode={mode}",
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
