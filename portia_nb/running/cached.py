@@ -58,6 +58,8 @@ class CachedSteps:
         recall = self._ports.recall
         if at.step.kind in ("tool", "agent") and self._ports.hooks.before_tool_call is not None:
             recall = None  # a hook may change each call's arguments, forbid it or ask about it
+        if self._leaves.is_answered(at):
+            recall = None  # what one person answered is no other's output
         key = None if recall is None else self._key(at)
         if recall is None or key is None:
             return await self._leaves.perform(at)

@@ -90,6 +90,10 @@ class Leaves:
             return result
         return await self._as_wanted(step, result, at)
 
+    def is_answered(self, at: Attempt) -> bool:
+        """Tell whether the step has asked something, and got an answer that counts for `at`."""
+        return bool(self._run.clarifications) and bool(self._calls.answers(at))
+
     async def _as_wanted(
         self, step: FunctionStep | InvokeToolStep | SingleToolAgentStep, result: Result, at: Attempt
     ) -> Result:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from portia_nb import (
     Config,
     ExecutionHooks,
+    MultipleChoiceClarification,
     Plan,
     PlanBuilderV2,
     PlanRun,
@@ -410,3 +411,28 @@ def test_what_a_call_changes_itself_makes_it_no_other_call():
     assert (noted, counted) == ([1], {"calls": 1})
     prices["hat"] = 2  # which the function only reads
     assert home.run_plan(plan.build()).outputs["a"].value == {"x": 2}
+
+
+@tool(side_effect=False, cache=True)
+def balance(ctx: ToolRunContext, on: str) -> Any:
+    """Tell the balance of the account that a person chooses."""
+    CALLS["balance"] += 1
+    if not ctx.clarifications:
+        return MultipleChoiceClarification(
+            argument_name="account", user_guidance="Which account?", options=("mine", "hers")
+        )
+    return f"{ctx.clarifications[0].response} on {on}"
+
+
+def test_what_one_person_has_answered_is_no_other_persons_output(store: str):
+    plan = PlanBuilderV2().invoke_tool_step(tool=balance(), args={"on": "Monday"}, step_name="a")
+    said: list[Any] = []
+    for account in ("mine", "hers"):
+        home = portia(store)
+        run = home.run_plan(plan.build())
+        (question,) = run.get_outstanding_clarifications()
+        home.resolve_clarification(question, account, run)
+        said.append(home.resume(run).outputs["a"].value)
+        home.store.close()
+    assert said == ["mine on Monday", "hers on Monday"]
+    assert CALLS == {"balance": 4}
