@@ -24,6 +24,7 @@ from portia_nb.session.answering import (
     is_yes_no,
     read_typed,
 )
+from portia_nb.session.unanswered import answer_by_default
 
 from .progress import BY_HAND
 from .terminal import Terminal
@@ -80,7 +81,7 @@ class Asking:
         if self._terminal.can_ask or complaint:
             self._hand_on(live, question, complaint)
         else:
-            self._without_person(live, question)
+            answer_by_default(live, question)
 
     def ask_here(self, live: LiveRun, question: Clarification, complaint: str = "") -> None:
         """Ask at the terminal until the answer fits. On the main thread.
@@ -106,16 +107,7 @@ class Asking:
                 return
             except InvalidAnswer as error:
                 self._terminal.say((f"{error}", "yellow"))
-        self._without_person(live, question)
-
-    def _without_person(self, live: LiveRun, question: Clarification) -> None:
-        if question.default is None or is_approval(question):
-            live.nobody_answers(question.id)
-            return
-        try:
-            live.answer(question.id, question.default, by="default")
-        except InvalidAnswer:
-            live.nobody_answers(question.id)
+        answer_by_default(live, question)
 
 
 def prompt_for(question: Clarification) -> str:

@@ -25,6 +25,7 @@ from portia_nb.session.answering import (
     misfit,
     read_typed,
 )
+from portia_nb.session.unanswered import answer_by_default
 
 from .interrupts import keyboard_interrupts
 
@@ -86,7 +87,7 @@ class Ladder:
                 self.problem = misfit(name, question, error)
                 live.stop(f"the declared answer {name}={response!r} was refused")
         elif self._is_headless:
-            self._last_rungs(live, question)
+            answer_by_default(live, question)
         elif self._has_form is None:
             self._without_form(live, question)
         elif not self._has_form():
@@ -105,17 +106,8 @@ class Ladder:
             return
         if self._has_form is not None:
             self._missed()
-        if self._prompts is None or not self._prompts.offer(live, question, self._last_rungs):
-            self._last_rungs(live, question)
-
-    def _last_rungs(self, live: LiveRun, question: Clarification) -> None:
-        if question.default is None or is_approval(question):
-            live.nobody_answers(question.id)
-            return
-        try:
-            live.answer(question.id, question.default, by="default")
-        except InvalidAnswer:
-            live.nobody_answers(question.id)
+        if self._prompts is None or not self._prompts.offer(live, question, answer_by_default):
+            answer_by_default(live, question)
 
 
 class Asks(Protocol):
