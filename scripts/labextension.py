@@ -25,8 +25,8 @@ EXTENSION = ROOT / "labextension"
 SOURCES = EXTENSION / "src"
 VIEW = ROOT / "portia_nb" / "notebook" / "static" / "run_view.js"
 STYLES = VIEW.with_suffix(".css")
-INSPECTOR = VIEW.with_name("plan_editor.js")
-INSPECTOR_STYLES = INSPECTOR.with_suffix(".css")
+OTHERS = ("plan_editor", "map_view")
+"""The widgets beside the run's, by the names of their modules and style sheets."""
 BUILT = EXTENSION / "dist"
 BUILT_FROM = BUILT / "built-from"
 PACKAGE_FILES = ("install.json", "package.json", "package-lock.json", "tsconfig.json")
@@ -140,7 +140,7 @@ def sources_digest(*, view_only: bool = False) -> str:
         *(file for file in folder.rglob("*") if file.suffix in (".ts", ".css")),
         SOURCES / "view" / "index.ts",
         SOURCES / "view" / "index.css",
-        SOURCES / "view" / "plan_editor.css",
+        *(SOURCES / "view" / f"{name}{kind}" for name in OTHERS for kind in (".ts", ".css")),
     ]
     missing = [str(file.relative_to(ROOT)) for file in files if not file.is_file()]
     if missing:
@@ -165,7 +165,8 @@ def view_stamp() -> str:
 
 def is_view_built() -> bool:
     """Tell whether the view's module and style sheet are what the sources as they are now give."""
-    if not all(each.is_file() for each in (VIEW, STYLES, INSPECTOR, INSPECTOR_STYLES)):
+    others = [VIEW.with_name(f"{name}{kind}") for name in OTHERS for kind in (".js", ".css")]
+    if not all(each.is_file() for each in (VIEW, STYLES, *others)):
         return False
     with VIEW.open(encoding="utf-8") as built:
         return built.readline() == view_stamp()
@@ -217,10 +218,12 @@ def build_view() -> bool:
     install_packages(node)
     VIEW.parent.mkdir(exist_ok=True)
     replace(STYLES, bundle(node, SOURCES / "view" / "index.css"))
-    replace(INSPECTOR_STYLES, bundle(node, SOURCES / "view" / "plan_editor.css"))
-    inspector = bundle(node, SOURCES / "view" / "plan_editor.ts", "--format=esm", "--target=es2022")
-    replace(INSPECTOR, inspector)
-    module = bundle(node, SOURCES / "view" / "index.ts", "--format=esm", "--target=es2022")
+    as_module = ("--format=esm", "--target=es2022")
+    for name in OTHERS:
+        source = SOURCES / "view" / name
+        replace(VIEW.with_name(f"{name}.css"), bundle(node, source.with_suffix(".css")))
+        replace(VIEW.with_name(f"{name}.js"), bundle(node, source.with_suffix(".ts"), *as_module))
+    module = bundle(node, SOURCES / "view" / "index.ts", *as_module)
     # Last, since its first line vouches for all.
     replace(VIEW, view_stamp() + module)
     return True

@@ -1,178 +1,178 @@
-"""A map in a cell: one view of how far its rows have got, and at the end what they came to."""
+"""A map in a cell: one view of how far its rows have got, and at the end what they came to.
+
+While it lives the view is a widget with a Stop button; once it has ended only HTML and text stay.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import logging
+import secrets
 import threading
 import time
-from functools import partial
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.clean import clean
-from portia_nb.errors import ApprovalRefused, BudgetReached, WaitingForAnswer
 from portia_nb.model.cost import cost_of
 from portia_nb.session.budgets import own_prices
 from portia_nb.session.map_row import MapRow, RowState, spent_of
-from portia_nb.session.map_shown import counts_text
-from portia_nb.session.mapping import MapOptions, effects_of
-from portia_nb.tools.aside import run_aside
+from portia_nb.session.map_shown import counts_text, state_text
 
-from .attending import STOP_TIME_S, until_done
-from .interrupts import sigint_calls
+from .viewing import let_clicks_through
+from .visible_text import one_line, visible
+from .widget import WIDGET_MIME
 
 if TYPE_CHECKING:
-    from portia_nb.model.plan import Plan
     from portia_nb.session.live_map import LiveMap
-    from portia_nb.session.map_result import PlanMap
-    from portia_nb.session.portia import Portia
 
-    from .asking import Prompts
+    from .channel import Channel
     from .face import Face
 
 LOOK_S = 0.3
 """Seconds between two looks at a map."""
 SPOKEN_S = 10.0
 """Seconds between two lines in a terminal, where a line can't be changed."""
+BY_HAND = "stopped in the view"
 _ENDED = (RowState.DONE, RowState.FAILED, RowState.WAITING, RowState.STOPPED)
 
-
-def approve(portia: Portia, plan: Plan, rows: int | None, *, yes: bool) -> None:
-    """Refuse to map a plan that changes something outside, unless that was agreed to.
-
-    Raises:
-        ApprovalRefused: it says what would be done, and for how many rows.
-    """
-    effects = effects_of(portia._parts, plan)  # pyright: ignore[reportPrivateUsage]
-    if effects and not yes and portia.config.replay is None:
-        many = "each row" if rows is None else f"each of {rows:,} rows"
-        raise ApprovalRefused(
-            f"this plan changes something outside, for {many}: {', '.join(effects)}. Try it with "
-            "--limit 1 --yes, then agree to all of it with --yes",
-            plan_id=plan.id,
-        )
+log = logging.getLogger(__name__)
 
 
 class MapView:
-    """The one output of a cell that shows a map."""
+    """The one output of a cell that shows a map; one thread at a time calls its methods."""
 
-    def __init__(self, face: Face) -> None:
-        """Show nothing yet."""
+    def __init__(
+        self,
+        face: Face,
+        live: LiveMap,
+        open_channel: Callable[[], Channel] | None = None,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            face: the notebook face.
+            live: the map.
+            open_channel: makes the widget; None: the map's own.
+        """
         self._is_page = getattr(face.shell, "kernel", None) is not None
-        self._handle: Any = None
         self._face = face
+        self._live = live
+        self._open_channel = open_channel
+        self._channel: Channel | None = None
+        self._display_id = f"portia-{secrets.token_hex(8)}"
+        self._is_ready = threading.Event()
         self._spoken = time.monotonic()
 
-    def show(self, text: str, html: str, *, last: bool = False) -> None:
-        """Show text, and as HTML on a page; where lines can't be changed, not too often."""
-        from IPython.display import display
+    def show(self) -> None:
+        """Show how far it has got; where lines can't be changed, not too often.
 
+        The first call is made in the cell that the view belongs to.
+        """
         if not self._is_page:
-            if last or time.monotonic() - self._spoken > SPOKEN_S:
+            if time.monotonic() - self._spoken > SPOKEN_S:
                 self._spoken = time.monotonic()
-                self._face.say(text)
-            return
+                self._face.say(progress_text(self._live))
+        elif self._channel is None:
+            self._open()
+        elif self._is_ready.is_set():
+            self._send()
+
+    def finish(self, text: str, html: str) -> None:
+        """Put in the view's place what is to stay; in a cell that is still open."""
         bundle = {"text/plain": text, "text/html": html}
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
+        if self._channel is None:
+            self._face.show_bundle(bundle)
+            return
+        self._send()
+        self._publish(bundle, update=True)
+        if not self._is_ready.is_set():
+            self._channel.take_back()
+        self._channel.close()
+
+    def _open(self) -> None:
+        if (open_channel := self._open_channel) is None:
+            from .map_widget import open_map_widget as open_channel
+        self._channel = open_channel()
+        self._channel.on_msg(self._hear)
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._channel.model_id}
+        # Kept in the notebook in case the kernel dies before `finish`.
+        static = {
+            "text/plain": progress_text(self._live),
+            "text/html": progress_html(self._live),
+        }
+        self._publish({WIDGET_MIME: view, **static})
+
+    def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
+        transient = {"display_id": self._display_id}
+        self._face.shell.display_pub.publish(bundle, {}, transient=transient, update=update)
+
+    def _send(self) -> None:
+        if self._channel is None:
+            return
+        try:
+            self._channel.send({"type": "state", "state": state_of(self._live)})
+        except Exception:
+            # The map matters more than the view of it: a closed front end stops nothing.
+            log.debug("a map's view could not be told something", exc_info=True)
+
+    def _hear(self, _channel: Any, content: Any, _buffers: Any) -> None:
+        """Take what the browser sends, on any thread: never print, never raise."""
+        match content:
+            case {"type": "ready"}:
+                self._is_ready.set()
+                self._send()
+            case {"type": "stop"}:
+                self._live.stop(BY_HAND)
+            case _:
+                log.debug("a map's view sent something unknown")
 
 
-async def run_map(
-    face: Face,
-    portia: Portia,
-    plan: Plan,
-    rows: Any,
-    options: MapOptions,
-    prompts: Prompts,
-    *,
-    serves: bool,
-    output: str | None,
-) -> PlanMap:
-    """Map a plan in a cell: show how far it has got, and what it came to.
-
-    Rows that failed don't end the cell in an error: the table that comes back names them.
-
-    Raises:
-        WaitingForAnswer: rows wait for answers.
-        BudgetReached: the budget is spent.
-        KeyboardInterrupt: the cell was interrupted; rows that are done are kept.
-    """
-    view = MapView(face)
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    cancel = task.cancel
-
-    def interrupted() -> None:
-        loop.call_soon_threadsafe(cancel)
-
-    live = await run_aside(partial(portia.start_map, plan, rows, options))
-    stopped = False
-    try:
-        with sigint_calls(interrupted):
-            while True:
-                view.show(progress_text(live), progress_html(live))
-                if await until_done(live.done, prompts if serves else None, limit_s=LOOK_S):
-                    break
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        task.uncancel()
-        stopped = True
-        live.stop("interrupted")
-        await until_done(live.done, limit_s=STOP_TIME_S)
-    finally:
-        prompts.close()
-    made = portia.result_of(live, options)
-    view.show(str(made), made._repr_html_(), last=True)  # pyright: ignore[reportPrivateUsage]
-    face.give(output, made)
-    if stopped:
-        raise face.carded(
-            KeyboardInterrupt("stopped: rows that are done are kept; the same cell goes on")
-        )
-    live.done.result(timeout=0)
-    if "budget" in made.stop_reason:
-        raise face.carded(
-            BudgetReached(f"{made.stop_reason}. A larger --budget goes on; done rows are kept")
-        )
-    if made.waiting:
-        raise face.carded(
-            WaitingForAnswer(
-                f"{len(made.waiting)} rows wait for an answer, such as "
-                f"{clean(made.waiting[0].question)!r:.200}: run the cell again with "
-                "--answer NAME=VALUE for all, or answer one: result.answer(row, …), result.retry()"
-            )
-        )
-    return made
-
-
-def watch(face: Face, live: LiveMap) -> None:
+def watch(face: Face, live: LiveMap, open_channel: Callable[[], Channel] | None = None) -> None:
     """Show a map that a Python call starts in this cell; called on its thread, before it starts."""
     if not face.settings.live_view:
         return
     from .routing import in_this_cell
 
-    view, lock, over = MapView(face), threading.Lock(), threading.Event()
+    view, lock, over = MapView(face, live, open_channel), threading.Lock(), threading.Event()
 
-    def show() -> None:
-        view.show(progress_text(live), progress_html(live), last=over.is_set())
+    def ended() -> None:
+        # What the call returns shows itself: here stays how far it got.
+        view.finish(progress_text(live), progress_html(live))
 
-    last_look = in_this_cell(face.shell, show)
+    finish = in_this_cell(face.shell, ended)
+    close = let_clicks_through(face)
 
     def listen(_: LiveMap, row: MapRow | None) -> None:
         if row is None:  # the cell still waits: what is shown now belongs to it
             over.set()
             with lock:
-                last_look()
+                finish()
+            close()
 
     def follow() -> None:
         while not over.wait(LOOK_S):
             with lock:
                 if not over.is_set():
-                    show()
+                    view.show()
 
-    show()
+    view.show()
     live.add_listener(listen)
     threading.Thread(target=in_this_cell(face.shell, follow), daemon=True).start()
+
+
+def state_of(live: LiveMap) -> dict[str, Any]:
+    """Return how far a map has got, as its view in the browser takes it."""
+    said, *troubles = progress_text(live).split("\n")
+    query = one_line(live.plan.plan_context.query) or "A plan"
+    return {
+        "title": f"{query}, for each row",
+        "said": visible(said),
+        "ended": sum(live.counts[state] for state in _ENDED),
+        "total": len(live.rows),
+        "troubles": [visible(each) for each in troubles],
+        "isOver": live.is_over,
+    }
 
 
 def progress_text(live: LiveMap) -> str:
@@ -186,7 +186,12 @@ def progress_text(live: LiveMap) -> str:
     spent = cost_of(spent_of(live.rows), own_prices(live.job.parts))
     said = f"; {spent}" if spent.calls else ""
     head = f"{ended:,} of {total:,} rows: {counts_text(live.counts)}; {seconds:.0f} s{left}{said}"
-    return "\n".join([head, *_failures(live)])
+    lines = [head, *_failures(live)]
+    if live.is_over and live.stop_reason:
+        lines.append(
+            clean(f"{state_text(live.counts)}: {live.stop_reason}; the same call goes on")[:400]
+        )
+    return "\n".join(lines)
 
 
 def progress_html(live: LiveMap) -> str:

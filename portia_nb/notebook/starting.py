@@ -234,8 +234,34 @@ class Start:
 
     # -- approval --------------------------------------------------------------------------------
 
+    async def approve_map(
+        self, approval: PlanApproval, plan: Plan, *, serves: bool
+    ) -> Sequence[AnyEvent]:
+        """Show `plan`, ask once whether it may run for many rows, and return what is kept.
+
+        An approval that stands for the plan is for runs that ask again for each call; no row does.
+
+        Raises:
+            ApprovalRefused: the person said no.
+            WaitingForAnswer: nobody could be asked.
+        """
+        if self._yes:
+            approval.answer(str(approval.question.id), True, by="--yes")
+            return approval.keep(self._portia.store)
+        view = self._show(plan)
+        try:
+            return await self._approve(approval, plan, view, serves, for_rows=True)
+        finally:
+            view.finish()
+
     async def _approve(
-        self, approval: PlanApproval | None, plan: Plan, view: LiveView, serves: bool
+        self,
+        approval: PlanApproval | None,
+        plan: Plan,
+        view: LiveView,
+        serves: bool,
+        *,
+        for_rows: bool = False,
     ) -> Sequence[AnyEvent]:
         """Ask once whether `plan` may run, where it changes the world; return what is kept."""
         if self._portia.config.replay is not None:
@@ -243,7 +269,7 @@ class Start:
         self._approval = approval
         if approval is None:
             return ()
-        if kept := approved_before(self._portia, plan):
+        if not for_rows and (kept := approved_before(self._portia, plan)):
             return kept
         question = approval.question
         if self._yes:
@@ -256,9 +282,9 @@ class Start:
             view.withdraw(str(question.id))
         agreed = approval.agreed()
         if agreed is None:
+            how = "Try it with --limit 1" if for_rows else "Look at the plan with --plan"
             raise WaitingForAnswer(
-                f"nobody can be asked here: {question.user_guidance} Look at the plan with "
-                "--plan, then run it with --yes",
+                f"nobody can be asked here: {question.user_guidance} {how}, then run it with --yes",
                 plan_id=plan.id,
             )
         if not agreed:

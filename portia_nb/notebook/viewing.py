@@ -94,24 +94,25 @@ class Watching:
         self._face.note_shown(live.id)
         live.add_listener(view.listen)
         live.is_shown = True
-        close = self._let_clicks_through()
+        close = let_clicks_through(self._face)
         # While the cell is still open: nbclient drops what a cell shows after its end.
         live.at_end(view.finish)
         live.at_end(close)
 
-    def _let_clicks_through(self) -> Callable[[], None]:
-        """Open the detour for comms where a cell awaits on this thread; return what closes it."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return lambda: None
-        stack = ExitStack()
-        stack.enter_context(self._face.detour.open())
 
-        def close() -> None:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(stack.close)
+def let_clicks_through(face: Face) -> Callable[[], None]:
+    """Open the detour for comms where a cell awaits on this thread; return what closes it."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return lambda: None
+    stack = ExitStack()
+    stack.enter_context(face.detour.open())
 
-        return close
+    def close() -> None:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stack.close)
+
+    return close

@@ -54,7 +54,9 @@ def test_a_plan_is_mapped_over_a_frame_in_one_output_and_goes_on(kernel: Kernel,
     assert "there are cities" in unknown
     assert "measuring" not in unknown
     assert "table = cities[:1]" in kernel.run("%portia map measuring cities[:1]").card
-    assert "'result' holds a map" in kernel.run("%portia show result").card
+    assert "'result' holds a map" in kernel.run("%portia fork result 0").card
+    shown = kernel.run("%portia show result").raise_for_error()
+    assert "done" in shown.displays[0]["text/plain"]
     kernel.run("towns = cities.rename(columns={'city': 'town'})").raise_for_error()
     assert "add --column city=COLUMN" in kernel.run("%portia map measuring towns").card
 
@@ -62,7 +64,7 @@ def test_a_plan_is_mapped_over_a_frame_in_one_output_and_goes_on(kernel: Kernel,
 def test_a_map_with_side_effects_says_what_it_would_do_and_waits_for_a_yes(kernel: Kernel, server):
     kernel.run("mapped.clear()").raise_for_error()
     refused = kernel.run("%portia map sending cities")
-    assert "each of 3 rows: send" in refused.card
+    assert "each of 3 rows? 1 step changes something outside: send" in refused.card
     assert kernel.evaluate("mapped") == []
     kernel.run("%portia map sending cities --yes -o sent").raise_for_error()
     assert kernel.evaluate("mapped") == ["Oslo", "Nowhere", "Rome"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .named import run_named
+from .named import map_named, run_named
 
 if TYPE_CHECKING:
     from .call import Call
@@ -48,5 +48,6 @@ async def why(call: Call) -> None:
     if call.options.word is None and call.face.has_error:
         call.face.say(call.face.why())
         return
-    run_id = run_named(call.face, call.options.word)
+    found = map_named(call.face, call.options.word)
+    run_id = run_named(call.face, call.options.word) if found is None else found
     call.face.say(call.face.readable(await call.face.portia().awhy(run_id)))

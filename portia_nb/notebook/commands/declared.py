@@ -58,6 +58,7 @@ _FILTERS = (
     Option(("--goal",), "With this text in the goal.", "TEXT"),
     Option(("--forked-from",), "Forks of this run.", "RUN"),
     Option(("--tool",), "Whose plan uses this tool.", "TOOL"),
+    Option(("--of-map",), "The runs of this map's rows; a map itself is one line.", "MAP"),
     Option(("--limit",), "At most so many on a page.", "NUMBER"),
     Option(("--page",), "Which page, from 1.", "NUMBER"),
 )
@@ -163,7 +164,7 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "resume",
-            "Go on with a run; finished steps don't run again.",
+            "Go on with a run or a map; finished steps and rows don't run again.",
             _RUNNING,
             "RUN",
             does="commands.running:resume",
@@ -194,7 +195,7 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "cancel",
-            "Stop a run; what is done is kept.",
+            "Stop a run or a map; what is done is kept.",
             word="RUN",
             also=("stop",),
             does="commands.running:cancel",
@@ -221,7 +222,11 @@ LINES: dict[str, Command] = {
         ),
         # -- what is kept: look at it, compare it, let go of it ----------------------------------
         Command(
-            "show", "Show a run or a plan.", (_OUTPUT,), "RUN|PLAN", does="commands.showing:show"
+            "show",
+            "Show a run, a map or a plan.",
+            (_OUTPUT,),
+            "RUN|PLAN",
+            does="commands.showing:show",
         ),
         Command(
             "runs",
@@ -231,7 +236,7 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "timeline",
-            "Show when each step of a run ran, and what it waited for.",
+            "Show when each step of a run ran, and what it waited for; of a map, each row.",
             (_OUTPUT,),
             "RUN",
             does="commands.history:timeline",
@@ -246,7 +251,7 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "export",
-            "Write a run or a plan to a file to hand on: .html, .json, .jsonl or .py.",
+            "Write a run, a map or a plan to a file: .html, .json, .jsonl, .py; of a map .csv.",
             _EXPORT,
             "RUN",
             True,
@@ -255,7 +260,7 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "forget",
-            "Delete a run for good, with all that it kept.",
+            "Delete a run for good, with all that it kept; a map, with its rows' runs.",
             (),
             "RUN",
             True,
@@ -298,7 +303,7 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "why",
-            "Show the full traceback behind the latest error, or why a run stands as it does.",
+            "Show the full traceback behind the latest error, or why a run or map is as it is.",
             word="RUN",
             does="commands.about:why",
         ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .named import plan_named, run_named
+from .named import map_named, plan_named, run_named
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
     from portia_nb.session.exporting import ExportedFile
+    from portia_nb.session.map_result import PlanMap
 
     from .call import Call
 
@@ -31,12 +32,14 @@ async def export(call: Call) -> ExportedFile:
     return done
 
 
-def _what(call: Call) -> Plan | str:
-    """Return the plan, or the id of the run, that the line names."""
+def _what(call: Call) -> Plan | PlanMap | str:
+    """Return the plan, the map, or the id of the run, that the line names."""
     from portia_nb.model.plan import Plan
 
     word = call.options.word or ""
     value = call.face.shell.user_ns.get(word)
     if isinstance(value, Plan) or word.startswith("plan-") or word in call.face.plans:
         return plan_named(call.face, word)
+    if (found := map_named(call.face, word)) is not None:
+        return found
     return run_named(call.face, word or None)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import InvalidOption
 from portia_nb.notebook.cell import portia_as_asked
+from portia_nb.notebook.starting import Start
 from portia_nb.session.answering import read_answers_file
+from portia_nb.session.live_map import live_map
 from portia_nb.session.mapping import MapOptions
 
 from .named import plan_to_use, values_of
@@ -17,14 +21,14 @@ from .parsing import Options
 if TYPE_CHECKING:
     from portia_nb.notebook.asking import Prompts
     from portia_nb.notebook.face import Face
+    from portia_nb.session.map_result import PlanMap
+    from portia_nb.session.portia import Portia
 
     from .call import Call
 
 
 async def map_rows(call: Call) -> Any:
     """Run a plan for each row of a variable."""
-    from portia_nb.notebook.map_view import approve, run_map
-
     options = call.options
     plan = plan_to_use(call.face, str(options.word))
     name = options.second
@@ -33,17 +37,47 @@ async def map_rows(call: Call) -> Any:
     rows = rows_named(call.face, name)
     portia = portia_as_asked(call.face.portia(), options)
     said = map_options(call.face, options, values_of(call, "in"))
-    approve(portia, plan, count_of(rows, said.limit), yes=options.is_on("yes"))
-    return await run_map(
-        call.face,
-        portia,
-        plan,
-        rows,
-        said,
-        call.prompts,
-        serves=call.serves,
-        output=options.one("output"),
-    )
+    return await _map(call.face, portia, options, plan, rows, said, call.prompts, call.serves)
+
+
+async def resume_map(call: Call, map_id: str) -> PlanMap:
+    """Go on with a map: rows that are done stay done, and those that failed are tried again."""
+    from portia_nb.session.map_kept import open_map
+
+    portia = portia_as_asked(call.face.portia(), call.options)
+    if (live := live_map(map_id)) is not None:
+        raise InvalidOption(
+            f"{map_id} is under way in this kernel: %portia cancel {map_id} stops it",
+            option=live.id,
+        )
+    kept = open_map(portia, map_id)
+    if kept.is_complete:
+        call.face.say(f"Every row of {map_id} is done already.")
+        call.face.display(kept)
+        call.face.give(call.options.one("output"), kept)
+        return kept
+    said = map_options(call.face, call.options, {})
+    serves = call.serves
+    return await _map(call.face, portia, call.options, map_id, None, said, call.prompts, serves)
+
+
+async def _map(
+    face: Face,
+    portia: Portia,
+    options: Options,
+    plan: Any,
+    rows: Any,
+    said: MapOptions,
+    prompts: Prompts,
+    serves: bool,
+) -> PlanMap:
+    from portia_nb.notebook.map_cell import approved, run_map
+
+    start = Start(face, portia, options, prompts)
+    kept = await approved(start, portia, plan, rows, said, serves=serves)
+    said = replace(said, first=tuple(kept))
+    output = options.one("output")
+    return await run_map(face, portia, plan, rows, said, prompts, serves=serves, output=output)
 
 
 def rows_named(face: Face, name: str) -> Any:
@@ -60,7 +94,9 @@ def rows_named(face: Face, name: str) -> Any:
             )
         mine = nearest(name, variables(face, holds_rows))
         raise InvalidOption(f"{name} is no variable of this notebook: {mine}", option=name)
-    return space[name]
+    found = space[name]
+    # It is read twice: before it is asked, and before it runs.
+    return list(found) if isinstance(found, Iterator) else found
 
 
 def map_options(face: Face, options: Options, constants: dict[str, Any]) -> MapOptions:
@@ -85,13 +121,6 @@ def map_options(face: Face, options: Options, constants: dict[str, Any]) -> MapO
     )
 
 
-def count_of(rows: Any, limit: int | None) -> int | None:
-    """Return how many rows will run, None where that isn't known before."""
-    if not hasattr(rows, "__len__"):
-        return limit
-    return len(rows) if limit is None else min(limit, len(rows))
-
-
 def _number(options: Options, name: str) -> int | None:
     text = options.one(name)
     if text is None:
@@ -112,7 +141,6 @@ async def each_row(
     from portia_nb.model.plan import PlanInput
     from portia_nb.notebook.bindings import bind, columns_in
     from portia_nb.notebook.cell import make_plan, show_plan
-    from portia_nb.notebook.map_view import approve, run_map
 
     rows = rows_named(face, name)
     goal, columns = columns_in(body, rows)
@@ -129,6 +157,4 @@ async def each_row(
         return
     face.display(plan)
     said = map_options(face, options, bound.values)
-    approve(portia, plan, count_of(rows, said.limit), yes=options.is_on("yes"))
-    output = options.one("output")
-    await run_map(face, portia, plan, rows, said, prompts, serves=serves, output=output)
+    await _map(face, portia, options, plan, rows, said, prompts, serves)

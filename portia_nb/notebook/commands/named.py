@@ -12,6 +12,7 @@ from .offered import variables
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
     from portia_nb.notebook.face import Face
+    from portia_nb.session.map_result import PlanMap
 
     from .call import Call
 
@@ -91,8 +92,8 @@ def run_named(face: Face, word: str | None) -> str:
         return str(value.id)
     if type(value).__name__ == "PlanMap":
         raise PlanRunNotFoundError(
-            f"{word!r} holds a map, which is many runs: {word} shows it, {word}.retry() goes on, "
-            f"and {word}.rows names the run of each row",
+            f"{word!r} holds a map, which is many runs: %portia show {word}, resume and why take "
+            f"it, and {word}.rows names the run of each row",
             plan_run_id=word,
         )
     known = [*face.runs, *(row.run_id for row in latest_runs(face.portia().store))]
@@ -110,6 +111,20 @@ def run_named(face: Face, word: str | None) -> str:
     )
     hint = f": {near}" if near.startswith("did") else "; %portia runs lists them"
     raise PlanRunNotFoundError(f"{word!r} is no run{hint}", plan_run_id=word)
+
+
+def map_named(face: Face, word: str | None) -> PlanMap | str | None:
+    """Return the map that a variable holds, or the id of one; None: another thing is meant.
+
+    Raises:
+        PlanRunNotFoundError: it looks like a map's id, and there is none, or more than one.
+    """
+    from portia_nb.session import map_kept
+
+    value = face.shell.user_ns.get(word) if word else None
+    if type(value).__name__ == "PlanMap":
+        return value
+    return map_kept.map_named(face.portia().store, word if value is None else value)
 
 
 def values_of(call: Call, option: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _plans(face: Face, _: Sequence[str]) -> Iterable[str]:
 
 
 def _runs(face: Face, _: Sequence[str]) -> Iterable[str]:
-    mine = variables(face, holds("PlanRun", "LiveRun"))
+    mine = variables(face, holds("PlanRun", "LiveRun", "PlanMap"))
     return [*mine, *face.runs, *_kept_runs(face)]
 
 
@@ -177,6 +177,7 @@ def _states(_: Face, __: Sequence[str]) -> Iterable[str]:
 _OFFERS: Mapping[str, Callable[[Face, Sequence[str]], Iterable[str]]] = {
     "PLAN": _plans,
     "RUN": _runs,
+    "MAP": lambda face, _: variables(face, holds("PlanMap")),
     "OTHER": _runs,
     "RUN|PLAN": _runs_and_plans,
     "STEP": _steps,

@@ -10,7 +10,7 @@ from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
 from portia_nb.notebook.starting import Start
 from portia_nb.session.answering import DeclaredAnswers, misfit
 
-from .named import plan_to_use, run_named, values_of
+from .named import map_named, plan_to_use, run_named, values_of
 from .nearness import nearest
 from .showing import show_run
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
     from portia_nb.model.run import PlanRun
     from portia_nb.session.live import LiveRun
+    from portia_nb.session.map_result import PlanMap
 
     from .call import Call
 
@@ -38,6 +39,10 @@ async def resume(call: Call) -> Any:
     from portia_nb.notebook.attending import Attended
     from portia_nb.session.live import live_run
 
+    if (found := map_named(call.face, call.options.word)) is not None:
+        from .mapping import resume_map
+
+        return await resume_map(call, str(getattr(found, "id", found)))
     run_id = run_named(call.face, call.options.word)
     if (live := live_run(run_id)) is not None:
         _answer_open(call, live)
@@ -78,12 +83,14 @@ async def wait(call: Call) -> Any:
     return show_run(call, run_id)
 
 
-async def cancel(call: Call) -> PlanRun | None:
-    """Stop a run, and say whether it has ended."""
+async def cancel(call: Call) -> PlanRun | PlanMap | None:
+    """Stop a run or a map, and say whether it has ended."""
     from portia_nb.model.run import PlanRunState
     from portia_nb.session.history import WORDS
     from portia_nb.session.live import live_run
 
+    if (found := map_named(call.face, call.options.word)) is not None:
+        return await _cancel_map(call, str(getattr(found, "id", found)))
     run_id = run_named(call.face, call.options.word)
     live = live_run(run_id)
     # The next line may well be the resume: it finds a run that has ended.
@@ -99,6 +106,18 @@ async def cancel(call: Call) -> PlanRun | None:
     how = "has stopped" if live.done.done() else "stops once a step has cleaned up"
     call.face.say(f"Run {run_id} {how}; what is done is kept. %portia resume {run_id} goes on.")
     return run
+
+
+async def _cancel_map(call: Call, map_id: str) -> PlanMap:
+    from portia_nb.session.live_map import live_map
+
+    live = live_map(map_id)
+    made: Any = await call.face.portia().acancel(map_id, reason="stopped by %portia cancel")
+    if live is None:
+        call.face.say(f"Map {map_id} isn't under way ({made.state}); there is nothing to stop.")
+    else:
+        call.face.say(f"Map {map_id}: {made.state}. %portia resume {map_id} goes on.")
+    return made
 
 
 def _answer_open(call: Call, live: LiveRun) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .named import plan_named, run_named
+from .named import map_named, plan_named, run_named
 
 if TYPE_CHECKING:
     from portia_nb.model.run import PlanRun
@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 
 
 async def show(call: Call) -> Any:
-    """Show a plan or a run."""
+    """Show a plan, a run or a map."""
     word = call.options.word
+    if (found := map_named(call.face, word)) is not None:
+        made = await call.face.portia().ashow(found) if isinstance(found, str) else found
+        call.face.display(made)
+        call.face.give(call.options.one("output"), made)
+        return made
     variable = call.face.shell.user_ns.get(word) if word else None
     is_plan = type(variable).__name__ == "Plan" or (word or "").startswith("plan-")
     if is_plan or (word and variable is None and call.face.portia().store.find_versions(word)):
@@ -26,13 +31,16 @@ async def show(call: Call) -> Any:
 
 
 async def forget(call: Call) -> None:
-    """Delete a run for good."""
-    run_id = run_named(call.face, str(call.options.word))
+    """Delete a run for good; a map, with the runs of its rows."""
+    found = map_named(call.face, call.options.word)
+    what = "Run" if found is None else "Map"
+    run_id = run_named(call.face, str(call.options.word)) if found is None else found
+    run_id = str(getattr(run_id, "id", run_id))
     await call.face.portia().aforget(run_id)
     call.face.runs.pop(run_id, None)
     call.face.say(
-        f"Run {run_id} is forgotten: nothing of it is kept. What cells have shown of it stays in "
-        "the notebook until you clear their outputs."
+        f"{what} {run_id} is forgotten: nothing of it is kept. What cells have shown of it stays "
+        "in the notebook until you clear their outputs."
     )
 
 

@@ -1,0 +1,123 @@
+"""A cell maps a plan: it asks once where it changes something, waits, stops, says how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from portia_nb.drawing.clean import clean
+from portia_nb.errors import BudgetReached, WaitingForAnswer
+from portia_nb.session.map_approval import question_of_map
+from portia_nb.tools.aside import run_aside
+
+from .approving import PlanApproval
+from .attending import STOP_TIME_S, until_done
+from .interrupts import sigint_calls
+from .map_view import LOOK_S, MapView
+
+if TYPE_CHECKING:
+    from portia_nb.session.live_map import LiveMap
+    from portia_nb.session.map_result import PlanMap
+    from portia_nb.session.mapping import MapOptions
+    from portia_nb.session.portia import Portia
+
+    from .asking import Prompts
+    from .face import Face
+    from .starting import Start
+
+
+async def approved(
+    start: Start, portia: Portia, plan: Any, rows: Any, options: MapOptions, *, serves: bool
+) -> Any:
+    """Ask once whether a plan that changes something may be mapped; return what is kept of a yes.
+
+    Raises:
+        ApprovalRefused: the person said no.
+        WaitingForAnswer: nobody could be asked.
+        PortiaBaseError: as `Portia.map`.
+    """
+    parts = portia._parts  # pyright: ignore[reportPrivateUsage]
+    asked = await run_aside(question_of_map, parts, plan, rows, options)
+    if asked is None:
+        return ()
+    approval = PlanApproval(asked.plan, asked.text, asked.calls)
+    return await start.approve_map(approval, asked.plan, serves=serves)
+
+
+async def run_map(
+    face: Face,
+    portia: Portia,
+    plan: Any,
+    rows: Any,
+    options: MapOptions,
+    prompts: Prompts,
+    *,
+    serves: bool,
+    output: str | None,
+) -> PlanMap:
+    """Map a plan in a cell: show how far it has got, and what it came to.
+
+    Rows that failed don't end the cell in an error: the table that comes back names them.
+
+    Raises:
+        WaitingForAnswer: rows wait for answers.
+        BudgetReached: the budget is spent.
+        KeyboardInterrupt: the cell was interrupted, or the map stopped in its view or elsewhere;
+            rows that are done are kept.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    cancel = task.cancel
+
+    def interrupted() -> None:
+        loop.call_soon_threadsafe(cancel)
+
+    live = await run_aside(partial(portia.start_map, plan, rows, options))
+    view = MapView(face, live)
+    stopped = False
+    try:
+        with sigint_calls(interrupted):
+            while True:
+                view.show()
+                if await until_done(live.done, prompts if serves else None, limit_s=LOOK_S):
+                    break
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        task.uncancel()
+        stopped = True
+        live.stop("interrupted")
+        await until_done(live.done, limit_s=STOP_TIME_S)
+    finally:
+        prompts.close()
+    made = portia.result_of(live, options)
+    view.finish(str(made), made._repr_html_())  # pyright: ignore[reportPrivateUsage]
+    face.give(output, made)
+    return _judge(face, live, made, stopped=stopped)
+
+
+def _judge(face: Face, live: LiveMap, made: PlanMap, *, stopped: bool) -> PlanMap:
+    """Return a map whose rows were all run, and raise what it ended with else."""
+    following = [("next", f"%portia resume {made.id}")]
+    if stopped and not live.is_over:
+        said = "stopped; a row is still cleaning up in the background, its state will be saved"
+        raise face.carded(KeyboardInterrupt(said), following)
+    live.done.result(timeout=0)
+    if "budget" in made.stop_reason:
+        budget = live.job.meter and live.job.meter.budget.doubled()
+        raise face.carded(
+            BudgetReached(f"{made.stop_reason}. Rows that are done are kept"),
+            [("next", f'%portia resume {made.id} --budget "{budget}"')],
+        )
+    if stopped or made.stop_reason:
+        why = "" if stopped else f" ({clean(made.stop_reason)})"
+        said = f"{made.state}{why}; they are kept, and no further row began"
+        raise face.carded(KeyboardInterrupt(said), following)
+    if made.waiting:
+        raise face.carded(
+            WaitingForAnswer(
+                f"{len(made.waiting)} rows wait for an answer, such as "
+                f"{clean(made.waiting[0].question)!r:.200}: run the cell again with "
+                "--answer NAME=VALUE for all, or answer one: result.answer(row, …), result.retry()"
+            )
+        )
+    return made
