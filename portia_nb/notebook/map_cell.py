@@ -87,6 +87,9 @@ async def run_map(
         stopped = True
         live.stop("interrupted")
         await until_done(live.done, limit_s=STOP_TIME_S)
+    except BaseException:
+        live.stop("its cell failed")  # nothing goes on that nobody sees
+        raise
     finally:
         prompts.close()
     made = portia.result_of(live, options)

@@ -23,5 +23,6 @@ async def test_a_run_that_is_done_before_it_stops_is_not_said_to_have_stopped(
     call: Any = SimpleNamespace(face=face, options=SimpleNamespace(word=None))
     monkeypatch.setattr("portia_nb.session.live.live_run", lambda _: SimpleNamespace())
     monkeypatch.setattr("portia_nb.notebook.commands.running.run_named", lambda *_: "prun-1")
+    monkeypatch.setattr("portia_nb.notebook.commands.running.map_named", lambda *_: None)
     assert await cancel(call) is run
     assert said == ["Run prun-1 was done before it could be stopped."]
