@@ -19,20 +19,15 @@ from portia_nb.model.plan import (
     PlanInput,
     ReActAgentStep,
     SingleToolAgentStep,
-    UserInputStep,
-    UserVerifyStep,
-    text_argument,
 )
-from portia_nb.model.reference import StepOutput, to_argument
 from portia_nb.model.written import to_arguments, to_variables
 from portia_nb.tools.base import Tool
 
 from .bound import remember
 from .check import find_problems, refuse
 from .clauses import tree
-from .flow import FlowBuilder, StepRef
+from .flow import StepRef
 from .given import (
-    answer_schema,
     json_only,
     model_name,
     model_object,
@@ -40,9 +35,10 @@ from .given import (
     tool_and_id,
     tools_and_ids,
 )
+from .question_steps import QuestionBuilder
 
 
-class PlanBuilderV2(FlowBuilder):
+class PlanBuilderV2(QuestionBuilder):
     """Build a plan from steps in the order in which they are given.
 
     Each call adds one step and returns the builder. Whatever a step is given may hold references,
@@ -282,63 +278,6 @@ class PlanBuilderV2(FlowBuilder):
             side_effect=side_effect,
         )
         return self._add(step, after, _tools=bound, _model=model_object(model))
-
-    def user_verify(
-        self,
-        *,
-        message: str,
-        step_name: str | None = None,
-        default: bool | None = None,
-        expires_in_s: float | None = None,
-        after: Sequence[StepRef] = (),
-    ) -> Self:
-        """Ask yes or no; no ends the run as FAILED.
-
-        `default` is the answer to take where nobody can be asked; None: the run waits. After
-        `expires_in_s` seconds it is taken too, and where there is none the run fails.
-        """
-        common = self._common(step_name)
-        shown, _ = text_argument(question := to_argument(message))
-        step = UserVerifyStep(
-            **common, task=shown, message=question, default=default, expires_in_s=expires_in_s
-        )
-        return self._add(step, after)
-
-    def user_input(
-        self,
-        *,
-        message: str,
-        options: Sequence[Any] | StepOutput | None = None,
-        step_name: str | None = None,
-        answer_type: Any = None,
-        default: Any = None,
-        expires_in_s: float | None = None,
-        after: Sequence[StepRef] = (),
-    ) -> Self:
-        """Ask for text, or for one of `options`; the answer is the step's output.
-
-        `options` is a list, or a reference to one. `answer_type` is what the answer must be: a type
-        such as ``int``, ``bool``, ``datetime.date`` or ``list[str]``, a pydantic model, or a JSON
-        schema; the form has a fitting field, and dates stay ISO text. `default` is the answer to
-        take where nobody can be asked; None: the run waits. After `expires_in_s` seconds it is
-        taken too, and where there is none the run fails.
-        """
-        common = self._common(step_name)
-        shown, _ = text_argument(question := to_argument(message))
-        schema = answer_schema(answer_type, default, has_options=options is not None)
-        if schema is not None and isinstance(schema.get("enum"), list):
-            options, schema = schema["enum"], None
-        choices = options if options is None or isinstance(options, StepOutput) else list(options)
-        step = UserInputStep(
-            **common,
-            task=shown,
-            message=question,
-            options=None if choices is None else to_argument(choices),
-            answer_schema=schema,
-            default=json_only(default, "a question's default"),
-            expires_in_s=expires_in_s,
-        )
-        return self._add(step, after)
 
     def final_output(self, output_schema: Any = None, summarize: bool = False) -> Self:
         """Say what the run's final output is to be; without this it is the last step's output.
