@@ -127,6 +127,8 @@ def next_command(error: BaseException) -> str | None:
             columns = " ".join(f"--column {name}=COLUMN" for name in names)
             return f"add {columns} to the line, or for one value in all rows {options}"
         return f"add {options} to the line"
+    if getattr(error, "changed", None):
+        return f"%portia fork {getattr(error, 'run_id', 'RUN')} --plan PLAN"
     return of_kind(error, _NEXT)
 
 

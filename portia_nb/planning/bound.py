@@ -12,6 +12,7 @@ from __future__ import annotations
 from threading import RLock
 from weakref import ref
 
+from portia_nb.model.composite import each_step, functions_of
 from portia_nb.model.plan import Plan
 
 _built: dict[str, list[ref[Plan]]] = {}
@@ -39,6 +40,14 @@ def built_plan(content_hash: str) -> Plan | None:
             if (plan := each()) is not None:
                 return plan
     return None
+
+
+def built_functions() -> set[str]:
+    """Return the names of the functions in the plans that were built in this process."""
+    with _lock:
+        plans = [plan for refs in _built.values() for each in refs if (plan := each()) is not None]
+    steps = [step for plan in plans for step in each_step(plan.steps)]
+    return {function.name for step in steps for function in functions_of(step)}
 
 
 def _forget(key: str, dropped: ref[Plan]) -> None:

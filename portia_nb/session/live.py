@@ -95,6 +95,8 @@ class LiveRun:
         self.pid = os.getpid()
         self.is_shown = asker is not None
         """True: a person watches it, so that the log needn't say at INFO what they see."""
+        self.is_stopping = False
+        """True: it was told to stop; a step of it may still be cleaning up."""
         self._store = store
         self._hold = hold
         self._asker = asker
@@ -189,6 +191,7 @@ class LiveRun:
 
     def stop(self, reason: str = "stopped") -> None:
         """Stop the run: no call starts from now on; outputs are kept, and it can be resumed."""
+        self.is_stopping = True
         background.post(self._executor.stop, reason)
 
     # -- on the background loop ------------------------------------------------------------------

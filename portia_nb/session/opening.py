@@ -18,7 +18,7 @@ from portia_nb.model.ids import PlanUUID
 from portia_nb.model.plain import Unkept
 from portia_nb.model.plan import FunctionStep, Plan
 from portia_nb.model.run import Run, StepState, replay
-from portia_nb.planning.bound import built_plan
+from portia_nb.planning.bound import built_functions, built_plan
 from portia_nb.running.recovery import needed_names
 from portia_nb.storage.store import RunRow, Store
 
@@ -96,13 +96,22 @@ def refuse_missing_functions(run: Run, then: str = "resume") -> None:
         for function in functions_of(held)
         if function.call is None
     ]
-    if missing:
-        raise FunctionsMissing(
-            f"run {run.id} needs the functions {', '.join(missing)}, which this process has not "
-            f"got: run the cell that builds the plan, then {then}",
-            names=tuple(missing),
-            run_id=run.id,
+    if not missing:
+        return
+    changed = sorted(built_functions().intersection(missing))
+    what = f"which this process has not got: run the cell that builds the plan, then {then}"
+    if changed:
+        what = (
+            f"and {', '.join(changed)} reads otherwise here than when it started: "
+            f"portia.fork({run.id!r}, plan=…) goes on with the plan as it is now, and reuses what "
+            "the change doesn't touch"
         )
+    raise FunctionsMissing(
+        f"run {run.id} needs the functions {', '.join(missing)}, {what}",
+        names=tuple(missing),
+        changed=tuple(changed),
+        run_id=run.id,
+    )
 
 
 def settled_steps(run: Run) -> frozenset[str]:
@@ -186,7 +195,9 @@ def plan_of(store: Store, row: RunRow, given: Plan | None = None) -> Plan:
         kept = store.load_plan(row.plan_id, plan_hash=row.plan_hash)
         raise PlanError(
             f"the plan given isn't the one that run {row.run_id} was started with: "
-            f"{_difference(kept, given)}. Build the same plan again, or run the new one",
+            f"{_difference(kept, given)}. Build the same plan again; or go on with the new one in "
+            f"a fork, which reuses what the change doesn't touch: "
+            f"portia.fork({row.run_id!r}, plan=…)",
             plan_id=row.plan_id,
         )
     return with_id(given, row.plan_id)

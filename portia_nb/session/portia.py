@@ -22,7 +22,7 @@ from .maps import Maps
 from .plan_work import PlanWork
 from .plans import Planning, names_of_inputs
 from .questions import Questions
-from .resuming import claim_aside, going_on, prepare_resume
+from .resuming import alet_stop, claim_aside, going_on, let_stop, prepare_resume
 from .sharing import Sharing
 from .steering import Steering
 from .timelines import Timelines
@@ -311,6 +311,7 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
         refuse_own_loop("aresume")
         run_id = _id_of(plan_run, plan_run_id)
         company = Company(tell=tell_watchers, budget=budget)
+        let_stop(run_id)
         return run_here(lambda: prepare_resume(self._parts, run_id, plan, company=company))
 
     async def aresume(
@@ -323,7 +324,8 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
     ) -> PlanRun:
         """Go on with a run that was stopped, has failed, or whose process died.
 
-        Steps that are done are not executed again. A complete run comes back as it is.
+        Steps that are done are not executed again. A complete run comes back as it is. One that is
+        being stopped here, and still cleans up, is waited for first.
 
         Args:
             plan_run: the run, of which only the id counts; or that id.
@@ -342,6 +344,7 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
         run_id = _id_of(plan_run, plan_run_id)
         company = Company(caller=asyncio.get_running_loop(), tell=tell_watchers, budget=budget)
         await launch.open_aside(self._parts)
+        await alet_stop(run_id)
         return await run_on_this_loop(
             lambda found: going_on(self._parts, found, company),
             claim_aside(self._parts, run_id, plan, company),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from .live import LiveRun, live_run
 from .map_row import is_map
 from .opening import load_further, open_run, refuse_missing_functions, settled_steps
 from .parts import Parts
+from .waiting import BEAT_S
 
 if TYPE_CHECKING:
     from .answering import DeclaredAnswers
@@ -85,6 +87,12 @@ def claim(
             f"{run_id} is a map, not a run: portia.map({run_id!r}) goes on with it", run_id=run_id
         )
     if (running := live_run(run_id)) is not None:
+        if running.is_stopping:
+            raise InvalidPlanRunStateError(
+                f"run {run_id} is being stopped, and a step of it still cleans up: wait until it "
+                "has ended, then resume",
+                run_id=run_id,
+            )
         return running
     run, registry = _reopen(parts, run_id, plan)
     try:
@@ -114,6 +122,23 @@ def claim(
         parts.store.release(hold)
         return run.snapshot()
     return Claimed(run, hold, registry, tape)
+
+
+def let_stop(run_id: str) -> None:
+    """Wait for the end of a run that is being stopped here: only then can it go on."""
+    while (ended := _end_of_stopping(run_id)) is not None:
+        concurrent.futures.wait([ended], BEAT_S)
+
+
+async def alet_stop(run_id: str) -> None:
+    """Wait for the end of a run that is being stopped here; see `let_stop`."""
+    while _end_of_stopping(run_id) is not None:  # noqa: ASYNC110 - another thread ends it
+        await asyncio.sleep(BEAT_S)
+
+
+def _end_of_stopping(run_id: str) -> concurrent.futures.Future[PlanRun] | None:
+    live = live_run(run_id)
+    return live.done if live is not None and live.is_stopping else None
 
 
 async def claim_aside(

@@ -162,6 +162,7 @@ async def run_on_this_loop(
     Raises:
         asyncio.CancelledError: as `await_here`; the run has been stopped and can be resumed.
     """
+    live: LiveRun | None = None
     try:
         given = () if aside is None else (await aside,)
         with interrupts_held():
@@ -173,6 +174,10 @@ async def run_on_this_loop(
     except PortiaBaseError as error:
         _drop_frames(error)
         raise error.with_traceback(None) from error.__cause__
+    except BaseException:
+        if live is not None and not live.done.done():  # also where it came before the wait
+            live.stop()
+        raise
 
 
 def _drop_frames(error: BaseException) -> None:

@@ -170,14 +170,6 @@ class DaemonThreads:
         seen = contextvars.copy_context() if context is None else context.copy()
         made = _Call(name)
 
-        def settle(value: Any, error: Exception | None) -> None:
-            if done.done():
-                return
-            if error is None:
-                done.set_result(value)
-            else:
-                done.set_exception(error)
-
         def work() -> None:
             if not made.begin():
                 return  # given up before it began: it must not begin now
@@ -193,7 +185,7 @@ class DaemonThreads:
                 with self._lock:
                     self._left_alone.discard(made)
             try:
-                loop.call_soon_threadsafe(settle, value, error)
+                loop.call_soon_threadsafe(_settle, done, value, error)
             except RuntimeError:
                 return  # the loop is closed: nobody waits any more
 
@@ -231,6 +223,16 @@ class DaemonThreads:
             self._made += 1
             number = self._made
         return _Worker(self, f"{self._name}-{number}")
+
+
+def _settle(done: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+    if done.done():
+        if asyncio.iscoroutine(value):
+            value.close()  # nobody is left to await it
+    elif error is None:
+        done.set_result(value)
+    else:
+        done.set_exception(error)
 
 
 class _Worker:

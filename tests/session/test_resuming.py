@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from portia_nb import PlanBuilderV2, PlanRun, Portia
-from portia_nb.errors import StoreLocked
+from portia_nb import Plan, PlanBuilderV2, PlanRun, Portia
+from portia_nb.errors import FunctionsMissing, PlanError, StoreLocked
+from portia_nb.notebook.cards import next_command
+from portia_nb.planning import bound
 from portia_nb.storage import schema
 
 from .stage import portia
@@ -117,3 +119,35 @@ def told_of(home: Portia, name: str, monkeypatch: pytest.MonkeyPatch) -> asyncio
 
     monkeypatch.setattr(home.store, name, call)
     return event
+
+
+def built(source: str) -> Plan:
+    """Return a plan of one function, defined by `source` as a cell would."""
+    names: dict[str, Any] = {}
+    exec(source, names)
+    return PlanBuilderV2().function_step(function=names["work"], step_name="work").build()
+
+
+def test_who_has_changed_the_code_since_is_told_how_to_go_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    us = portia(str(tmp_path))
+    plan = built("def work():\n    raise ValueError('a mistake')")
+    run = us.run_plan(plan)
+    mended = built("def work():\n    return 'mended'")
+    fork = rf"portia\.fork\('{run.id}', plan=…\)"
+    with pytest.raises(PlanError, match=f"step 'work' differs in function.*{fork}"):
+        us.resume(run, plan=mended)
+    assert us.fork(run, plan=mended).state == "COMPLETE"
+
+    # In another process the old code is gone.
+    us = portia(str(tmp_path))
+    monkeypatch.setattr(bound, "_built", {})
+    bound.remember(mended)
+    with pytest.raises(FunctionsMissing, match=f"reads otherwise here.*{fork}") as raised:
+        us.resume(run)
+    assert raised.value.changed == ("work",)
+    assert next_command(raised.value) == f"%portia fork {run.id} --plan PLAN"
+    monkeypatch.setattr(bound, "_built", {})
+    with pytest.raises(FunctionsMissing, match="run the cell that builds the plan"):
+        us.resume(run)

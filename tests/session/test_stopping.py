@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from portia_nb import ClarificationHandler, ExecutionHooks, PlanBuilderV2, Portia
+from portia_nb.errors import InvalidPlanRunStateError
 from portia_nb.running.background import background
 
 from .stage import Work, portia
@@ -20,11 +23,15 @@ from .stage import Work, portia
 
 @contextmanager
 def signalled(number: int, react: Callable[..., Any], started: threading.Event) -> Generator[None]:
-    """Let `react` handle a signal, which comes once `started` is set."""
+    """Let `react` handle a signal, which comes once `started` is set and this thread waits."""
+    here = threading.main_thread().ident or 0
 
     def send() -> None:
         assert started.wait(10)
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
+        # A selector is waited in, too: whoever wakes a loop swallows some errors, as asyncio does.
+        while sys._current_frames()[here].f_code.co_name not in ("wait_here", "select"):
+            time.sleep(0.001)
+        signal.pthread_kill(here, number)
 
     thread = threading.Thread(target=send)
     before = signal.signal(number, react)
@@ -39,7 +46,7 @@ def signalled(number: int, react: Callable[..., Any], started: threading.Event) 
 def assert_stopped(us: Portia, work: Work) -> None:
     """Nothing starts from then on, and the run goes on where it was when it is told to."""
     (row,) = us.store.find_runs()
-    assert row.state == "READY_TO_RESUME"
+    assert us.wait(row.run_id, timeout_s=5).state == "READY_TO_RESUME"
     work.gate.set()
     time.sleep(0.1)
     assert work.calls == ["early", "long"]
@@ -170,3 +177,62 @@ def test_a_handler_that_still_asks_is_cancelled_with_the_run_it_asks_for() -> No
 def test_a_handler_that_is_cancelled_itself_leaves_the_question_open_and_nothing_hangs() -> None:
     us, plan = asking(Person(asyncio.CancelledError()))
     assert us.start_run(plan).done.result(10).state == "NEED_CLARIFICATION"
+
+
+class Tidy:
+    """A plan whose step takes until it is told to clean up after itself, when it is stopped."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.started, self.stopped = threading.Event(), threading.Event()
+        self.may_end = threading.Event()
+
+        async def long() -> str:
+            self.calls += 1
+            if self.calls > 1:
+                return "done"
+            self.started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.stopped.set()
+                await asyncio.to_thread(self.may_end.wait, 10)
+            return "never"
+
+        self.plan = PlanBuilderV2().function_step(function=long, step_name="long").build()
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_run_that_still_cleans_up_is_resumed_once_it_has_stopped(is_async: bool) -> None:
+    it, us = Tidy(), portia()
+    live = us.start_run(it.plan)
+    assert it.started.wait(10)
+    live.stop()
+    assert it.stopped.wait(10)
+    with pytest.raises(InvalidPlanRunStateError, match="is being stopped"):
+        us.start_resume(live.id)
+    threading.Timer(0.2, it.may_end.set).start()
+    run = asyncio.run(us.aresume(live.id)) if is_async else us.resume(live.id)
+    assert run.state == "COMPLETE"
+    assert it.calls == 2
+
+
+def test_a_coroutine_that_comes_back_when_nobody_waits_any_more_is_closed() -> None:
+    """Else it would warn, wherever it is collected, that it was never awaited."""
+    us, started, may_end = portia(), threading.Event(), threading.Event()
+    made: list[Any] = []
+
+    async def late() -> None: ...
+
+    def make() -> Any:
+        started.set()
+        may_end.wait(10)
+        made.append(late())
+        return made[0]
+
+    live = us.start_run(PlanBuilderV2().function_step(function=make, step_name="a").build())
+    assert started.wait(10)
+    assert us.cancel(live).state == "READY_TO_RESUME"
+    may_end.set()
+    while not made or inspect.getcoroutinestate(made[0]) != inspect.CORO_CLOSED:
+        time.sleep(0.01)  # or the test runs out of time

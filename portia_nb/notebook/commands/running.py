@@ -38,12 +38,14 @@ async def resume(call: Call) -> Any:
     """Go on with a run as the line says."""
     from portia_nb.notebook.attending import Attended
     from portia_nb.session.live import live_run
+    from portia_nb.session.resuming import alet_stop
 
     if (found := map_named(call.face, call.options.word)) is not None:
         from .mapping import resume_map
 
         return await resume_map(call, str(getattr(found, "id", found)))
     run_id = run_named(call.face, call.options.word)
+    await alet_stop(run_id)
     if (live := live_run(run_id)) is not None:
         _answer_open(call, live)
         return await wait(call)
