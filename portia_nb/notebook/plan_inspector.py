@@ -6,17 +6,16 @@ page never decides what a plan says, and shows nothing that wasn't sent to it as
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import PlanError, PortiaBaseError
 
+from .channel import WIDGET_MIME, tell, widget_view
 from .inspector_edits import Wish, fulfil
 from .inspector_run import InspectorRun
 from .inspector_state import editor_view
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from .channel import Channel
     from .face import Face
 
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 MAX_TYPED = 50_000
 log = logging.getLogger(__name__)
 
@@ -83,11 +81,7 @@ class PlanInspector:
                 from .editor_widget import open_editor_widget as open_channel
             self._channel = open_channel()
             self._channel.on_msg(self._hear)
-            model_id = self._channel.model_id
-            data = {
-                WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": model_id},
-                **data,
-            }
+            data = {WIDGET_MIME: widget_view(self._channel), **data}
             self._publish()
             self._channel.take_back()
         self._face.shell.display_pub.publish(data, {}, transient={"display_id": self.display_id})
@@ -218,17 +212,8 @@ class PlanInspector:
         self._send({"type": "state", "state": state})
 
     def _send(self, message: dict[str, Any], buffers: Any = None) -> None:
-        channel = self._channel
-        if channel is None:
-            return
-        raw = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
-        try:
-            if buffers is None and len(raw) > 600:
-                channel.send({"type": "packed"}, [zlib.compress(raw)])
-            else:
-                channel.send(message, buffers)
-        except Exception:
-            log.debug("a plan inspector could not be told something", exc_info=True)
+        if self._channel is not None:
+            tell(self._channel, message, buffers)
 
 
 def _short(error: BaseException) -> str:

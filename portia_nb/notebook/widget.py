@@ -7,11 +7,9 @@ to the widget. What the browser sends arrives on any thread and is handed over t
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import threading
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -22,15 +20,13 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.run import Run
 
 from . import static_record
-from .channel import Channel, Publisher, open_widget
+from .channel import WIDGET_MIME, Channel, Publisher, open_widget, tell, widget_view
 from .deltas import Deltas
 from .plan_rows import Order, SideEffects, View
 from .questions import read_answer, show_question
 from .visible_text import visible
 
 RATE_HZ = 30
-PACK_ABOVE_BYTES = 600
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +93,14 @@ class LiveView:
         """
         self._channel = self._open_channel()
         self._channel.on_msg(self._hear)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._channel.model_id}
         # Kept in the notebook in case the kernel dies before `finish`.
         bundle = static_record.plan_bundle(
             self._plan, order=self._order, side_effects=self._side_effects
         )
-        data = {WIDGET_MIME: view, **{m: bundle[m] for m in ("text/html", "text/plain")}}
+        data = {
+            WIDGET_MIME: widget_view(self._channel),
+            **{m: bundle[m] for m in ("text/html", "text/plain")},
+        }
         self._publisher.publish(data, {}, transient={"display_id": self.display_id})
 
     def finish(self, run: Run | None = None) -> None:
@@ -205,17 +203,8 @@ class LiveView:
         self._send({"type": "full", "view": view})
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self._channel is None:
-            return
-        raw = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
-        try:
-            if len(raw) > PACK_ABOVE_BYTES:
-                self._channel.send({"type": "packed"}, [zlib.compress(raw)])
-            else:
-                self._channel.send(message)
-        except Exception:
-            # The run matters more than the view of it: a closed front end stops nothing.
-            log.debug("a live view could not be told something", exc_info=True)
+        if self._channel is not None:
+            tell(self._channel, message)
 
     def _answer(self, question_id: str, value: Any) -> None:
         question = self._asked.get(question_id)
