@@ -212,8 +212,8 @@ class PlanInspector:
         self._send({"type": "state", "state": state})
 
     def _send(self, message: dict[str, Any], buffers: Any = None) -> None:
-        if self._channel is not None:
-            tell(self._channel, message, buffers)
+        if (channel := self._channel) is not None:
+            tell(channel, message, buffers)
 
 
 def _short(error: BaseException) -> str:

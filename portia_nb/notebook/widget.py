@@ -203,8 +203,8 @@ class LiveView:
         self._send({"type": "full", "view": view})
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self._channel is not None:
-            tell(self._channel, message)
+        if (channel := self._channel) is not None:
+            tell(channel, message)
 
     def _answer(self, question_id: str, value: Any) -> None:
         question = self._asked.get(question_id)
