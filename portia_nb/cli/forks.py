@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.text import short_text
 from portia_nb.model.plain import to_plain_json
+from portia_nb.session.again import step_to_change
 from portia_nb.session.finding import find_run_id
 from portia_nb.session.set_edits import read_edits, step_named, with_arguments
 
@@ -44,11 +45,11 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
     run_id = find_run_id(portia.store, args.run)
     failed = portia.failed_step(run_id, step_named(args.step))
     start = Start(args, terminal, portia)
-    fields = _values(args)
+    fields = with_arguments(_values(args))
     if not fields:
         return start.resume(run_id)
     args.input = []
-    worked_out = portia.work_out_fork(run_id, failed or None, **with_arguments(fields))
+    worked_out = portia.work_out_fork(run_id, step_to_change(failed, fields), **fields)
     return _start(args, terminal, start, worked_out, ["fork", run_id, failed])
 
 

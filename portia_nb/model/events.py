@@ -54,6 +54,12 @@ class RunCreated(Event):
     map_id: str | None = None
     """Id of the map that it is a row of."""
 
+    @property
+    def anew(self) -> str | None:
+        """Path or place of the step that somebody wants done again as it is; None: of none."""
+        is_edited = any(each.startswith(f"{self.forked_at}.") for each in self.edits or ())
+        return None if is_edited else self.forked_at
+
 
 @dataclass(frozen=True, slots=True)
 class PlanApproved(Event):

@@ -25,6 +25,24 @@ def place_of(path: str) -> str:
     return _ROUND.sub("", path) if "[" in path else path
 
 
+def is_at(path: str, place: str) -> bool:
+    """Tell whether `path` is one run of the step at `place`, or of one inside it.
+
+    Args:
+        path: of one run of a step.
+        place: a place, or a path, which means one round alone.
+
+    >>> is_at("each[2]/sky", "each"), is_at("each[2]/sky", "each/sky"), is_at("sky", "each")
+    (True, True, False)
+    >>> is_at("each[2]/sky", "each[2]/sky"), is_at("each[1]/sky", "each[2]/sky")
+    (True, False)
+    """
+    return any(
+        each == place or each.startswith((f"{place}/", f"{place}["))
+        for each in (path, place_of(path))
+    )
+
+
 def latest_records(run: Run) -> dict[str, StepRecord]:
     """Return how each step stands, by its place: in several rounds, as the last that began."""
     found: dict[str, StepRecord] = {}

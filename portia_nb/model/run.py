@@ -86,6 +86,8 @@ class Run:
         self.end_user: str | None = None
         self.end_user_data: dict[str, Any] | None = None
         self.forked_from: str | None = None
+        self.anew: str | None = None
+        """Place of the step that a fork is from: it is executed, whatever a cache holds."""
         self.approval: PlanApproved | None = None
         """Who approved its plan, where somebody did; the latest."""
         self.taken_over: int | None = None
@@ -208,7 +210,7 @@ class Run:
             case RunCreated():
                 self.inputs, self.forked_from, self.created_at = event.inputs, event.forked_from, at
                 self.end_user, self.end_user_data = event.end_user, event.end_user_data
-                self.taken_over = event.taken_over
+                self.taken_over, self.anew = event.taken_over, event.anew
             case PlanApproved():
                 self.approval = event
             case RunStarted(budget=budget):

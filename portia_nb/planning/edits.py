@@ -50,6 +50,12 @@ def place_named(plan: Plan, step: str | int) -> str:
     >>> place_named(plan, "sky"), place_named(plan, "each[0]/$sky"), place_named(plan, 0)
     ('each/sky', 'each[0]/sky', 'each')
     """
+    if isinstance(step, bool) or not isinstance(step, str | int):
+        raise StepNotFoundError(
+            f"a step is named by its name or its index, not by {step!r:.80}",
+            plan_id=plan.id,
+            step=str(step),
+        )
     if isinstance(step, int):
         place = plan.names.find(step)
         if place is None:

@@ -33,7 +33,7 @@ def read_plan_run_inputs(given: Any, plan: Plan) -> dict[str, Any]:
     {'city': 'Oslo', 'unit': '°C'}
     """
     declared = {_plain(known.name): known for known in plan.plan_inputs}
-    values = _by_name(given, declared)
+    values = inputs_by_name(given, declared)
     for name in values.keys() - declared.keys():
         near = get_close_matches(name, list(declared), n=1)
         logger.warning(
@@ -98,7 +98,16 @@ def _declared(item: Any) -> PlanInput:
             )
 
 
-def _by_name(given: Any, declared: Mapping[str, PlanInput]) -> dict[str, Any]:
+def inputs_by_name(given: Any, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a caller gives inputs, by name without ``$``.
+
+    Args:
+        given: as `read_plan_run_inputs` takes it.
+        declared: the inputs that there are, by name.
+
+    Raises:
+        ValueError: an input is given twice, or `given` has another shape.
+    """
     match given:
         case None:
             return {}

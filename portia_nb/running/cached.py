@@ -22,6 +22,8 @@ from portia_nb.model.plan import (
     LLMStep,
     SingleToolAgentStep,
 )
+from portia_nb.model.rounds import is_at
+from portia_nb.model.run import Run
 from portia_nb.tools.base import Tool
 
 from .attempt import Attempt, Cached, Result
@@ -39,8 +41,9 @@ _FORMAT = "1"
 class CachedSteps:
     """Does the steps of one run that share their outputs."""
 
-    def __init__(self, ports: Ports, leaves: Leaves) -> None:
+    def __init__(self, run: Run, ports: Ports, leaves: Leaves) -> None:
         """Do with `leaves` what no equal step has done."""
+        self._run = run
         self._ports = ports
         self._leaves = leaves
 
@@ -63,7 +66,8 @@ class CachedSteps:
         key = None if recall is None else self._key(at)
         if recall is None or key is None:
             return await self._leaves.perform(at)
-        found = await recall(key, None if cache is True else float(cache))
+        is_anew = self._run.anew is not None and is_at(at.path, self._run.anew)
+        found = None if is_anew else await recall(key, None if cache is True else float(cache))
         if found is not None:
             return Result(found.value, found.summary, cached=Cached(CACHE, key))
         return replace(await self._leaves.perform(at), cached=Cached("", key))

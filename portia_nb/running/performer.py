@@ -27,7 +27,7 @@ class Performer:
         self._run = run
         self._ports = ports
         self._leaves = Leaves(run, ports, models)
-        self._cached = CachedSteps(ports, self._leaves)
+        self._cached = CachedSteps(run, ports, self._leaves)
         self._bodies = Bodies(run, ports, models, frames)
 
     async def perform(self, node: Node, at: Attempt) -> Result | Skipped | Inside:

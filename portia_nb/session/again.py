@@ -10,8 +10,9 @@ from typing import Any
 from portia_nb.errors import InvalidPlanRunStateError
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.plan import Plan
+from portia_nb.model.rounds import place_of
 from portia_nb.model.run import PlanRun, PlanRunState, StepState
-from portia_nb.planning.edits import place_named
+from portia_nb.planning.edits import OUTPUT, place_named
 from portia_nb.tools.aside import run_aside
 
 from .comparing import compare_runs
@@ -249,8 +250,9 @@ class RunAgain(Runner):
         if step is None:
             return failed[0] if failed else ""
         place = place_named(kept.plan, step)
-        if place in failed:
-            return place
+        for path in failed:
+            if place in (path, place_of(path)):
+                return path
         record = kept.steps.get(place)
         if record is not None and record.state is StepState.DONE:
             raise InvalidPlanRunStateError(
@@ -280,7 +282,8 @@ class RunAgain(Runner):
         if not edit.fields and edit.inputs is None:
             run_id = run_given(self.store, run, "retry")
             return prepare_resume(self._parts, run_id, company=company)
-        return self._prepare_fork(run, replace(edit, step=failed or None), company)
+        edit = replace(edit, step=step_to_change(failed, edit.fields or {}))
+        return self._prepare_fork(run, edit, company)
 
     async def _look_aside(
         self, run: PlanRun | PlanRunUUID | str, edit: Edit, company: Company
@@ -290,8 +293,8 @@ class RunAgain(Runner):
         if not edit.fields and edit.inputs is None:
             run_id = await run_aside(run_given, self.store, run, "retry")
             return await claim_aside(self._parts, run_id, None, company)
-        changed = replace(edit, step=failed or None)
-        return await run_aside(work_out_fork, self._parts, run, changed)
+        edit = replace(edit, step=step_to_change(failed, edit.fields or {}))
+        return await run_aside(work_out_fork, self._parts, run, edit)
 
     def _retrying(
         self, found: Claimed | LiveRun | PlanRun | Fork, company: Company
@@ -299,6 +302,21 @@ class RunAgain(Runner):
         if isinstance(found, Fork):
             return prepare_fork(self._parts, found, company)
         return going_on(self._parts, found, company)
+
+
+def step_to_change(failed: str, fields: Mapping[str, Any]) -> str | None:
+    """Return the step that a retry with `fields` forks from; None: the run failed at none.
+
+    Args:
+        failed: the path of the step that failed.
+        fields: what is changed of it: in a loop, the plan has one step for all rounds.
+
+    >>> step_to_change("each[1]/sky", {"task": "Look"})
+    'each/sky'
+    >>> step_to_change("each[1]/sky", {"output": "sunny"})
+    'each[1]/sky'
+    """
+    return (place_of(failed) if set(fields) - {OUTPUT} else failed) or None
 
 
 _INSTEAD = {

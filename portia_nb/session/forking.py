@@ -19,7 +19,7 @@ from portia_nb.planning.bound import remember
 from portia_nb.planning.check import check_plan
 from portia_nb.planning.difference import Difference, difference
 from portia_nb.planning.edits import Edits, edited, place_named
-from portia_nb.planning.inputs import read_plan_run_inputs
+from portia_nb.planning.inputs import inputs_by_name, read_plan_run_inputs
 from portia_nb.running.takeover import Changes, Takeover, places_of, take_over
 from portia_nb.tools.registry import ToolRegistry
 
@@ -112,7 +112,7 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     fill_gaps(old, parts, run if isinstance(run, PlanRun) else None)
 
     base = old.plan if given_plan is None else given_plan
-    edits: dict[str, Mapping[str, Any]] = {str(k): dict(v) for k, v in (edit.steps or {}).items()}
+    edits = _further(edit.steps)
     anew: list[str] = []
     if edit.step is not None:
         place = place_named(base, edit.step)
@@ -159,6 +159,18 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     parts.check(plan, registry, settled=settled_steps(preview))
     refuse_missing_functions(preview, "fork")
     return fork
+
+
+def _further(given: Any) -> dict[str, Mapping[str, Any]]:
+    is_read = given is None or (
+        isinstance(given, Mapping) and all(isinstance(each, Mapping) for each in given.values())
+    )
+    if not is_read:
+        raise PlanError(
+            f"edits is a dict by step of dicts by field, as in {{'sky': {{'task': '…'}}}}, not "
+            f"{given!r:.80}"
+        )
+    return {str(step): dict(fields) for step, fields in (given or {}).items()}
 
 
 def prepare_fork(
@@ -220,35 +232,28 @@ def _inputs(old: Run, plan: Plan, given: Any) -> tuple[dict[str, Any], list[str]
     """Return the new run's inputs, and the names of those that changed.
 
     Raises:
-        PlanError: the plan takes no such input.
+        PlanError: the plan takes no such input, or `given` isn't how inputs are given.
         ValueError: one is missing.
     """
     names = [each.name.removeprefix("$") for each in plan.plan_inputs]
-    wanted = given if given is None or isinstance(given, Mapping) else dict(_pairs(given))
-    for name in wanted or {}:
-        if name.removeprefix("$") not in names:
+    try:
+        wanted = inputs_by_name(given, dict.fromkeys(names))
+    except ValueError as error:
+        raise PlanError(str(error).replace("plan_run_inputs", "inputs"), plan_id=plan.id) from error
+    for name in wanted:
+        if name not in names:
             near = get_close_matches(name, names, n=1)
             takes = f"it takes: {', '.join(names)}" if names else "it takes none"
             hint = f"did you mean {near[0]!r}?" if near else takes
             raise PlanError(f"the plan takes no input {name!r}: {hint}", plan_id=plan.id)
     kept = {name: value for name, value in old.inputs.items() if name in names}
-    new = {name.removeprefix("$"): value for name, value in (wanted or {}).items()}
-    inputs = read_plan_run_inputs({**kept, **new}, plan)
+    inputs = read_plan_run_inputs({**kept, **wanted}, plan)
     changed = [
         name
         for name, value in inputs.items()
         if name not in kept or not codecs.are_same(value, kept[name])
     ]
     return inputs, changed
-
-
-def _pairs(given: Any) -> list[tuple[str, Any]]:
-    items = given if isinstance(given, list | tuple) else [given]
-    found: list[tuple[str, Any]] = []
-    for item in items:
-        as_dict = item if isinstance(item, Mapping) else {"name": item.name, "value": item.value}
-        found.append((as_dict["name"], as_dict["value"]))
-    return found
 
 
 def _refuse_nothing(

@@ -42,10 +42,20 @@ def read_edits(
 
 
 def with_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `fields` with ``args.city`` as an entry of ``args``."""
+    """Return `fields` with ``args.city`` as an entry of ``args``.
+
+    Raises:
+        InvalidOption: a field is given as a whole, and an entry of it, too.
+    """
     found: dict[str, Any] = {}
     for name, value in fields.items():
         field, dot, argument = name.partition(".")
+        if dot and field in fields:
+            raise InvalidOption(
+                f"--set {name} and --set {field}: one gives a part of what the other gives as a "
+                "whole; leave one out",
+                option="--set",
+            )
         if dot:
             found.setdefault(field, {})[argument] = value
         else:

@@ -46,6 +46,7 @@ def test_what_cannot_be_forked_is_a_clear_error(call: Call):
         (("secnd",), "no step 'secnd' in this plan: did you mean 'second'?"),
         (("second", "--set", "arg=1"), "has no field 'arg' to change: did you mean 'args'?"),
         (("--set", "task=x"), "--set task: of which step?"),
+        (("second", "--set", "args=3", "--set", "args.a=4"), "gives a part of what the other"),
         ((), "complete and nothing differs"),
     ):
         done = call("fork", run, *words, *STORE)

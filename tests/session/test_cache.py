@@ -436,3 +436,15 @@ def test_what_one_person_has_answered_is_no_other_persons_output(store: str):
         home.store.close()
     assert said == ["mine on Monday", "hers on Monday"]
     assert CALLS == {"balance": 4}
+
+
+def test_a_step_that_a_fork_names_is_done_again_and_its_new_output_is_shared(store: str):
+    home = portia(store)
+    run = home.run_plan(asking("Oslo"))
+    forked = home.fork(run, "a")
+    assert (CALLS["price"], forked.outputs["a"].value["n"]) == (2, 2)
+    assert home.run_plan(asking("Oslo")).outputs["a"].value["n"] == 2
+    home.fork(run, "a", args={"city": "Rome"})
+    # Another step by now: one that is equal to it may have done the work.
+    assert home.fork(run, "a", args={"city": "Rome"}).outputs["a"].value["n"] == 3
+    assert CALLS == {"price": 3}

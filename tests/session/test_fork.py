@@ -496,6 +496,28 @@ def test_what_cannot_be_forked_is_refused_before_anything_runs(calls: Calls, wro
     assert len(home.store.find_runs()) == 1
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"step": StepOutput("b")}, "by its name or its index, not by StepOutput"),
+        ({"step": True}, "by its name or its index, not by True"),
+        ({"inputs": [1]}, r"^inputs is a dict of values by name"),
+        ({"inputs": "EUR"}, r"^inputs is a dict of values by name"),
+        ({"edits": ["b"]}, "edits is a dict by step of dicts by field"),
+        ({"edits": {"b": 3}}, "edits is a dict by step of dicts by field"),
+    ],
+)
+def test_what_is_given_in_another_shape_is_told_what_the_shape_is(
+    calls: Calls, wrong: dict[str, Any], says: str
+):
+    home = portia()
+    run = home.run_plan(chain(calls, "a", "b"))
+    with pytest.raises((PlanError, StepNotFoundError), match=says):
+        home.fork(run, **wrong)
+    given = {"name": "currency", "value": "EUR"}
+    assert home.fork(run, inputs=given).plan_run_inputs == {"currency": "EUR"}
+
+
 def test_what_is_no_run_is_told_by_what_it_is(calls: Calls):
     home = portia()
     plan = chain(calls, "a", "b")
@@ -701,6 +723,32 @@ def test_a_retry_with_edits_is_a_fork_from_the_failed_step(calls: Calls):
     assert (again.forked_from, again.outputs["b"].value) == (run.id, "second")
     assert calls.since() == ["fragile", "c"]
     assert home.get_run(run.id).state is PlanRunState.FAILED
+
+
+def test_a_step_of_a_loop_that_failed_in_one_round_is_tried_again_by_its_name_and_changed():
+    def look(x: int) -> int:
+        if x == 2:
+            raise ValueError("not two")
+        return x
+
+    home = portia()
+    run = home.run_plan(
+        PlanBuilderV2()
+        .loop(over=[1, 2, 3], step_name="each")
+        .function_step(function=look, args={"x": StepOutput("each")}, step_name="look")
+        .end_loop()
+        .function_step(
+            function=lambda seen: seen, args={"seen": StepOutput("look", full=True)}, step_name="s"
+        )
+        .build()
+    )
+    assert home.failed_step(run, "look") == home.failed_step(run) == "each[1]/look"
+    for named in (None, "look", "each/look", "each[1]/look"):
+        changed = home.retry(run, named, function=lambda x: -x)
+        assert changed.outputs["s"].value == [-1, -2, -3]
+        assert home.retry(run, named, output=0).outputs["s"].value == [1, 0, 3]
+    with pytest.raises(InvalidPlanRunStateError, match=r"what has: each\[1\]/look"):
+        home.retry(run, "each[2]/look")
 
 
 def test_only_what_failed_is_tried_again(calls: Calls):

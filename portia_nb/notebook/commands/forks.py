@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.notebook.cell import attend_or_leave, portia_as_asked
 from portia_nb.notebook.starting import Start
+from portia_nb.session.again import step_to_change
 from portia_nb.session.set_edits import read_edits, step_named, with_arguments
 
 from .named import plan_named, run_named, values_of
@@ -44,10 +45,10 @@ async def retry(call: Call) -> Any:
     run = _run_of(call, call.options.word)
     run_id = str(getattr(run, "id", run))
     failed = portia.failed_step(run_id, step_named(call.options.second))
-    fields = values_of(call, "set")
+    fields = with_arguments(values_of(call, "set"))
     start = Start(call.face, portia, call.options, call.prompts)
     if fields:
-        worked_out = portia.work_out_fork(run, failed or None, **with_arguments(fields))
+        worked_out = portia.work_out_fork(run, step_to_change(failed, fields), **fields)
         return await _start(call, start, worked_out)
     attended = start.resume(run_id, None)
     if not isinstance(attended, Attended):
