@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
-from . import exports, forks, goals, profiles, records, stores
+from . import exports, forks, goals, maps, profiles, records, stores
 from .terminal import Terminal
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
     "run": goals.run,
     "plan": goals.plan,
     "run-plan": goals.run_plan,
+    "map": maps.map_rows,
     "resume": goals.resume,
     "retry": forks.retry,
     "fork": forks.fork,

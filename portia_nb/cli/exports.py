@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from portia_nb.session.finding import find_run_id
+from portia_nb.session.map_row import is_map
 
 from .status import COMPLETE
 from .terminal import Terminal
@@ -20,7 +21,7 @@ def export(args: argparse.Namespace, terminal: Terminal) -> int:
     # A relative record is beside the reader, as `file` is; the setting says the same elsewhere.
     record = portia.config.record
     done = portia.export(
-        args.run if is_plan else find_run_id(portia.store, args.run),
+        args.run if is_plan or is_map(args.run) else find_run_id(portia.store, args.run),
         args.file,
         preview=args.preview,
         values=not args.without_values,

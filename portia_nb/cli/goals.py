@@ -33,6 +33,7 @@ from portia_nb.session.approvals import (
 )
 from portia_nb.session.finding import find_run_id
 from portia_nb.session.forking import fork_approval
+from portia_nb.session.map_kept import map_named
 
 from . import outcome
 from .asking import Asking, prompt_for
@@ -81,10 +82,14 @@ def run_plan(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def resume(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Go on with a run."""
+    """Go on with a run, or a map."""
     from portia_nb.session.opening import open_run
 
     portia = open_portia(args, terminal, all_tools=True)
+    if (map_id := map_named(portia.store, args.run)) is not None:
+        from .maps import resume_map  # which builds on this module
+
+        return resume_map(args, terminal, portia, map_id)
     run_id = find_run_id(portia.store, args.run)
     kept = open_run(portia.store, run_id)
     done = len(kept.snapshot().outputs.step_outputs)
@@ -109,12 +114,12 @@ class Start:
         effects = side_effects(plan, self._portia.tools)
         calls = spelt_out_calls(plan, effects, self._portia.tools)
         text = plan_approval_text(plan, effects, tuple(calls))
-        approved = self._approve(plan, text, calls, words)
+        approved = self.approve(plan, text, calls, words)
         return self._start(partial(self._portia.start_run, plan, inputs), approved)
 
     def fork(self, fork: Fork, *, words: list[str]) -> int:
         """Say what a fork reuses, have approved what it would change, run it; return the status."""
-        approved = self._approve(fork.plan, *fork_approval(fork), words)
+        approved = self.approve(fork.plan, *fork_approval(fork), words)
         return self._start(partial(self._portia.start_fork, fork), approved)
 
     def _start(self, start: Callable[..., LiveRun], approved: Sequence[AnyEvent]) -> int:
@@ -171,12 +176,26 @@ class Start:
             unused=self._declared.unused(),
         )
 
-    def _approve(
-        self, plan: Plan, text: str | None, calls: Calls, words: list[str]
+    def approve(
+        self,
+        plan: Plan,
+        text: str | None,
+        calls: Calls,
+        words: list[str],
+        *,
+        for_rows: bool = False,
     ) -> Sequence[AnyEvent]:
         """Ask `text`, whether `plan` may run, where a step of it changes something.
 
         What comes back is for the run to keep: who approved the plan, when and how.
+
+        Args:
+            plan: the plan.
+            text: the question; None: nothing is to be asked.
+            calls: what is shown with it, and approved by it.
+            words: the command, without its settings.
+            for_rows: True: for many rows, none of which asks again: an approval that stands for
+                the plan is for runs that do.
 
         Raises:
             ApprovalRefused: the person said no.
@@ -186,7 +205,8 @@ class Start:
             return ()  # a replay makes no call that changes anything
         if self._args.yes:
             return self._approved(plan, calls, "--yes")
-        if (standing := standing_approval(self._portia.store, plan)) is not None:
+        standing = None if for_rows else standing_approval(self._portia.store, plan)
+        if standing is not None:
             self._terminal.say((standing.sentence(), "dim"))
             return (approval_event(standing),)
         subject = {"plan_sha256": plan.content_hash(), **({"calls": calls} if calls else {})}
@@ -214,7 +234,8 @@ class Start:
         found = "the plan changes something and nobody can be asked to approve it here"
         if not is_kept(self._portia.config) and words[1] == plan.id:
             return f"{found}: look at it, then run the command with --yes"
-        inputs = [word for each in self._args.input for word in ("--input", each)]
+        given = getattr(self._args, "input", ())
+        inputs = [word for each in given for word in ("--input", each)]
         words = [*words, "--yes", *inputs, *again(self._args)]
         return f"{found}: look at it, then: {outcome.command(*words)}"
 

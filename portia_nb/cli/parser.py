@@ -128,6 +128,8 @@ def _add_commands(parser: _Parser) -> dict[str, _Parser]:
     )
     _add_run_options(run_plan)
 
+    _add_map(add("map", "Run a plan for each row of a file, or go on with a map", "PLAN ROWS|MAP"))
+
     resume = add("resume", "Go on with a run that was stopped, asks, failed, or was killed", "RUN")
     _add_run(resume)
     _add_answers(resume)
@@ -192,13 +194,47 @@ def _add_forks(add: Any) -> None:
     fork.add_argument("--plan", metavar="FILE|ID", help="run this plan instead of the run's own")
 
 
+def _add_map(mapped: _Parser) -> None:
+    mapped.add_argument(
+        "plan", metavar="PLAN|MAP", help="a JSON file, a plan's id; or a map's id, to go on"
+    )
+    mapped.add_argument(
+        "rows",
+        nargs="?",
+        metavar="ROWS",
+        help="a .csv, .json or .jsonl file, or '-': JSON lines on standard input",
+    )
+    mapped.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="take an input of the plan from a column of another name (repeatable)",
+    )
+    mapped.add_argument("--limit", type=int, metavar="N", help="only so many rows, from the first")
+    mapped.add_argument(
+        "--parallel", type=int, metavar="N", help="so many rows at once; 8, or 1 with side effects"
+    )
+    again = mapped.add_mutually_exclusive_group()
+    again.add_argument(
+        "--reuse",
+        action="store_true",
+        help="take over what equal rows put out before, side effects or not",
+    )
+    again.add_argument(
+        "--again", action="store_true", help="run every row, whatever was done before"
+    )
+    _add_run_options(mapped)
+
+
 def _add_export(export: _Parser) -> None:
     _add_run(export, what="a run or a plan")
     export.add_argument(
         "file",
         nargs="?",
         metavar="FILE",
-        help="its suffix says what it becomes: .html, .json, .jsonl (a trace), .py",
+        help="its suffix says what it becomes: .html, .json, .jsonl (a trace), .py; of a map, "
+        "also .csv",
     )
     for option, about in (
         ("--preview", "write nothing; list each place that would be redacted, and why"),
@@ -222,6 +258,9 @@ def _add_filters(runs: _Parser) -> None:
     runs.add_argument("--goal", metavar="TEXT", help="only runs with this in their goal")
     runs.add_argument("--forked-from", metavar="RUN", help="only forks of this run")
     runs.add_argument("--tool", metavar="ID", help="only runs whose plan uses this tool")
+    runs.add_argument(
+        "--of-map", metavar="MAP", help="the runs of this map's rows; a map itself is one line"
+    )
     runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many")
     runs.add_argument("--page", type=int, default=1, metavar="N", help="which page of so many")
 

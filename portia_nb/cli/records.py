@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from portia_nb.config import KEYS
 from portia_nb.drawing.text import plan_to_text, run_to_text, short_text
 from portia_nb.session.finding import find_run_id
+from portia_nb.session.map_kept import map_named, open_map
 
+from .maps import show_map
 from .outcome import value_text
 from .settings import config_of
 from .status import COMPLETE, FAILED
@@ -38,13 +40,14 @@ def runs(args: argparse.Namespace, terminal: Terminal) -> int:
         goal=args.goal,
         forked_from=None if origin is None else find_run_id(portia.store, origin),
         tool=args.tool,
+        of_map=args.of_map,
         limit=args.limit,
         page=args.page,
     )
     if terminal.as_json:
         terminal.give_json(json.dumps([_facts(run) for run in found]))
     elif not found.total:
-        filters = (args.state, args.since, args.goal, origin, args.tool)
+        filters = (args.state, args.since, args.goal, origin, args.tool, args.of_map)
         terminal.say(
             "No such runs are kept here." if any(filters) else "No runs are kept here yet."
         )
@@ -54,10 +57,13 @@ def runs(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def show(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Show a run that is kept, or a plan."""
+    """Show a run or a map that is kept, or a plan."""
     from portia_nb.session.opening import open_run
 
-    store = open_portia(args, terminal).store
+    portia = open_portia(args, terminal)
+    store = portia.store
+    if (map_id := map_named(store, args.run)) is not None:
+        return show_map(terminal, open_map(portia, map_id))
     if args.run.startswith("plan-"):
         plan = store.load_plan(args.run)
         if terminal.as_json:
@@ -149,6 +155,7 @@ def _facts(run: ListedRun) -> dict[str, Any]:
         "seconds": run.seconds,
         "steps_done": run.steps_done,
         "steps": run.steps,
+        "rows": run.rows,
         "calls": run.calls,
         "input_tokens": run.input_tokens,
         "output_tokens": run.output_tokens,

@@ -13,11 +13,7 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.drawing.clean import clean
-from portia_nb.model.cost import cost_of
-from portia_nb.session.budgets import own_prices
-from portia_nb.session.map_row import MapRow, RowState, spent_of
-from portia_nb.session.map_shown import counts_text, state_text
+from portia_nb.session.map_progress import ended_rows, progress_text
 
 from .viewing import let_clicks_through
 from .visible_text import one_line, visible
@@ -25,6 +21,7 @@ from .widget import WIDGET_MIME
 
 if TYPE_CHECKING:
     from portia_nb.session.live_map import LiveMap
+    from portia_nb.session.map_row import MapRow
 
     from .channel import Channel
     from .face import Face
@@ -34,7 +31,6 @@ LOOK_S = 0.3
 SPOKEN_S = 10.0
 """Seconds between two lines in a terminal, where a line can't be changed."""
 BY_HAND = "stopped in the view"
-_ENDED = (RowState.DONE, RowState.FAILED, RowState.WAITING, RowState.STOPPED)
 
 log = logging.getLogger(__name__)
 
@@ -168,36 +164,17 @@ def state_of(live: LiveMap) -> dict[str, Any]:
     return {
         "title": f"{query}, for each row",
         "said": visible(said),
-        "ended": sum(live.counts[state] for state in _ENDED),
+        "ended": ended_rows(live),
         "total": len(live.rows),
         "troubles": [visible(each) for each in troubles],
         "isOver": live.is_over,
     }
 
 
-def progress_text(live: LiveMap) -> str:
-    """Return how far a map has got, in a line or two."""
-    ended = sum(live.counts[state] for state in _ENDED)
-    total, seconds = len(live.rows), live.seconds
-    new = ended - live.already
-    left = ""
-    if new > 0 and ended < total and not live.is_over:
-        left = f", about {seconds / new * (total - ended):.0f} s left"
-    spent = cost_of(spent_of(live.rows), own_prices(live.job.parts))
-    said = f"; {spent}" if spent.calls else ""
-    head = f"{ended:,} of {total:,} rows: {counts_text(live.counts)}; {seconds:.0f} s{left}{said}"
-    lines = [head, *_failures(live)]
-    if live.is_over and live.stop_reason:
-        lines.append(
-            clean(f"{state_text(live.counts)}: {live.stop_reason}; the same call goes on")[:400]
-        )
-    return "\n".join(lines)
-
-
 def progress_html(live: LiveMap) -> str:
     """Return how far a map has got as HTML without script: a bar, words, and what failed."""
     head, *failures = progress_text(live).split("\n")
-    ended = sum(live.counts[state] for state in _ENDED)
+    ended = ended_rows(live)
     listed = "".join(f"<li>{escape(one)}</li>" for one in failures)
     return (
         f'<div><progress max="{max(len(live.rows), 1)}" value="{ended}" '
@@ -205,13 +182,3 @@ def progress_html(live: LiveMap) -> str:
         + (f"<ul>{listed}</ul>" if listed else "")
         + "</div>"
     )
-
-
-def _failures(live: LiveMap) -> list[str]:
-    failed = [row for row in live.rows if row.state is RowState.FAILED]
-    lines = [
-        clean(f"row {row.label} failed: {row.error.type}: {row.error.message}")[:200]
-        for row in failed[:3]
-        if row.error is not None
-    ]
-    return [*lines, f"{len(failed) - 3} more failed"] if len(failed) > 3 else lines

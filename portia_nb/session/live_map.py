@@ -33,6 +33,7 @@ from .map_row import MapRow, RowState, path_of
 from .map_rows import Rows
 from .parts import Parts
 from .resuming import prepare_resume
+from .unanswered import answer_by_default
 from .unsaid import without_secrets
 
 Listener = Callable[["LiveMap", MapRow | None], None]
@@ -246,7 +247,7 @@ class LiveMap:
                 except ValueError as error:  # this row's question doesn't allow it
                     logger.warning("row %r: %s", row.label, misfit(found[0], question, error))
             row.question = question.user_guidance
-            live.nobody_answers(question.id)
+            answer_by_default(live, question)
 
         def listen(_: Run, recorded: Recorded) -> None:
             if isinstance(event := recorded.event, ModelReplied):
@@ -272,10 +273,12 @@ class LiveMap:
             case PlanRunState.COMPLETE:
                 final = ended.final_output
                 row.value = None if final is None else final.value
+                row.question = ""
                 record.done(row, key)
                 self._turn(row, RowState.DONE)
                 self._share(row)
             case PlanRunState.FAILED:
+                row.question = ""
                 row.error = ended.error
                 record.failed(row)
                 self._turn(row, RowState.FAILED)

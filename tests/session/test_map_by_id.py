@@ -66,7 +66,7 @@ def test_a_map_is_shown_explained_and_timed_by_the_beginning_of_its_id(portia: P
         ("row[2]", "done"),
     ]
     for refused in (portia.get_run, portia.fork):
-        with pytest.raises(PlanRunNotFoundError, match=r"is a map.*get_map"):
+        with pytest.raises(PlanRunNotFoundError, match=r"is a map, which is many runs"):
             refused(made.id)
     with pytest.raises(InvalidOption, match="is no map"):
         portia.runs(of_map="prun-1")
