@@ -59,14 +59,19 @@ def add_store_actions(add: _Add) -> None:
         action="append",
         default=[],
         metavar="STATE",
-        help="only runs in this state, e.g. FAILED (repeatable)",
+        help="only runs in this state, as `runs` shows it, e.g. failed (repeatable)",
     )
     prune.add_argument("--dry-run", action="store_true", help="tell which, and delete nothing")
     prune.add_argument(
         "--force", action="store_true", help="also runs that wait for an answer or are held"
     )
 
-    add("store vacuum", "Give free space back to the disk", json=False)
+    vacuum = add("store vacuum", "Give free space back to the disk", json=False)
+    vacuum.add_argument(
+        "--force",
+        action="store_true",
+        help="even where a run seems to be held: by a machine or container that is gone",
+    )
 
     forget = add("store forget", "Delete a run for good", "RUN", json=False)
     forget.add_argument("run", nargs="?", metavar="RUN", help="its id, or the beginning of it")

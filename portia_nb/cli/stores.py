@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import InvalidOption, StorageError
 from portia_nb.session.finding import find_run_id
+from portia_nb.session.history import state_called
 from portia_nb.storage.place import is_there
 
 from .status import COMPLETE, FAILED
@@ -88,14 +89,17 @@ def _check_facts(report: CheckReport) -> dict[str, Any]:
 
 def _vacuum(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
     _refuse_nothing(portia.store)
-    terminal.say(str(portia.store.vacuum()))
+    terminal.say(str(portia.store.vacuum(force=args.force)))
     return COMPLETE
 
 
 def _prune(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
     _refuse_nothing(portia.store)
     report = portia.store.prune(
-        args.older_than, states=args.state or None, dry_run=args.dry_run, force=args.force
+        args.older_than,
+        states=[state_called(word) for word in args.state] or None,
+        dry_run=args.dry_run,
+        force=args.force,
     )
     if args.json:
         facts = {

@@ -272,6 +272,15 @@ def _words_of(state: Any) -> frozenset[str] | None:
     return frozenset(found)
 
 
+def state_called(word: str) -> PlanRunState | str:
+    """Return the state that views call `word`, and a word that is none as it is.
+
+    >>> state_called("stopped").value, state_called("FAILED")
+    ('READY_TO_RESUME', 'FAILED')
+    """
+    return _STATES.get(word.strip().lower(), word)
+
+
 def _moment(since: _Since) -> float:
     """Return seconds since the epoch: of an age such as ``2d`` before now, a day, or a moment.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from portia_nb.errors import PlanNotFoundError
 from portia_nb.model.approval import Approval, PlanVersion
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.plan import Plan
@@ -15,6 +16,7 @@ from portia_nb.tools.aside import run_aside
 
 from .approving import approve
 from .changing import change_in_words
+from .names import named_plan
 from .plan_editor import PlanEditor
 from .runner import Runner
 from .waiting import await_here, refuse_own_loop, wait_here
@@ -121,7 +123,17 @@ class PlanWork(Runner):
         return await run_aside(self.named_plans)
 
     def forget_plan(self, name: str) -> None:
-        """Delete a plan's name with all versions that no run has used."""
+        """Delete a plan's name with all versions that no run has used.
+
+        Raises:
+            PlanNotFoundError: no plan has the name.
+        """
+        if not self.store.find_versions(name):
+            named_plan(self.store, name)  # which tells of a name that is much like it
+            raise PlanNotFoundError(
+                f"no plan is called {name!r}: `named_plans` lists those that have a name",
+                plan_id=name,
+            )
         self.store.forget_name(name)
 
     def approve(self, plan: Plan | PlanUUID | str, by: str = "") -> Approval:

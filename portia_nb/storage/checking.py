@@ -41,7 +41,7 @@ def check_journal(path: Path, blobs: Blobs) -> CheckReport:
         if found:
             # Of a broken tree of pages no count is worth much.
             return CheckReport(str(path), findings=found)
-        schema.prepare(path)
+        schema.prepare_to_read(path)
         with schema.reading(path) as connection:
             return _Check(connection, path, blobs).report()
     except StoreDamaged as error:

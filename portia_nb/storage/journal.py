@@ -13,14 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.errors import StorageError, StoreLocked
+from portia_nb.errors import StorageError, StoreFull, StoreLocked, StoreUnwritable
 from portia_nb.model.events import Recorded
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRunState
 
 from . import cache, jobs, queries, schema
 from .blobs import Blobs
-from .faults import unwritable
 from .history import JournalHistory
 from .owner import Owner
 from .place import is_there, make_folder
@@ -68,19 +67,34 @@ class JournalStore(JournalPlans, JournalHistory):
         self._writer = Writer(self.path)
         self._opening = threading.Lock()
         self._is_open = False
-        self._is_writable = True
         self._at_exit: Callable[[], None] | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether the file has been looked at and brought up to date, and may be written to."""
-        return self._is_open and self._is_writable
+        """Whether the file has been looked at and brought up to date, and can be written to."""
+        return self._is_open
 
     def open(self) -> None:
         """Open the file, or make it, as `Store.open` promises; reading alone needs less."""
-        self._open()
-        if not self._is_writable:
-            raise unwritable(self.path, PermissionError("it may only be read"))
+        if self._is_open:
+            return
+        with self._opening:
+            if not self._is_open:
+                make_folder(self.folder)
+                schema.prepare(self.path)
+                self._is_open = True
+                # Weakly: a store that nobody uses any more may go before the process does.
+                self._at_exit = partial(_call_if_alive, weakref.WeakMethod(self._close))
+                atexit.register(self._at_exit)
+
+    def _open_to_read(self) -> None:
+        try:
+            self.open()
+        except (StoreUnwritable, StoreFull):
+            # What is there can still be read, exported and shown; who writes is told each time.
+            if not is_there(self.path):
+                raise
+            schema.look_at(self.path)
 
     # -- owning -------------------------------------------------------------------------------
 
@@ -225,12 +239,12 @@ class JournalStore(JournalPlans, JournalHistory):
             self._catch_up()
         return check_journal(self.path, self._blobs)
 
-    def vacuum(self) -> VacuumReport:
+    def vacuum(self, *, force: bool = False) -> VacuumReport:
         """Give free space back, as `Store.vacuum` promises."""
         from .vacuum import vacuum_journal
 
         self.open()
-        runs = self.find_runs(limit=_ALL)
+        runs = [] if force else self.find_runs(limit=_ALL)
         # Its connection is another one's: SQLite rewrites a file while no other transaction is on.
         self._writer.close(_CALL_TIMEOUT_S)
         return vacuum_journal(self.path, self._blobs, runs)
@@ -319,18 +333,6 @@ class JournalStore(JournalPlans, JournalHistory):
                 atexit.unregister(self._at_exit)
                 self._at_exit = None
 
-    def _open(self) -> None:
-        if self._is_open:
-            return
-        with self._opening:
-            if not self._is_open:
-                make_folder(self.folder)
-                self._is_writable = schema.prepare(self.path)
-                self._is_open = True
-                # Weakly: a store that nobody uses any more may go before the process does.
-                self._at_exit = partial(_call_if_alive, weakref.WeakMethod(self._close))
-                atexit.register(self._at_exit)
-
     def _call(self, job: Job) -> Any:
         self.open()
         try:
@@ -344,7 +346,7 @@ class JournalStore(JournalPlans, JournalHistory):
 
     def _catch_up(self) -> None:
         """Let a reader see what was appended before; what can't be written is `kept`'s to tell."""
-        self._open()
+        self._open_to_read()
         if not self._writer.is_idle():
             self._call(lambda connection: None)
 

@@ -274,7 +274,7 @@ class MemoryStore(MemoryPlans):
             events = sum(len(run.events) for run in self._runs.values())
             return CheckReport("memory", len(self._plans), len(self._runs), events)
 
-    def vacuum(self) -> VacuumReport:
+    def vacuum(self, *, force: bool = False) -> VacuumReport:
         """Do nothing: memory is given back as objects go."""
         from .reports import VacuumReport
 

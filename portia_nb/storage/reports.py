@@ -99,6 +99,8 @@ class PruneReport:
         verb = "would be deleted" if self.is_dry else "deleted"
         lines = [f"{len(self.runs)} runs {verb}"]
         lines += [f"{row.run_id} stays: {why}" for row, why in self.spared]
+        if self.spared:
+            lines.append("with --force (force=True) those are deleted, too")
         return "\n".join(lines)
 
 

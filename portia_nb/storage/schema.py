@@ -20,24 +20,29 @@ from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import quote
 
-from portia_nb.errors import StoreDamaged, StoreTooNew, StoreUnwritable
+from portia_nb.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnwritable
 
-from .faults import FAULTS, how_to_go_on, how_to_read, typed
+from .faults import FAULTS, how_to_go_on, how_to_read, typed, unwritable
 from .filesystem import is_on_network
 from .migrations import SCHEMA_VERSION, migrate, version_of
+from .place import is_there
 
 BUSY_TIMEOUT_S = 5.0
 _APPLICATION_ID = 0x506E6231  # "Pnb1": tells our files from other SQLite databases
 _MAGIC = b"SQLite format 3\0"
 _MAX_WAL_BYTES = 16 * 2**20
 _SCRUB_WAIT_MS = 200
+_NO_ROOM = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+}
 
 
-def prepare(path: Path) -> bool:
+def prepare(path: Path) -> None:
     """Make the journal at `path` where there is none; check it and bring it up to date else.
-
-    Returns:
-        Whether it may be written to. One that may only be read is looked at, and left as it is.
 
     Raises:
         StoreDamaged: the file isn't a whole journal. It stays as it is.
@@ -49,36 +54,47 @@ def prepare(path: Path) -> bool:
             _create(path)
         _check_size(path)
         if not _is_writable(path):
-            _look_at(path)
-            return False
+            raise unwritable(path, PermissionError("it may only be read"))
         with contextlib.closing(_connect(path)) as connection:
             # First of all: the file may be another program's, and must stay as it is.
             _check_identity(connection, path)
             _set_durability(connection, path)
             migrate(connection)
-            return True
     except FAULTS as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
             _refuse_header(path)
         raise typed(error, path) from error
 
 
-def _look_at(path: Path) -> None:
-    """Check that a journal which this user may only read can be read as it is."""
+def prepare_to_read(path: Path) -> None:
+    """Do as `prepare`, or where nothing can be written, see that the journal can be read as it is.
+
+    Raises:
+        StorageError: as `prepare`; or it can't be read where it is.
+    """
     try:
-        with contextlib.closing(_connect(path, reads_only=True)) as connection:
-            _check_identity(connection, path)
-            version = version_of(connection)
-    except sqlite3.OperationalError as error:
-        raise StoreUnwritable(
-            f"{path} can't be read where it is ({error}): it has a log that must be worked in "
-            f"first, and it may not be written to. {how_to_read(path)}",
-            path=path,
-        ) from error
+        prepare(path)
+    except (StoreUnwritable, StoreFull):
+        if not is_there(path):
+            raise
+        look_at(path)
+
+
+def look_at(path: Path) -> None:
+    """Check that a journal which can't be written to, or not now, can be read as it is.
+
+    Raises:
+        StoreDamaged: it isn't a journal.
+        StoreTooNew: a later version of portia_nb wrote it.
+        StorageError: it can't be read where it is.
+    """
+    inspect(path)
+    with reading(path) as connection:
+        version = version_of(connection)
     if version < SCHEMA_VERSION:
         raise StoreUnwritable(
             f"{path} has format {version} and must be brought up to format {SCHEMA_VERSION}, and "
-            f"it may not be written to. {how_to_read(path)}",
+            f"it can't be written to. {how_to_read(path)}",
             path=path,
         )
 
@@ -93,8 +109,7 @@ def inspect(path: Path) -> None:
     """
     try:
         _check_size(path)
-        with contextlib.closing(_connect(path, reads_only=True)) as connection:
-            connection.execute("PRAGMA query_only=ON")
+        with contextlib.closing(_connect_to_read(path)) as connection:
             _check_identity(connection, path)
     except FAULTS as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
@@ -125,10 +140,7 @@ def reading(path: Path) -> Generator[sqlite3.Connection]:
         StorageError: what SQLite or the file system said, typed; inside the block too.
     """
     try:
-        with contextlib.closing(_connect(path, reads_only=True)) as connection:
-            connection.execute("PRAGMA query_only=ON")
-            # One moment for all that is read in this block.
-            connection.execute("BEGIN")
+        with contextlib.closing(_connect_to_read(path)) as connection:
             yield connection
     except FAULTS as error:
         raise typed(error, path) from error
@@ -150,16 +162,50 @@ def _is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _connect(path: Path, *, reads_only: bool = False) -> sqlite3.Connection:
-    # mode=rw: a file that has vanished must not come back empty.
-    mode = "rw"
-    if reads_only and not _is_writable(path):
-        mode = "ro"
-        log = path.with_name(f"{path.name}-wal")
-        if not (log.exists() and log.stat().st_size):
-            # SQLite would make the log's index beside it, which can't be. Without a log nobody
-            # writes, and the file stands still.
-            mode += "&immutable=1"
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open a journal for reading: one moment of it, until the connection is closed.
+
+    Where nothing can be written beside the file, the disk being full or the folder another's, it is
+    read without a log, as far as it has none.
+    """
+    if _is_writable(path):
+        try:
+            return _begun(_connect(path))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in _NO_ROOM or _has_log(path):
+                raise
+    elif _has_log(path):
+        try:
+            return _begun(_connect(path, "ro"))
+        except sqlite3.OperationalError as error:
+            raise StoreUnwritable(
+                f"{path} can't be read where it is ({error}): it has a log that must be worked in "
+                f"first, and it may not be written to. {how_to_read(path)}",
+                path=path,
+            ) from error
+    # Without a log nobody writes, and the file stands still.
+    return _begun(_connect(path, "ro&immutable=1"))
+
+
+def _begun(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("BEGIN")
+        # The moment is that of the first reading.
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
+    # Never "rwc": a file that has vanished must not come back empty.
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}",
         uri=True,

@@ -287,8 +287,13 @@ class Store(Protocol):
         """
         ...
 
-    def vacuum(self) -> VacuumReport:
+    def vacuum(self, *, force: bool = False) -> VacuumReport:
         """Give free space back to the disk, and delete files that nothing refers to.
+
+        Args:
+            force: true: even where a run seems to be owned by a live process, such as one of a
+                machine or container that is gone. One that really writes meanwhile waits, and
+                after some seconds fails with `StoreLocked`.
 
         Raises:
             StoreLocked: a live process owns a run, or keeps the file locked.

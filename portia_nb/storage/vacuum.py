@@ -34,7 +34,8 @@ def vacuum_journal(path: Path, blobs: Blobs, runs: list[RunRow]) -> VacuumReport
         if row.owner is not None and is_alive(row.owner):
             raise StoreLocked(
                 f"{path} is in use: run {row.run_id} is held by {row.owner}. Wait until it ends, "
-                "or stop it there, then vacuum again",
+                "or stop it there, then vacuum again; where that machine or process is gone for "
+                "good: portia-nb store vacuum --force",
                 path=path,
                 run_id=row.run_id,
                 owner=row.owner,

@@ -119,7 +119,7 @@ def test_old_runs_are_pruned_and_the_space_is_given_back(call: Call, run_id: str
     assert dry.stdout == f"{run_id}  COMPLETE\n"
     assert json.loads(call("store", "prune", "--older-than", "1d", "--state", "failed", "--json")
                       .stdout) == {"dry_run": False, "runs": [], "spared": []}  # fmt: skip
-    done = call("store", "prune", "--older-than", "1d", "--state", "complete")
+    done = call("store", "prune", "--older-than", "1d", "--state", "done")
     assert (done.returncode, done.stderr) == (0, "1 runs deleted\n")
     assert "No runs" in call("runs").stderr
     assert "given back" in call("store", "vacuum").stderr

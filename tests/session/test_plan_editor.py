@@ -95,6 +95,8 @@ def test_a_plan_that_is_given_anew_under_a_name_is_its_next_version():
     us.forget_plan("trip")
     with pytest.raises(PlanNotFoundError):
         us.edit("trip")
+    with pytest.raises(PlanNotFoundError, match="no plan is called 'trip'"):
+        us.forget_plan("trip")
 
 
 def test_a_name_that_is_nearly_right_is_named_and_one_that_cannot_be_is_refused():

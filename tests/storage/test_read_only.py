@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from portia_nb.storage import schema
 from portia_nb.storage.journal import JournalStore
 
 from .golden.stores import GOLDEN, copied
+from .processes import Process
 from .stories import OWNER, Run, new_run, plan, step
 
 BIG = "x" * 1_500_000
@@ -77,6 +79,19 @@ def test_what_another_process_still_writes_is_read_with_its_log(
     assert journal.path.with_name("journal.sqlite-wal").stat().st_size
     store = JournalStore(journal.folder)
     assert store.load_events(run.id) == run.appended
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the limit on files is that of POSIX")
+def test_on_a_full_disk_runs_are_still_read_and_exported(journal: JournalStore, run: Run):
+    journal.close()
+    with Process(journal.folder) as child:
+        child.ask("limit", 0)
+        assert child.ask("count", run.id) == {"events": len(run.appended)}
+        assert child.ask("check") == {"check": []}
+        assert child.ask("create")["error"] == "StoreFull"
+        # Once there is room, the same store is written to again.
+        child.ask("limit", None)
+        assert "run" in child.ask("create")
 
 
 @pytest.mark.parametrize("golden", [GOLDEN[0]], ids=[GOLDEN[0].name])

@@ -189,6 +189,16 @@ def test_a_store_in_use_is_not_vacuumed_and_says_by_whom(
     assert journal.load_events(run.id) == run.appended + again.appended
 
 
+def test_a_store_whose_run_is_held_by_a_container_that_is_gone_is_vacuumed_by_force(store: Store):
+    run = new_run(store, owner=Owner("container-of-yesterday", 7, "then", "kernel")).kept()
+    if isinstance(store, JournalStore):
+        with pytest.raises(StoreLocked, match="store vacuum --force"):
+            store.vacuum()
+    store.vacuum(force=True)
+    assert store.load_events(run.id) == run.appended
+    assert "with --force" in str(store.prune("0m"))
+
+
 def test_a_locked_store_is_not_vacuumed(journal: JournalStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("portia_nb.storage.schema.BUSY_TIMEOUT_S", 0.2)
     journal.release(new_run(journal).kept().hold)
