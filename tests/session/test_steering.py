@@ -123,7 +123,7 @@ def test_a_failed_run_says_why_with_the_traceback_of_the_steps_own_code():
     head = f"Run {run.id} failed at step 'only': ZeroDivisionError: division by zero\n\n"
     assert text.startswith(head)
     assert "return 1 / 0" in text
-    assert "executor.py" not in text
+    assert "portia_nb/running" not in text
 
 
 async def test_a_complete_run_and_a_question_say_so():
