@@ -6,16 +6,15 @@ import concurrent.futures
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.events import ClarificationRaised, ClarificationResolved
-from portia_nb.running.calls import APPROVAL
-from portia_nb.session.answering import plan_approval_text, side_effects
+from portia_nb.session.answering import side_effects
 from portia_nb.session.approvals import (
     Calls,
     approval_event,
+    approval_question,
     approve_plan,
-    spelt_out_calls,
     standing_approval,
+    whether_to_run,
 )
 from portia_nb.session.forking import fork_approval
 
@@ -37,12 +36,7 @@ class PlanApproval:
         """Put the question `text` about `plan`; `calls` are shown with it and approved by it."""
         self._plan = plan
         self._calls = calls or {}
-        subject: dict[str, Any] = {"plan_sha256": plan.content_hash()}
-        if self._calls:
-            subject["calls"] = self._calls
-        self.question = UserVerificationClarification(
-            user_guidance=text, source=APPROVAL, subject=subject
-        )
+        self.question = approval_question(plan, text, self._calls)
         self.done: concurrent.futures.Future[bool] = concurrent.futures.Future()
         """True or False; cancelled where nobody answers."""
         self._by = ""
@@ -98,7 +92,5 @@ def approval_of(portia: Portia, plan: Plan) -> PlanApproval | None:
     """
     if portia.config.approve is not None:
         return None
-    effects = side_effects(plan, portia.tools)
-    calls = spelt_out_calls(plan, effects, portia.tools)
-    text = plan_approval_text(plan, effects, tuple(calls))
+    text, calls = whether_to_run(plan, side_effects(plan, portia.tools), portia.tools)
     return None if text is None else PlanApproval(plan, text, calls)

@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.model.approval import Approval
+from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.composite import AnyStep, Composite, LoopStep, bodies
 from portia_nb.model.events import AnyEvent, PlanApproved
 from portia_nb.model.plan import FunctionStep, InvokeToolStep, Plan
 from portia_nb.model.reference import Value
-from portia_nb.running.calls import approval_subject
+from portia_nb.running.calls import APPROVAL, approval_subject
 from portia_nb.tools.registry import ToolRegistry
 
+from .answering import plan_approval_text
 from .launch import tool_of
 
 if TYPE_CHECKING:
@@ -40,6 +42,26 @@ def who() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return "unknown"
+
+
+def whether_to_run(
+    plan: Plan, effects: Mapping[str, bool | None], tools: ToolRegistry
+) -> tuple[str | None, Calls]:
+    """Return the question whether `plan` may run, and the calls that a yes to it approves.
+
+    The question is None where no step of the plan changes the world. Arguments are as those of
+    `spelt_out_calls`.
+    """
+    calls = spelt_out_calls(plan, effects, tools)
+    return plan_approval_text(plan, effects, tuple(calls)), calls
+
+
+def approval_question(plan: Plan, text: str, calls: Calls) -> UserVerificationClarification:
+    """Return the question `text` about `plan`, with the `calls` that it shows."""
+    subject: dict[str, Any] = {"plan_sha256": plan.content_hash()}
+    if calls:
+        subject["calls"] = calls
+    return UserVerificationClarification(user_guidance=text, source=APPROVAL, subject=subject)
 
 
 def spelt_out_calls(plan: Plan, effects: Mapping[str, bool | None], tools: ToolRegistry) -> Calls:

@@ -23,8 +23,8 @@ from portia_nb.planning.inputs import inputs_by_name, read_plan_run_inputs
 from portia_nb.running.takeover import Changes, Takeover, places_of, take_over
 from portia_nb.tools.registry import ToolRegistry
 
-from .answering import plan_approval_text, side_effect_of, side_effects
-from .approvals import Calls, spelt_out_calls
+from .answering import side_effect_of, side_effects
+from .approvals import Calls, whether_to_run
 from .budgets import budget_in_force, refuse_unknown_prices
 from .end_users import kept_end_user
 from .finding import run_given
@@ -282,13 +282,12 @@ def fork_approval(fork: Fork) -> tuple[str | None, Calls]:
     """Return the question whether `fork` may run; None where nothing that it runs is at stake.
 
     It names the steps that change the world, and those of them that did so in the old run already.
-    With it come the calls that a yes approves, as `spelt_out_calls` finds them.
+    With it come the calls that a yes approves, as from `whether_to_run`.
     """
     kept = set(places_of(fork.reused)) - set(places_of(fork.again))
     effects = side_effects(fork.plan, fork.registry)
     effects = {place: effect for place, effect in effects.items() if place not in kept}
-    calls = spelt_out_calls(fork.plan, effects, fork.registry)
-    text = plan_approval_text(fork.plan, effects, tuple(calls))
+    text, calls = whether_to_run(fork.plan, effects, fork.registry)
     if text is None or not fork.takeover.changing:
         return text, calls
     names = ", ".join(clean(place) for place in places_of(fork.takeover.changing))
