@@ -54,6 +54,7 @@ from portia_nb.model.step_record import (
     note_call,
     note_turn,
 )
+from portia_nb.model.step_rows import StepsKnown
 from portia_nb.model.stretches import begin_wait, begin_work, end_wait, keep_work, times_of
 from portia_nb.model.tree import Place
 from portia_nb.model.values import LocalDataValue
@@ -348,7 +349,10 @@ class Run:
         made = made.with_spent(dict(self.spent), self.prices, self.stop_reason)
         if not timed:
             return made
-        return made.with_times(tuple([times_of(record) for record in self.steps.values()]))
+        records = self.steps.values()
+        failed = {r.path: r.error for r in records if r.state is StepState.FAILED and r.error}
+        times = tuple([times_of(record) for record in records])
+        return made.with_steps(StepsKnown(tuple([p.in_plan for p in places]), times, failed))
 
 
 MAX_ERRORS = 20

@@ -24,7 +24,7 @@ from portia_nb.model.cost import RunCost, Spent, cost_of
 from portia_nb.model.events import ErrorRecord, Recorded
 from portia_nb.model.ids import PlanRunUUID, PlanUUID
 from portia_nb.model.prices import Price
-from portia_nb.model.stretches import StepTimes
+from portia_nb.model.step_rows import COLUMNS, StepsKnown, step_rows
 from portia_nb.model.values import LocalDataValue
 
 
@@ -136,8 +136,8 @@ class PlanRun(BaseModel):
     """In a snapshot made for one attempt at a step: the questions that count for it."""
     _read: Callable[[], Sequence[Recorded]] | None = PrivateAttr(default=None)
     """Reads the run's events; None: nobody said where they are."""
-    _times: tuple[StepTimes, ...] | None = PrivateAttr(default=None)
-    """When each step worked and waited; None: it wasn't noted, or is not in what was loaded."""
+    _known: StepsKnown | None = PrivateAttr(default=None)
+    """How each step stands, when it worked and waited; None: it wasn't noted, or was loaded."""
 
     def __eq__(self, other: object) -> bool:
         # What was printed and loaded again knows no times, and is the same all the same.
@@ -188,34 +188,25 @@ class PlanRun(BaseModel):
         return tuple(self._read())
 
     def to_frame(self) -> Any:
-        """Return the steps that have put something out as a pandas `DataFrame`, a row for each.
+        """Return the steps as a pandas `DataFrame`, a row for each, by name, in the plan's order.
 
-        The rows go by the steps' names, in the order of the plan. Columns: ``output`` (as in
-        `outputs.step_outputs`), ``value``, ``summary``, ``reused``, and ``seconds``: of all
-        attempts, None where they weren't noted. Of a step in a loop, the last round counts.
+        Columns: ``state``, as views say it; ``output`` (as in `outputs.step_outputs`), ``value``
+        and ``summary``, None for a step that has put out nothing; ``reused``; ``seconds``, of all
+        attempts, None where they weren't noted; ``error``, of a step that failed. Of a step in a
+        loop, the last round counts. A run that was loaded from JSON knows of the steps that have
+        put something out, and of the one that it failed in.
 
         Raises:
             ImportError: pandas isn't installed.
         """
-        names = self.outputs.step_names
-        spent: dict[str, float] = {}
-        for each in self._times or ():
-            place = each.path.rpartition("/")[2].partition("[")[0]
-            worked = [s.end - s.start for s in each.stretches if s.kind == "ran" and s.end]
-            spent[place] = sum(worked)
-        rows: list[dict[str, Any]] = []
-        for output, found in self.outputs.step_outputs.items():
-            name = names.get(output, output.removeprefix("$"))
-            row = {"step": name, "output": output, "value": found.value, "summary": found.summary}
-            rows.append({**row, "reused": output in self.reused, "seconds": spent.get(name)})
-        columns = ("step", "output", "value", "summary", "reused", "seconds")
         # Tables stand above the nouns, so they are found by name, at the call.
         frame = import_module("portia_nb.session.frames").frame
-        return frame(rows, columns=columns, index="step")
+        rows = step_rows(self, self._known or StepsKnown())
+        return frame(rows, columns=COLUMNS, index="step")
 
-    def with_times(self, times: tuple[StepTimes, ...]) -> PlanRun:
-        """Add when each step worked and waited to this snapshot, which is returned."""
-        self._times = times
+    def with_steps(self, known: StepsKnown) -> PlanRun:
+        """Add what is known of the steps to this snapshot, which is returned."""
+        self._known = known
         return self
 
     def timeline(self, now: float | None = None) -> Any:
@@ -237,14 +228,14 @@ class PlanRun(BaseModel):
         >>> [bar.path for bar in run.timeline().bars]
         ['answer']
         """
-        if self._times is None:
+        if self._known is None:
             raise InvalidPlanRunStateError(
                 f"run {self.id} was loaded without the times of its steps; "
                 "Portia.timeline(run) reads them from the store",
                 run_id=str(self.id),
             )
         # Drawing stands above the nouns, so it is found by name, at the call.
-        return import_module("portia_nb.drawing.timeline").Timeline.of(self._times, now=now)
+        return import_module("portia_nb.drawing.timeline").Timeline.of(self._known.times, now=now)
 
     @property
     def cost(self) -> RunCost:

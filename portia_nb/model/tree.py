@@ -42,6 +42,13 @@ class Place(NamedTuple):
             base = f"{base}{holder.name}{number}/"
         return base + self.step.name
 
+    @property
+    def in_plan(self) -> str:
+        """The step's name after the names of those that hold it: ``each_city/sky``."""
+        if not self.around:
+            return self.step.name
+        return "/".join([*(holder.name for holder in self.around), self.step.name])
+
 
 class Namespace:
     """The steps that can name each other."""

@@ -24,8 +24,7 @@ def run_of(plan_run: PlanRun, plan: Plan | None = None) -> Run:
         output = outputs.get(place.step.output)
         if output is not None:
             # Which round a step's output is of, a snapshot doesn't say.
-            path = "/".join(step.name for step in (*place.around, place.step))
-            record = run.record(path)
+            record = run.record(place.in_plan)
             record.state, record.value = StepState.DONE, output.value
             record.summary = output.summary
     if run.error is not None and run.error.step:

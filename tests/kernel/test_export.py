@@ -55,3 +55,19 @@ def test_N28_N29_a_file_is_what_its_name_says(kernel: Kernel):
         done = kernel.run(f"%portia {line}")
         assert done.status == "error"
         assert says in done.card
+
+
+def test_without_a_run_the_latest_is_exported_and_where_there_is_none_it_says_so(start_kernel):
+    kernel: Kernel = start_kernel()
+    kernel.run("%load_ext portia_nb").raise_for_error()
+    kernel.run("from portia_nb import *\nportia = Portia(Config(store='memory'), tools=[])")
+    none = kernel.run("%portia export")
+    assert none.ename == "PlanRunNotFoundError"
+    assert none.evalue.startswith("there is no run yet: a %%portia cell makes one")
+    kernel.run("plan = PlanBuilderV2('Say 42').function_step(function=lambda: 42).build()")
+    kernel.run("%portia run plan -o first\n%portia run plan -o second").raise_for_error()
+    latest = kernel.evaluate("str(second.id)")
+    kernel.run("%portia export").raise_for_error()
+    assert (kernel.folder / f"{latest}.html").is_file()
+    kernel.run("%portia export run.json").raise_for_error()
+    assert latest in (kernel.folder / "run.json").read_text("utf-8")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from portia_nb import LocalDataValue, PlanBuilderV2, PlanRun
+from portia_nb import LocalDataValue, Plan, PlanBuilderV2, PlanRun
 from portia_nb.errors import InvalidPlanRunStateError, PlanRunNotFoundError
 
 from .stage import Work, portia
@@ -72,10 +72,50 @@ def test_N35_the_steps_of_a_run_are_the_rows_of_a_frame():
     assert table.loc["list", "value"] == [1, 2]
     assert table.loc["text", "output"] == "$step_1_output"
     assert (table["seconds"] >= 0).all()
+    assert list(table["state"]) == ["done", "done"]
+    assert list(table["error"]) == [None, None]
     loaded = PlanRun.model_validate_json(run.model_dump_json())
     assert list(loaded.to_frame()["value"]) == [[1, 2], "x"]
     with pytest.raises(InvalidPlanRunStateError, match="without its events"):
         _ = loaded.events
+
+
+def test_N35_steps_without_an_output_are_rows_too_with_how_they_stand():
+    tries = []
+
+    def sometimes(item: int) -> int:
+        tries.append(item)
+        return 6 // item
+
+    def plan(values: list[int]) -> Plan:
+        builder = PlanBuilderV2("Divide").function_step(function=lambda: "a", step_name="first")
+        with builder.loop(over=values, step_name="each") as item:
+            builder.function_step(function=sometimes, args={"item": item}, step_name="share")
+        return builder.function_step(function=lambda: "b", step_name="last").build()
+
+    table = portia().run_plan(plan([3, 0, 2])).to_frame()
+    assert list(table.columns) == [
+        *("state", "output", "value", "summary", "reused", "seconds", "error"),
+    ]
+    assert dict(table["state"]) == {
+        "first": "done",
+        "each": "stopped",
+        "share": "failed",
+        "last": "waiting",
+    }
+    assert table.loc["share", "error"] == "ZeroDivisionError: integer division or modulo by zero"
+    assert table.loc["last", ["value", "error"]].isna().all()
+    assert table.loc["share", "seconds"] >= 0
+    assert table["seconds"].isna()["last"]
+    assert tries == [3, 0]
+
+
+def test_N35_a_failed_run_that_was_loaded_has_a_row_for_the_step_it_failed_in():
+    builder = PlanBuilderV2().function_step(function=lambda: 1, step_name="one")
+    run = portia().run_plan(builder.function_step(function=lambda: 1 / 0, step_name="two").build())
+    table = PlanRun.model_validate_json(run.model_dump_json()).to_frame()
+    assert list(table["state"]) == ["done", "failed"]
+    assert table.loc["two", "error"] == "ZeroDivisionError: division by zero"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,9 @@ def run_named(face: Face, word: str | None) -> str:
         last = next(reversed(face.runs), None)
         rows = [] if last else latest_runs(face.portia().store)
         if last is None and not rows:
-            raise PlanRunNotFoundError("there is no run yet")
+            raise PlanRunNotFoundError(
+                "there is no run yet: a %%portia cell makes one, or %portia run PLAN"
+            )
         return last or rows[0].run_id
     value = face.shell.user_ns.get(word)
     if value is not None and str(getattr(value, "id", "")).startswith("prun-"):
