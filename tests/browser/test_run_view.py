@@ -13,6 +13,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
+from portia_nb import PlanBuilderV2
 from portia_nb.model.clarification import (
     ActionClarification,
     Clarification,
@@ -23,6 +24,7 @@ from portia_nb.model.clarification import (
 )
 from portia_nb.model.events import (
     ClarificationRaised,
+    ClarificationResolved,
     ErrorRecord,
     RunCompleted,
     RunFailed,
@@ -132,6 +134,31 @@ async def test_a_stored_run_neither_ticks_nor_offers_to_stop_or_answer(open_view
     others = stage.view.locator("button:visible:not(.portia-row):not(.portia-zoom)")
     await expect(others).to_have_count(0)
     await expect(stage.step("amazon").locator(".portia-time")).to_have_text("")
+
+
+async def test_a_run_that_a_no_has_ended_is_not_shown_as_a_failure(open_view: OpenStage):
+    stage = await open_view()
+    plan = PlanBuilderV2("Send it").user_verify(message="Send it?", step_name="sure").build()
+    asked = UserVerificationClarification(user_guidance="Send it?", path="sure")
+    said_no = ErrorRecord("PlanRunExitError", "the answer was no", "sure")
+    events = [StepStarted("sure"), ClarificationRaised("sure", asked)]
+    await stage.draw_run(plan, events)
+    await expect(stage.view.locator(".portia-state")).to_have_text("running")
+    resolved = ClarificationResolved(asked.id, False, "form")
+    no = [resolved, StepFailed("sure", 2, said_no), RunFailed(said_no)]
+    ended = view_of(plan, told(plan, [*events, *no]))
+    row = next(row for row in ended["steps"] if row["path"] == "sure")
+    head = {key: ended[key] for key in ("state", "refused", "next")}
+    await stage.update({"head": head, "steps": {"sure": row}, "questions": []})
+    await expect(stage.view.locator(".portia-state")).to_have_text("ended by a no")
+    await expect(stage.view.locator(".portia-state")).to_have_attribute("data-state", "stopped")
+    await expect(stage.step("sure").locator(".portia-word")).to_have_text("stopped")
+    await expect(stage.view).to_contain_text("To be asked again: %portia resume prun-")
+    await expect(stage.view).not_to_contain_text("failed")
+    await expect(stage.view).not_to_contain_text("PlanRunExitError")
+    # Once it is resumed and done, nothing of it stands.
+    await stage.update({"head": {"state": "COMPLETE", "refused": None, "next": None}})
+    await expect(stage.view.locator(".portia-state")).to_have_text("done")
 
 
 async def test_a_step_unfolds_by_keyboard_and_shows_its_whole_output(open_view: OpenStage):
