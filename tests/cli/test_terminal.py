@@ -62,14 +62,15 @@ def test_every_kind_of_builder_question_is_asked_in_turn():
     assert values[:2] == ["Zoë ", 2]
 
 
-def test_a_no_stops_the_run_and_leaves_it_failed():
+def test_a_no_ends_the_run_with_the_status_of_a_failure_and_in_words_of_its_own():
     builder = PlanBuilderV2("asks").user_verify(message="Go on?", step_name="sure")
     with OnTerminal("run-plan", written(builder)) as command:
         command.expect("yes or no> ")
         command.type("no")
         status, _ = command.end()
     assert status == 1
-    assert "✗ failed" in command.screen
+    assert "■ ended by a no" in command.screen
+    assert "failed" not in command.screen
 
 
 def test_a_plan_is_approved_once_with_the_exact_arguments_that_it_spells_out():
