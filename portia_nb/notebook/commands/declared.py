@@ -251,8 +251,8 @@ LINES: dict[str, Command] = {
         ),
         Command(
             "export",
-            "Write a run (else the latest), a map or a plan to a file, by its suffix: .html, .json, "
-            ".jsonl, .py; of a map .csv.",
+            "Write a run (else the latest), a map or a plan to a file: .html, .json, .jsonl, .py; "
+            "of a map .csv.",
             _EXPORT,
             "RUN",
             second="FILE",
