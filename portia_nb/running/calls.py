@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from portia_nb.errors import ApprovalRefused, StepTimeout, ToolSoftError
+from portia_nb.errors import ApprovalRefused, PortiaBaseError, StepTimeout, ToolSoftError
 from portia_nb.model import codecs
 from portia_nb.model.answer_shape import asked_schema
 from portia_nb.model.clarification import (
@@ -189,7 +189,12 @@ class Calls:
         told = (at.path, at.number, name, arguments, at.side_effect, key)
         ports.emit(AgentToolCalled(*told, at.call) if at.call else ToolCalled(*told))
         if at.side_effect is not False:
-            await ports.kept()
+            try:
+                await ports.kept()
+            except asyncio.CancelledError:
+                # Of this call everybody knows what became of it: nothing. So nobody is asked.
+                ports.emit(_failed(at, name, 0.0, PortiaBaseError("stopped before it was called")))
+                raise
         began = time.monotonic()
         try:
             value = await call()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import concurrent.futures
 import contextvars
 import logging
 import os
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 Listener = Callable[[Run, Recorded], None]
 Asker = Callable[["LiveRun", Clarification], None]
 
+EXIT_S = 1.0
+"""Seconds that runs may take to stop when the process ends."""
+
 logger = logging.getLogger("portia_nb")
 
 # Module state: which runs live in this process, whichever Portia started them.
@@ -47,6 +52,14 @@ def live_run(run_id: str) -> LiveRun | None:
     if found is None or found.done.done() or found.pid != os.getpid():
         return None  # after a fork it lives in the parent
     return found
+
+
+def _stop_all() -> None:
+    """Stop what this process runs, which now ends: its threads would go on for a while yet."""
+    ours = [live for live in tuple(_live.values()) if live_run(live.id) is live]
+    for live in ours:
+        live.stop("its process ended")
+    concurrent.futures.wait([live.done for live in ours], timeout=EXIT_S)
 
 
 class LiveRun:
@@ -143,6 +156,9 @@ class LiveRun:
             self._is_started = True
             self.done = background.submit(self._live(), self._context)
             _live[self.id] = self
+            # Called first, before any store is closed: the last that is registered is.
+            atexit.unregister(_stop_all)
+            atexit.register(_stop_all)
         return self
 
     def add_listener(self, listener: Listener) -> None:

@@ -74,12 +74,23 @@ class Writer:
             self._queue.append(work)
             self._hurried = self._hurried or hurry
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name=f"portia-nb journal {self.path.name}", daemon=True
-                )
-                self._thread.start()
+                self._thread = self._started()
             elif first or hurry or len(self._queue) == _MAX_GROUP:
                 self._changed.notify_all()
+            if self._thread is None:
+                self._commit(self._take_all())
+                self._disconnect()
+
+    def _started(self) -> threading.Thread | None:
+        """Return the thread, started; None where the interpreter ends and starts no more."""
+        thread = threading.Thread(
+            target=self._run, name=f"portia-nb journal {self.path.name}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            return None
+        return thread
 
     def hurry(self) -> None:
         """Ask that what is queued be committed without lingering."""
@@ -130,18 +141,21 @@ class Writer:
 
     def _run(self) -> None:
         while (group := self._next_group()) is not None:
-            try:
-                self._write(group)
-            except Exception as error:
-                # Whatever went wrong, those who wait are told, and the thread goes on.
-                found = self._typed(error)
-                if isinstance(found, StoreLocked):
-                    # They have waited too, and would now wait as long again.
-                    group += self._take_all()
-                _fail(group, found)
-                self._disconnect()
+            self._commit(group)
             with self._changed:
                 self._busy = False
+
+    def _commit(self, group: list[Work]) -> None:
+        try:
+            self._write(group)
+        except Exception as error:
+            # Whatever went wrong, those who wait are told, and the thread goes on.
+            found = self._typed(error)
+            if isinstance(found, StoreLocked):
+                # They have waited too, and would now wait as long again.
+                group += self._take_all()
+            _fail(group, found)
+            self._disconnect()
 
     def _take_all(self) -> list[Work]:
         with self._changed:

@@ -117,6 +117,29 @@ async def test_a_call_that_somebody_would_not_repeat_is_asked_about_at_the_next_
     assert sender.sent == 0
 
 
+async def test_a_call_that_a_stop_came_before_is_made_at_the_next_resume_and_not_asked_about() -> (
+    None
+):
+    sender = Sender(True)
+    stage = Stage(sender.plan())
+    waits, kept = asyncio.Event(), stage.ports.kept
+
+    async def never() -> None:
+        if stage.kinds[-1] != "tool_called":
+            return await kept()
+        waits.set()
+        return await asyncio.Event().wait()
+
+    object.__setattr__(stage.ports, "kept", never)
+    running = asyncio.create_task(stage.run())
+    await waits.wait()
+    stage.executor.stop("while it was being written down")
+    assert (await running).state == "READY_TO_RESUME"
+    object.__setattr__(stage.ports, "kept", kept)
+    run = await stage.resume()
+    assert (run.state, sender.sent) == ("COMPLETE", 1)
+
+
 @pytest.mark.parametrize("ending", ["stopped", "failed"])
 async def test_a_call_that_came_back_in_a_step_that_was_not_done_is_never_repeated_silently(
     ending: str,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,3 +239,60 @@ def test_a_coroutine_that_comes_back_when_nobody_waits_any_more_is_closed() -> N
     may_end.set()
     while not made or inspect.getcoroutinestate(made[0]) != inspect.CORO_CLOSED:
         time.sleep(0.01)  # or the test runs out of time
+
+
+PROGRAM = """
+    import asyncio, atexit, sys, threading
+    from portia_nb import Config, PlanBuilderV2, Portia, StepOutput
+
+    started = threading.Event()
+
+    async def long():
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            print("cleaned up")
+
+    live = None
+    atexit.register(lambda: print(live.run.state.value))
+    builder = PlanBuilderV2("a run in the background").function_step(function=lambda: 1)
+    plan = builder.function_step(function=long, step_name="long").build()
+    live = Portia(Config(store=sys.argv[1], default_log_level="ERROR"), tools=[]).start_run(plan)
+    started.wait()
+"""
+
+
+def test_a_run_in_the_background_is_stopped_when_its_process_ends(tmp_path: Path) -> None:
+    """It says so itself, and its steps clean up: nothing is left to be found dead."""
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("cleaned up\nREADY_TO_RESUME\n", "")
+    us = portia(str(tmp_path))
+    run, (row,) = us.show(), us.store.find_runs()
+    assert (run.state, row.has_died) == ("READY_TO_RESUME", False)
+    assert run.stop_reason == "its process ended"  # type: ignore[union-attr]
+
+
+def test_what_a_run_says_is_kept_where_no_thread_can_be_started_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.12 on that is so while a process ends."""
+    us, started = portia(str(tmp_path)), threading.Event()
+
+    async def long() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    live = us.start_run(PlanBuilderV2().function_step(function=long, step_name="a").build())
+    assert started.wait(10)
+    us.store.close()  # its thread with it
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as ending:
+        ending.setattr(threading.Thread, "start", refuse)
+        live.stop("enough")
+        assert live.done.result(10).state == "READY_TO_RESUME"
+    assert portia(str(tmp_path)).get_run(live.id).stop_reason == "enough"
