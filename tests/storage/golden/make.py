@@ -22,6 +22,7 @@ from portia_nb.model.events import event_to_json
 from portia_nb.storage import rows
 
 from . import runs
+from .stores import told_of_shelf
 
 HOST = "maker"
 ENDED = (runs.complete, runs.failed, runs.waiting)
@@ -34,6 +35,10 @@ def make(folder: Path) -> None:
     portia = runs.portia(folder)
     for plan in ENDED:
         portia.run_plan(plan())
+    editor = portia.edit(portia.keep_plan(runs.complete(), "city").plan_id, "city")
+    editor.disable("join")
+    portia.approve("city", by="ada")
+    editor.undo()
     portia.store.close()
     command = [sys.executable, "-m", "tests.storage.golden.make", str(folder), "dies"]
     subprocess.run(command, env={**os.environ, "GOLDEN_DIES": "1"}, check=False)
@@ -45,7 +50,7 @@ def make(folder: Path) -> None:
 
 
 def tell(folder: Path) -> None:
-    """Write what the store holds, as this portia_nb reads it, to ``expected.json``."""
+    """Write what the store holds, as this portia_nb reads it, beside it as JSON."""
     portia = runs.portia(folder)
     found = []
     for row in reversed(portia.store.find_runs()):
@@ -59,7 +64,9 @@ def tell(folder: Path) -> None:
                 "events": [[r.seq, r.at, event_to_json(r.event)] for r in events],
             }
         )
+    shelf = told_of_shelf(portia.store)
     portia.store.close()
+    (folder / "shelf.json").write_text(json.dumps(shelf, indent=1) + "\n")
     (folder / "expected.json").write_text(json.dumps(found, indent=1) + "\n")
 
 

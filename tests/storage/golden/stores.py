@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def expected(golden: Path) -> list[dict[str, Any]]:
     return json.loads((golden / "expected.json").read_text())
 
 
+def told_of_shelf(store: JournalStore) -> dict[str, Any]:
+    """Return as JSON which names and approvals `store` holds."""
+    names = sorted(version.name for version in store.find_versions())
+    return {
+        "names": {name: [asdict(each) for each in store.find_versions(name)] for name in names},
+        "approvals": [asdict(each) for each in store.find_approvals()],
+    }
+
+
 def covers(new: Any, old: Any) -> bool:
     """Return whether `new` says all that `old` says; it may have fields more."""
     if isinstance(old, dict):
@@ -64,5 +74,7 @@ def check_contents(golden: Path, store: JournalStore) -> None:
         assert plan.content_hash() == row.plan_hash
         assert covers(plan.model_dump(mode="json"), each["plan"])
         assert covers(events, each["events"])
+    if (shelf := golden / "shelf.json").exists():
+        assert covers(told_of_shelf(store), json.loads(shelf.read_text()))
     assert store.check().is_ok
     store.close()
