@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.text import plan_to_text
 from portia_nb.errors import ApprovalRefused, InvalidAnswer, InvalidOption, WaitingForAnswer
-from portia_nb.model.clarification import UserVerificationClarification
 from portia_nb.model.order import Waits, waits
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import PlanRun
-from portia_nb.running.calls import APPROVAL
 from portia_nb.session.answering import (
-    plan_approval_text,
     read_typed,
     side_effect_of,
     side_effects,
@@ -27,9 +24,10 @@ from portia_nb.session.answering import (
 from portia_nb.session.approvals import (
     Calls,
     approval_event,
+    approval_question,
     approve_plan,
-    spelt_out_calls,
     standing_approval,
+    whether_to_run,
 )
 from portia_nb.session.finding import find_run_id
 from portia_nb.session.forking import fork_approval
@@ -112,8 +110,7 @@ class Start:
         """Show `plan`, have it approved where it changes something, run it, return the status."""
         self._terminal.say(_plan_text(plan, self._portia, self._terminal.width))
         effects = side_effects(plan, self._portia.tools)
-        calls = spelt_out_calls(plan, effects, self._portia.tools)
-        text = plan_approval_text(plan, effects, tuple(calls))
+        text, calls = whether_to_run(plan, effects, self._portia.tools)
         approved = self.approve(plan, text, calls, words)
         return self._start(partial(self._portia.start_run, plan, inputs), approved)
 
@@ -209,10 +206,7 @@ class Start:
         if standing is not None:
             self._terminal.say((standing.sentence(), "dim"))
             return (approval_event(standing),)
-        subject = {"plan_sha256": plan.content_hash(), **({"calls": calls} if calls else {})}
-        question = UserVerificationClarification(
-            user_guidance=text, source=APPROVAL, subject=subject
-        )
+        question = approval_question(plan, text, calls)
         while self._terminal.can_ask:
             try:
                 agreed = read_typed(question, self._terminal.ask(prompt_for(question)))
