@@ -95,10 +95,10 @@ async def run_map(
     made = portia.result_of(live, options)
     view.finish(str(made), made._repr_html_())  # pyright: ignore[reportPrivateUsage]
     face.give(output, made)
-    return _judge(face, live, made, stopped=stopped)
+    return _judge(face, live, made, output or "_", stopped=stopped)
 
 
-def _judge(face: Face, live: LiveMap, made: PlanMap, *, stopped: bool) -> PlanMap:
+def _judge(face: Face, live: LiveMap, made: PlanMap, name: str, *, stopped: bool) -> PlanMap:
     """Return a map whose rows were all run, and raise what it ended with else."""
     following = [("next", f"%portia resume {made.id}")]
     if stopped and not live.is_over:
@@ -120,7 +120,8 @@ def _judge(face: Face, live: LiveMap, made: PlanMap, *, stopped: bool) -> PlanMa
             WaitingForAnswer(
                 f"{len(made.waiting)} rows wait for an answer, such as "
                 f"{clean(made.waiting[0].question)!r:.200}: run the cell again with "
-                "--answer NAME=VALUE for all, or answer one: result.answer(row, …), result.retry()"
-            )
+                f"--answer NAME=VALUE for all, or answer one, {name}.answer(row, …), and go on"
+            ),
+            following,
         )
     return made

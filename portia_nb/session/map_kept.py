@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .runner import Runner
 
 
+MAX_REASONS = 200
+"""Rows that `why_of_map` names."""
+
+
 def map_named(store: Store, what: Any) -> str | None:
     """Return the id of the map that is meant, None where what is meant is no map.
 
@@ -84,7 +88,11 @@ def why_of_map(made: PlanMap) -> str:
     reasons = reasons_of(made)
     if not reasons:
         return head
-    return "\n".join([head, *reasons, f"why({_a_run(made)!r}) tells all of one row's run."])
+    more = len(reasons) - MAX_REASONS
+    rest = [f"and {more:,} more: to_frame() has them all"] if more > 0 else []
+    return "\n".join(
+        [head, *reasons[:MAX_REASONS], *rest, f"why({_a_run(made)!r}) tells all of one row's run."]
+    )
 
 
 def _a_run(made: PlanMap) -> str:

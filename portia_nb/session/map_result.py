@@ -142,12 +142,23 @@ class PlanMap:
     def row(self, label: Any) -> MapRow:
         """Return the row with this label: the frame's index, else its number.
 
+        Args:
+            label: the label, or a row itself, of this map or of how it stood before.
+
         Raises:
-            InvalidOption: there is none.
+            InvalidOption: there is none, or more than one.
         """
-        for row in self._outcomes:
-            if row.label == label:
-                return row
+        if isinstance(label, MapRow):
+            return self._outcomes[label.number]
+        named = [row for row in self._outcomes if row.label == label]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise InvalidOption(
+                f"{len(named)} rows of {self.id} are called {label!r}: pass the row itself, such "
+                f"as .rows[{named[0].number}]",
+                option="row",
+            )
         raise InvalidOption(
             f"{self.id} has no row {label!r}: its rows are named by the table's index", option="row"
         )
@@ -235,7 +246,7 @@ class PlanMap:
         """Answer the question of a waiting row, and return its run; `retry` then goes on.
 
         Args:
-            label: which row: the frame's index, else its number.
+            label: which row: the frame's index, else its number; or a row of `rows`.
             response: the answer.
 
         Raises:

@@ -102,6 +102,12 @@ class _Pandas(_Table):
     def column(self, name: Any, needed_by: str) -> Sequence[Any]:
         # Python's own numbers and texts, as if typed: those of numpy would be other inputs.
         column = self.source[name]
+        if hasattr(column, "columns"):
+            raise InvalidOption(
+                f"the rows have {len(column.columns)} columns that are called {name!r}, and the "
+                f"plan needs one as {needed_by!r}: give each its own name",
+                option="rows",
+            )
         is_number = getattr(column.dtype, "kind", "O") in "biufc"
         return [value if is_number else _cell(value) for value in column.tolist()]
 

@@ -7,6 +7,7 @@ import json
 import threading
 import zlib
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,8 +19,10 @@ from portia_nb.model.events import PlanApproved
 from portia_nb.notebook.asking import Prompts
 from portia_nb.notebook.commands.call import run_line
 from portia_nb.notebook.face import Face
+from portia_nb.notebook.map_view import watch
 from portia_nb.notebook.viewing import open_view
 from portia_nb.notebook.widget import WIDGET_MIME
+from portia_nb.session.watchers import add_map_watcher, remove_map_watcher
 
 
 class Page:
@@ -239,3 +242,31 @@ async def test_where_nobody_can_be_asked_a_map_says_what_it_would_do_and_yes_doe
     assert len(calls) == 4
     events = [each.event for each in portia.store.load_events(found.id)]
     assert [event.how for event in events if isinstance(event, PlanApproved)] == ["--yes"]
+
+
+async def test_a_map_of_a_python_call_is_shown_and_stopped_in_its_view_and_leaves_a_record(
+    portia: Portia, page: Page
+):
+    begun, gate = threading.Event(), threading.Event()
+
+    def write(name: str) -> str:
+        begun.set()
+        gate.wait(10)
+        return name
+
+    notebook = Notebook(portia)
+    add_map_watcher(watcher := partial(watch, notebook.face))
+    try:
+        rows = [{"name": name} for name in "abcd"]
+        call = asyncio.ensure_future(portia.amap(mapping(write), rows, max_parallel=1))
+        assert await asyncio.to_thread(begun.wait, 10)
+        page.say(type="ready")
+        page.say(type="stop")
+        gate.set()
+        found = await asyncio.wait_for(call, 10)
+    finally:
+        remove_map_watcher(watcher)
+    assert found.in_state("not run")
+    assert WIDGET_MIME in notebook.shown[0]
+    assert WIDGET_MIME not in notebook.shown[-1]
+    assert "stopped in the view; the same call goes on" in notebook.said
