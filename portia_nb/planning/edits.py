@@ -50,7 +50,8 @@ def place_named(plan: Plan, step: str | int) -> str:
     >>> place_named(plan, "sky"), place_named(plan, "each[0]/$sky"), place_named(plan, 0)
     ('each/sky', 'each[0]/sky', 'each')
     """
-    if isinstance(step, bool) or not isinstance(step, str | int):
+    given: Any = step  # from callers, who write what they like
+    if isinstance(given, bool) or not isinstance(given, str | int):
         raise StepNotFoundError(
             f"a step is named by its name or its index, not by {step!r:.80}",
             plan_id=plan.id,
