@@ -64,6 +64,9 @@ class Takeover:
     """Paths of the steps that were done and run again, likewise."""
     changing: tuple[str, ...]
     """Those of `again` that change the world."""
+    unsure: tuple[str, ...] = ()
+    """Paths of the steps that change the world and are called anew, though nobody knows what became
+    of their calls in the old run."""
 
 
 def take_over(
@@ -185,6 +188,7 @@ class _Taking:
             tuple(self._reused),
             again,
             tuple(path for path in again if self._side_effect_of(paths[path]) is True),
+            tuple(path for path, step in paths.items() if self._is_unsure(path, step)),
         )
 
     # -- what is taken ---------------------------------------------------------------------------
@@ -200,6 +204,14 @@ class _Taking:
         if record is None or record.state is not StepState.DONE or path in self._given:
             return False
         return self._is(What.AGAIN, path) or path in self._refilled
+
+    def _is_unsure(self, path: str, step: AnyStep) -> bool:
+        record = self._record(path)
+        if record is None or step.holds_steps or not self._is(What.AGAIN, path):
+            return False
+        call = record.tool_under_way
+        is_lost = call is not None and record.state is not StepState.DONE
+        return is_lost and path not in self._given and self._side_effect_of(step) is True
 
     def _is_taken(self, path: str) -> bool:
         record = self._record(path)

@@ -288,11 +288,20 @@ def fork_approval(fork: Fork) -> tuple[str | None, Calls]:
     effects = side_effects(fork.plan, fork.registry)
     effects = {place: effect for place, effect in effects.items() if place not in kept}
     text, calls = whether_to_run(fork.plan, effects, fork.registry)
-    if text is None or not fork.takeover.changing:
+    if text is None:
         return text, calls
-    names = ", ".join(clean(place) for place in places_of(fork.takeover.changing))
-    again = f"{text} In run {fork.forked_from} this was done already, and would be again: {names}."
-    return again, calls
+    done, unsure = (
+        ", ".join(clean(place) for place in places_of(paths))
+        for paths in (fork.takeover.changing, fork.takeover.unsure)
+    )
+    if done:
+        text += f" In run {fork.forked_from} this was done already, and would be again: {done}."
+    if unsure:
+        text += (
+            f" In run {fork.forked_from} this was called and left, so that it may have been done, "
+            f"and would be called again: {unsure}."
+        )
+    return text, calls
 
 
 def failed_steps(run: Run) -> list[str]:

@@ -34,6 +34,7 @@ from portia_nb.errors import (
 )
 from portia_nb.model.clarification import InputClarification
 from portia_nb.model.events import StepDone
+from portia_nb.session.forking import fork_approval
 
 from .stage import Work, portia
 
@@ -294,6 +295,13 @@ def test_a_call_left_in_the_middle_is_asked_about_by_the_fork_too(calls: Calls):
     forked = home.fork(live.id)
     (asked,) = forked.get_outstanding_clarifications()
     assert "'long' called" in asked.user_guidance
+    # Named, it is called without that question: who approves it is told.
+    text, _ = fork_approval(home.work_out_fork(live.id, "long"))
+    assert text is not None and text.endswith(
+        "may have been done, and would be called again: long."
+    )
+    unnamed, _ = fork_approval(home.work_out_fork(live.id))
+    assert unnamed is not None and "may have been done" not in unnamed
     work.gate.set()
     live.done.result(10)
     assert work.calls.count("long") == 1
