@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from portia_nb.config import Config, Purpose
-from portia_nb.errors import PlanNotFoundError, PortiaBaseError
+from portia_nb.errors import PlanCheckError, PlanNotFoundError, PortiaBaseError
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.language import LanguageModel
@@ -197,7 +197,16 @@ class Parts:
         """
         if registry is self.tools and self._checked.get(id(plan)) is plan:
             return
-        check_plan(plan, registry, settled=settled)
+        try:
+            check_plan(plan, registry, settled=settled)
+        except PlanCheckError as error:
+            problems = error.facts.get("problems", ())
+            if self.config.replay is None or not any(": no tool " in each for each in problems):
+                raise
+            raise PlanCheckError(
+                f"{error}. A replay calls no tool, but asks each what it takes: define them first",
+                **error.facts,
+            ) from None
         if registry is self.tools and not settled:
             self._checked[id(plan)] = plan
 

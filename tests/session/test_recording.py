@@ -31,7 +31,7 @@ from portia_nb import (
     ToolSoftError,
     tool,
 )
-from portia_nb.errors import RecordDrift
+from portia_nb.errors import PlanCheckError, RecordDrift
 from portia_nb.model.language import Message, ModelRequest
 from portia_nb.running.background import background
 from tests.planning.test_planner_on_the_wire import on_the_wire
@@ -495,6 +495,18 @@ def test_an_output_that_cannot_be_kept_is_made_again_by_a_tool_that_only_reads(f
 
 
 # -- drift ---------------------------------------------------------------------------------------
+
+
+def test_a_replay_without_the_tools_of_its_plan_says_that_it_needs_them(file: Path):
+    heat = Thermometer()
+    plan = PlanBuilderV2("x").invoke_tool_step(tool="temperature", args={"city": "Oslo"}).build()
+    portia(tools=[heat.tool]).recording(file).run_plan(plan)
+    with pytest.raises(PlanCheckError, match=r"no tool 'temperature'.*A replay calls no tool"):
+        portia().replaying(file).run_plan(plan)
+    with pytest.raises(PlanCheckError) as refused:
+        portia().run_plan(plan)
+    assert "replay" not in str(refused.value)
+    assert heat.calls == ["Oslo"]
 
 
 def test_a_call_that_the_record_does_not_hold_fails_at_once_with_the_difference(file: Path):
