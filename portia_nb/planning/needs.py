@@ -72,13 +72,22 @@ def needs_of(plan: Plan, effects: Mapping[str, bool | None] | None = None) -> Pl
     known = dict(effects or {}) or {
         place.step.name: place.step.side_effect for place in plan.names.places
     }
-    places = [place for place, effect in known.items() if effect is True]
     return PlanNeeds(
         model_calls=_at_least(plan.steps)[0] + int(plan.summarize),
         tools=tuple(str(tool) for tool in found),
         inputs=tuple(i.name.removeprefix("$") for i in plan.plan_inputs if i.value is None),
-        changes=tuple(p for p in places if not any(o.startswith(f"{p}/") for o in places)),
+        changes=tuple(changing_places(known)),
     )
+
+
+def changing_places(effects: Mapping[str, bool | None]) -> list[str]:
+    """Return the places of steps that change the world themselves, not only by those they hold.
+
+    >>> changing_places({"look": False, "each": True, "each/pay": True})
+    ['each/pay']
+    """
+    found = [place for place, effect in effects.items() if effect is True]
+    return [place for place in found if not any(p.startswith(f"{place}/") for p in found)]
 
 
 def _at_least(steps: Sequence[AnyStep]) -> tuple[int, bool]:

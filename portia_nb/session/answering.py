@@ -26,6 +26,7 @@ from portia_nb.model.composite import AnyStep, Composite, bodies
 from portia_nb.model.order import effective_side_effect, strongest
 from portia_nb.model.plain import to_text
 from portia_nb.model.plan import Plan, ReActAgentStep
+from portia_nb.planning.needs import changing_places
 from portia_nb.running.calls import APPROVAL
 from portia_nb.tools.registry import ToolRegistry
 
@@ -219,11 +220,7 @@ def plan_approval_text(
         effects: as `side_effects` returns them.
         calls: places of the steps whose calls are shown with the question and approved by it.
     """
-    found = [name for name, effect in effects.items() if effect is True]
-    # Not a step that only holds those that do.
-    changing = [
-        clean(name) for name in found if not any(other.startswith(f"{name}/") for other in found)
-    ]
+    changing = list(map(clean, changing_places(effects)))
     if not changing:
         return None
     what = "step changes" if len(changing) == 1 else "steps change"

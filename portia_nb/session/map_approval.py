@@ -10,6 +10,7 @@ from portia_nb.drawing.clean import clean
 from portia_nb.drawing.text import counted
 from portia_nb.model.plan import FunctionStep, InvokeToolStep, Plan
 from portia_nb.model.reference import Input, Value
+from portia_nb.planning.needs import changing_places
 
 from .answering import side_effects
 from .approvals import Calls, spelt_out_calls
@@ -69,9 +70,7 @@ def question_of_map(parts: Parts, plan: Any, rows: Any, options: MapOptions) -> 
         count, which = len(table), f"each of {counted(len(table), 'row')}"
         first = table.inputs(0) if count else {}
     effects = side_effects(found, parts.tools)
-    all_of_them = [place for place, effect in effects.items() if effect is True]
-    # Not a step that only holds those that do.
-    changing = [p for p in all_of_them if not any(o.startswith(f"{p}/") for o in all_of_them)]
+    changing = changing_places(effects)
     if not changing or not count:
         return None
     calls = spelt_out_calls(_with_inputs(found, first), effects, parts.tools)
