@@ -81,7 +81,7 @@ def resume_map(args: argparse.Namespace, terminal: Terminal, portia: Portia, map
     if kept.is_complete:
         terminal.say(f"every row of {map_id} is done already")
         return _end(args, terminal, portia, kept)
-    options = MapOptions(answers=_answers(args))
+    options = MapOptions(answers=_answers(args), take_over=getattr(args, "take_over", False))
     return _map(args, terminal, portia, map_id, None, options, ["map", map_id])
 
 

@@ -76,6 +76,8 @@ class MapJob:
     caller: asyncio.AbstractEventLoop | None = None
     resumed: bool = False
     """True: the record had been begun before."""
+    take_over: bool = False
+    """True: the runs of rows, too, are taken from a live process that has them."""
     first: Sequence[AnyEvent] = ()
     """What the record tells before it starts, such as who approved it."""
 
@@ -226,7 +228,12 @@ class LiveMap:
         if row.run_id is not None:
             try:
                 return await run_aside(
-                    prepare_resume, job.parts, row.run_id, job.plan, company=company
+                    prepare_resume,
+                    job.parts,
+                    row.run_id,
+                    job.plan,
+                    take_over=job.take_over,
+                    company=company,
                 )
             except PlanRunNotFoundError:  # somebody has deleted it
                 row.run_id = None

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
-from portia_nb.errors import FunctionsMissing, InvalidOption, PlanRunNotFoundError, StorageError
+from portia_nb.errors import (
+    FunctionsMissing,
+    InvalidOption,
+    InvalidPlanRunStateError,
+    PlanRunNotFoundError,
+    StorageError,
+)
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.composite import each_step, functions_of
 from portia_nb.model.events import AnyEvent, StepDone
@@ -18,7 +24,7 @@ from portia_nb.planning.bound import remember
 from .answering import side_effects, standing_answers
 from .budgets import budget_in_force, make_meter, refuse_unknown_prices
 from .end_users import read_end_user
-from .live_map import LiveMap, MapJob
+from .live_map import LiveMap, MapJob, live_map
 from .map_keys import begun_key, map_key, plan_key, row_key
 from .map_record import EARLIER, KeptMap, MapRecord, holds_value, read_done
 from .map_row import MapRow, RowState, is_map, spent_of
@@ -49,6 +55,8 @@ class MapOptions:
     gate: bool = False
     first: Sequence[AnyEvent] = ()
     """What the map's record tells before it starts, such as who approved it."""
+    take_over: bool = False
+    """Go on even where another live process has the map."""
     caller: asyncio.AbstractEventLoop | None = field(default=None, compare=False)
 
     def check(self) -> None:
@@ -76,7 +84,9 @@ def options_of(wanted: Mapping[str, Any]) -> MapOptions:
     Raises:
         TypeError: one isn't an argument of it.
     """
-    known = {each.name for each in fields(MapOptions)} - {"tools", "gate", "first", "caller"}
+    known = {each.name for each in fields(MapOptions)} - {
+        *("tools", "gate", "first", "take_over", "caller")
+    }
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, known, n=1)
@@ -255,7 +265,12 @@ def _go_on(
     budget = budget_in_force(parts, options.budget, kept.budget)
     if budget is not None:
         refuse_unknown_prices(parts, budget, plan)
-    hold = parts.store.claim(kept.id, owner=parts.owner())
+    if live_map(kept.id) is not None:
+        raise InvalidPlanRunStateError(
+            f"{kept.id} is under way in this process: cancel({kept.id!r}) stops it",
+            run_id=kept.id,
+        )
+    hold = parts.store.claim(kept.id, owner=parts.owner(), take_over=options.take_over)
     try:
         kept = KeptMap(parts.store, kept.id, classes_of(plan))
         outcomes = kept.outcomes()
@@ -287,6 +302,7 @@ def _go_on(
             first=options.first,
             caller=options.caller,
             resumed=True,
+            take_over=options.take_over,
         )
     )
 

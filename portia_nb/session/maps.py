@@ -83,6 +83,7 @@ class Maps(Runner):
             PlanCheckError: the plan can't run.
             FunctionsMissing: the plan's functions aren't in this process.
             RunHeldElsewhere: another process runs this very map.
+            InvalidPlanRunStateError: it is under way in this process.
             KeyboardInterrupt: the thread was interrupted: no further row started, and rows that
                 are done are kept.
 

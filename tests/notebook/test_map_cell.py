@@ -1,4 +1,4 @@
-"""`%portia map` without a kernel: asked once in a form, stopped by its button, resumed by id."""
+"""N27: `%portia map` without a kernel: asked once in a form, stopped by a button, resumed by id."""
 
 from __future__ import annotations
 

@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from portia_nb import Config, Input, Plan, PlanBuilderV2, Portia
-from portia_nb.errors import FunctionsMissing, InvalidOption, PlanRunNotFoundError
+from portia_nb.errors import (
+    FunctionsMissing,
+    InvalidOption,
+    InvalidPlanRunStateError,
+    PlanRunNotFoundError,
+)
 from portia_nb.planning import bound
 from portia_nb.session.mapping import MapOptions, options_of
 from portia_nb.session.maps import Maps
@@ -138,6 +143,8 @@ def test_a_map_is_stopped_by_its_id_starts_no_further_row_and_says_what_it_took_
     live = portia.start_map(plan, rows, MapOptions(max_parallel=1))
     assert begun.wait(10)
     assert portia.get_map(live.id).state == "running, 1 of 4 rows are done"
+    with pytest.raises(InvalidPlanRunStateError, match=r"under way in this process: cancel\('map-"):
+        portia.map(plan, rows)
     stopped = portia.cancel(live.id, reason="enough")
     gate.set()
     live.done.result(10)
