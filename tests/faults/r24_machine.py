@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import random
 import threading
@@ -31,7 +32,7 @@ from portia_nb import (
     ToolSoftError,
     tool,
 )
-from portia_nb.model.events import StepDone
+from portia_nb.model.events import ClarificationRaised, Recorded, StepDone
 from portia_nb.model.ids import PlanRunUUID
 from portia_nb.model.plan import Plan
 from portia_nb.running.recovery import REPEAT
@@ -148,6 +149,15 @@ def _part(doing: Doing, work: Any) -> Any:
     return part
 
 
+def _of_run(recorded: Recorded, run_id: str) -> Recorded:
+    """Return the event as that run's; a question names its run, and is answered there."""
+    event = recorded.event
+    if isinstance(event, ClarificationRaised):
+        question = event.clarification.model_copy(update={"plan_run_id": PlanRunUUID(run_id)})
+        event = dataclasses.replace(event, clarification=question)
+    return recorded._replace(run_id=run_id, event=event)
+
+
 class Machine(RuleBasedStateMachine):
     """Runs a random graph, stops it, loses its process, and compares it with its journal."""
 
@@ -259,7 +269,7 @@ class Machine(RuleBasedStateMachine):
         kept = events[: 1 + where % len(events)]
         hold = store.create_run(PlanRunUUID.new(), self.plan, owner=this_process())
         for recorded in kept:
-            store.append(hold, recorded._replace(run_id=hold.run_id))
+            store.append(hold, _of_run(recorded, hold.run_id))
         store.kept_blocking(hold, 10)  # type: ignore[attr-defined]
         store.release(hold)
         self.come_back_in_a_new_process()
