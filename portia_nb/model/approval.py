@@ -26,6 +26,7 @@ class Approval:
     """By place, the hash of the tool and the exact arguments that the plan spells out: these calls
     are approved with the plan, all others are asked about one by one."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Where it was kept on disk, it bears the seal of who gave it, see `storage.seal`."""
 
     @property
     def plan_key(self) -> tuple[str, str]:

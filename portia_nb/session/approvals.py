@@ -1,7 +1,8 @@
 """Approvals of whole plans: what they cover, who gave them, and how a run finds its own again.
 
-An approval is the store's own note. What a run's events tell of it is for people: events may come
-from a file that somebody sends, and no call is ever let through for what such a file says.
+An approval is the store's own note, under the seal of who gave it. What a run's events tell of it
+is for people: events, and whole stores, may come from somebody else, and no call is ever let
+through for what such a file says.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from portia_nb.model.events import AnyEvent, PlanApproved
 from portia_nb.model.plan import FunctionStep, InvokeToolStep, Plan
 from portia_nb.model.reference import Value
 from portia_nb.running.calls import APPROVAL, approval_subject
+from portia_nb.storage.memory import MemoryStore
+from portia_nb.storage.seal import is_sealed, sealed
 from portia_nb.tools.registry import ToolRegistry
 
 from .answering import plan_approval_text
@@ -135,14 +138,24 @@ def approve_plan(
         stands=stands,
         calls={place: str(call["sha256"]) for place, call in calls.items()},
     )
+    if not isinstance(store, MemoryStore):
+        approval = sealed(approval)
     store.keep_approval(approval)
     return approval
 
 
 def standing_approval(store: Store, plan: Plan) -> Approval | None:
-    """Return the latest approval that stands for every run of a plan of this content, or None."""
+    """Return the latest approval that stands for every run of a plan of this content, or None.
+
+    Only what the person who runs this program has approved counts: the store may be another's.
+    """
     found = store.find_approvals(plan_hash=plan.content_hash())
-    return next((approval for approval in found if approval.stands), None)
+    return next((each for each in found if each.stands and _is_own(store, each)), None)
+
+
+def _is_own(store: Store, approval: Approval) -> bool:
+    # Into memory nobody else can put anything.
+    return isinstance(store, MemoryStore) or is_sealed(approval)
 
 
 def approval_event(approval: Approval) -> PlanApproved:
@@ -169,6 +182,6 @@ def approved_calls(store: Store, run: Run, first: Sequence[AnyEvent]) -> Mapping
     if told is None or not told.covers:
         return {}
     for approval in store.find_approvals(approval_id=told.approval_id):
-        if approval.plan_hash == run.plan.content_hash():
+        if approval.plan_hash == run.plan.content_hash() and _is_own(store, approval):
             return approval.calls
     return {}

@@ -142,7 +142,8 @@ class PlanWork(Runner):
         What is kept is the hash of its content: once anything in it is changed, it is asked about
         again. Approved with it are the calls whose exact arguments the plan spells out; calls whose
         arguments come from other steps are asked about one by one, with the exact arguments. The
-        runs' records tell who approved, when and how.
+        runs' records tell who approved, when and how. It counts for the person whose process this
+        is, in whichever process of theirs; in a store that they hand on, it approves nothing.
 
         Args:
             plan: a plan, or the id or name of a kept one.

@@ -19,6 +19,7 @@ from .faults import typed
 from .reports import Finding, ImportReport
 from .rows import blobs_in, path_of
 from .run_files import lines_of, read_document
+from .seal import is_sealed, sealed
 from .shelf_lines import KeptName, read_approval, read_name
 from .states import StateSoFar
 from .strangers import contradiction, misfit
@@ -114,7 +115,9 @@ class Import:
                 if self.add_name(each):
                     self.names.append(each.name)
             elif self.takes_approvals:
-                self.approvals += self.add_approval(each)
+                # Those for one run keep their ids, by which its events name them.
+                is_ours = is_sealed(each) or not each.stands
+                self.approvals += self.add_approval(each if is_ours else sealed(each))
             else:
                 self.approvals_left_out += 1
         except StorageError as error:
