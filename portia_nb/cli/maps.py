@@ -15,9 +15,9 @@ from portia_nb.session.map_approval import question_of_map
 from portia_nb.session.map_export import csv_text, rows_as_json
 from portia_nb.session.map_files import read_rows_file
 from portia_nb.session.map_kept import map_named, open_map
+from portia_nb.session.map_options import MapOptions
 from portia_nb.session.map_progress import progress_text
 from portia_nb.session.map_shown import text_of
-from portia_nb.session.mapping import MapOptions
 
 from . import outcome
 from .attending import BEAT_S, STOP_TIME_S, Interrupts

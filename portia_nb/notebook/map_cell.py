@@ -18,8 +18,8 @@ from .map_view import LOOK_S, MapView
 
 if TYPE_CHECKING:
     from portia_nb.session.live_map import LiveMap
+    from portia_nb.session.map_options import MapOptions
     from portia_nb.session.map_result import PlanMap
-    from portia_nb.session.mapping import MapOptions
     from portia_nb.session.portia import Portia
 
     from .asking import Prompts

@@ -20,7 +20,7 @@ from .map_rows import read_rows
 from .opening import plan_of
 
 if TYPE_CHECKING:
-    from .mapping import MapOptions
+    from .map_options import MapOptions
     from .parts import Parts
 
 

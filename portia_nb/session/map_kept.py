@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from portia_nb.errors import PlanRunNotFoundError
+from portia_nb.errors import PlanRunNotFoundError, StorageError
 from portia_nb.storage.store import Store
 
 from .budgets import own_prices
 from .live_map import LiveMap, live_map
+from .map_options import MapOptions
 from .map_record import KeptMap
 from .map_result import Mapper, PlanMap
 from .map_row import is_map
+from .map_rows import Rows
 from .map_shown import reasons_of
-from .mapping import MapOptions
 from .opening import classes_of, plan_of
 
 if TYPE_CHECKING:
@@ -64,11 +65,16 @@ def open_map(portia: Runner, map_id: str, *, output: str = "output") -> PlanMap:
     kept = KeptMap(store, map_id)
     plan = plan_of(store, kept.row)
     kept = KeptMap(store, map_id, classes_of(plan))
+    outcomes = kept.outcomes()
+    try:
+        rows = kept.rows()
+    except StorageError:  # whoever goes on is told; what came out can be seen all the same
+        rows = Rows([row.label for row in outcomes], {}, total=kept.given["total"])
     return PlanMap(
         kept.id,
         plan,
-        kept.rows(),
-        kept.outcomes(),
+        rows,
+        outcomes,
         stop_reason=kept.stop_reason,
         seconds=kept.seconds,
         output=output,

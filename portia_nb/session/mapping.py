@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
+from collections.abc import Sequence
 from typing import Any
 
 from portia_nb.errors import (
@@ -15,9 +12,10 @@ from portia_nb.errors import (
     PlanRunNotFoundError,
     StorageError,
 )
+from portia_nb.model import codecs
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.composite import each_step, functions_of
-from portia_nb.model.events import AnyEvent, StepDone
+from portia_nb.model.events import StepDone
 from portia_nb.model.plan import Plan
 from portia_nb.planning.bound import remember
 
@@ -26,6 +24,7 @@ from .budgets import budget_in_force, make_meter, refuse_unknown_prices
 from .end_users import read_end_user
 from .live_map import LiveMap, MapJob, live_map
 from .map_keys import begun_key, map_key, plan_key, row_key
+from .map_options import MapOptions
 from .map_record import EARLIER, KeptMap, MapRecord, holds_value, read_done
 from .map_row import MapRow, RowState, is_map, spent_of
 from .map_rows import Rows, read_rows
@@ -34,65 +33,6 @@ from .parts import Parts
 
 PARALLEL = 8
 """Rows under way at once, where nobody says otherwise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapOptions:
-    """What a caller says of a map beside the plan and the rows; see `Portia.map`."""
-
-    inputs: Mapping[str, str] | None = None
-    plan_run_inputs: Mapping[str, Any] | None = None
-    limit: int | None = None
-    budget: Any = None
-    max_parallel: int | None = None
-    output: str = "output"
-    on_error: str = "continue"
-    reuse: bool | None = None
-    answers: Mapping[str, Any] | None = None
-    end_user: Any = None
-    tools: Any = None
-    structured_output_schema: Any = None
-    gate: bool = False
-    first: Sequence[AnyEvent] = ()
-    """What the map's record tells before it starts, such as who approved it."""
-    take_over: bool = False
-    """Go on even where another live process has the map."""
-    caller: asyncio.AbstractEventLoop | None = field(default=None, compare=False)
-
-    def check(self) -> None:
-        """Refuse values that mean nothing.
-
-        Raises:
-            InvalidOption: it says which.
-        """
-        if self.on_error not in ("continue", "stop"):
-            raise InvalidOption(
-                f"on_error={self.on_error!r}: 'continue' lets the other rows run, 'stop' doesn't",
-                option="on_error",
-            )
-        most = self.max_parallel
-        if most is not None and (type(most) is not int or most < 1):
-            raise InvalidOption(
-                f"max_parallel={most!r}: it is how many rows run at once, 1 or more",
-                option="max_parallel",
-            )
-
-
-def options_of(wanted: Mapping[str, Any]) -> MapOptions:
-    """Return the arguments of `Portia.map` as options.
-
-    Raises:
-        TypeError: one isn't an argument of it.
-    """
-    known = {each.name for each in fields(MapOptions)} - {
-        *("tools", "gate", "first", "take_over", "caller")
-    }
-    for name in wanted:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"map takes no argument {name!r}{hint}")
-    return MapOptions(**wanted)
 
 
 def effects_of(parts: Parts, plan: Plan) -> list[str]:
@@ -161,16 +101,17 @@ def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveM
     of_plan = plan_key(parts, plan, registry, user)
     keys = [row_key(of_plan, rows.inputs(number)) for number in range(len(rows))]
     whole = map_key(of_plan, keys)
-    reuse = options.reuse
-    if reuse is None and not parts.config.cache:
-        reuse = False
-    if reuse is not False and whole is not None:
+    reuse, effects = options.reuse, effects_of(parts, plan)
+    if reuse is not False and whole is not None:  # to go on is no reuse: whatever is cached
         earlier = parts.store.find_cached(whole)
         if earlier is not None:
             kept = KeptMap(parts.store, earlier.run_id, classes_of(plan))
             if not kept.is_complete:
                 return _go_on(parts, plan, rows, keys, kept, options)
-    effects = effects_of(parts, plan)
+    if effects and reuse is not False and whole is None:
+        _refuse_untold_rows(rows, keys, effects)
+    if reuse is None and not effects and not parts.config.cache:
+        reuse = False
     outcomes = [MapRow(number, label) for number, label in enumerate(rows.index)]
     # Without an end of an earlier row there is nothing to look for, and mostly there is none.
     if reuse is not False and parts.store.find_cached(of_plan) is not None:
@@ -212,6 +153,26 @@ def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveM
             first=options.first,
             caller=options.caller,
         )
+    )
+
+
+def _refuse_untold_rows(rows: Rows, keys: Sequence[str | None], effects: Sequence[str]) -> None:
+    """Refuse rows whose done side effects could never be found again.
+
+    Raises:
+        InvalidOption: it names the first, and what to do.
+    """
+    number = keys.index(None)
+    held = codecs.encode_or_describe
+    given = rows.inputs(number)
+    name = next((n for n, value in given.items() if codecs.is_unkept(held(value))), "an input")
+    raise InvalidOption(
+        f"{name!r} of row {rows.index[number]!r} is a {type(given.get(name)).__name__}, which no "
+        f"store can keep: whether the row was done could not be found again, and the plan changes "
+        f"something outside ({', '.join(effects)}). Give rows of plain values, or say reuse=False "
+        "to run every row now",
+        option="reuse",
+        row=number,
     )
 
 
@@ -334,19 +295,3 @@ def regain(job: MapJob, options: MapOptions) -> LiveMap:
     parts = job.parts
     kept = KeptMap(parts.store, job.record.id, classes_of(job.plan))
     return _go_on(parts, job.plan, job.rows, job.keys, kept, options)
-
-
-def again(options: MapOptions, **changes: Any) -> MapOptions:
-    """Return `options` for going on, with some changed.
-
-    Raises:
-        InvalidOption: a name that can't be changed then.
-    """
-    allowed = ("budget", "answers", "max_parallel", "on_error", "output")
-    unknown = [name for name in changes if name not in allowed]
-    if unknown:
-        raise InvalidOption(
-            f"retry takes {', '.join(allowed)}, not {unknown[0]!r}: for another, call map again",
-            option=unknown[0],
-        )
-    return replace(options, **changes)

@@ -16,8 +16,9 @@ from portia_nb.tools.aside import run_aside
 from .budgets import own_prices
 from .live_map import Listener, LiveMap, MapJob
 from .map_kept import map_named, open_map
+from .map_options import MapOptions, again, options_of
 from .map_result import Mapper, PlanMap
-from .mapping import MapOptions, again, options_of, prepare_map, regain
+from .mapping import prepare_map, regain
 from .runner import Runner
 from .waiting import await_here, interrupts_held, refuse_own_loop, wait_here
 from .watchers import tell_map_watchers

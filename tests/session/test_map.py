@@ -25,8 +25,8 @@ from portia_nb import (
     Portia,
 )
 from portia_nb.errors import InputsMissing, InvalidOption, PlanRunNotFoundError
+from portia_nb.session.map_options import MapOptions
 from portia_nb.session.map_row import RowState
-from portia_nb.session.mapping import MapOptions
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.script import Reply
 

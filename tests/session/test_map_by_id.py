@@ -22,7 +22,7 @@ from portia_nb.errors import (
     PlanRunNotFoundError,
 )
 from portia_nb.planning import bound
-from portia_nb.session.mapping import MapOptions, options_of
+from portia_nb.session.map_options import MapOptions, options_of
 from portia_nb.session.maps import Maps
 
 NASTY = "=HYPERLINK(<script>)"

@@ -157,3 +157,58 @@ def test_a_large_table_shows_little_and_is_found_again_quickly():
     assert len(repr(portia.runs())) < 1_000
     again = portia.map(keeping(), rows)
     assert again.outputs == found.outputs
+
+
+class Unkept:
+    """Of no kind that a store keeps."""
+
+
+def test_rows_that_no_store_can_keep_are_shown_but_change_nothing_outside_unasked(portia: Portia):
+    rows = [{"value": 1}, {"value": Unkept()}]
+    calls: list[Any] = []
+
+    def send(value: Any) -> str:
+        calls.append(value)
+        return "sent"
+
+    def sending(effect: bool) -> Plan:
+        given = {"value": Input("value")}
+        return (
+            PlanBuilderV2("send")
+            .input(name="value")
+            .function_step(function=send, args=given, step_name="send", side_effect=effect)
+            .build()
+        )
+
+    kept = portia.get_map(portia.map(sending(False), rows).id)
+    assert kept.outputs == ["sent", "sent"] and "2 done" in str(kept)
+    calls.clear()
+    with pytest.raises(InvalidOption, match=r"'value' of row 1 is a Unkept.*reuse=False"):
+        portia.map(sending(True), rows)
+    assert calls == []
+    assert portia.map(sending(True), rows, reuse=False).is_complete
+
+
+def test_without_a_cache_a_stopped_map_goes_on_and_side_effects_are_not_repeated(tmp_path: Path):
+    bad, calls = {2}, list[int]()
+
+    def send(value: int) -> int:
+        calls.append(value)
+        if value in bad:
+            raise ValueError("not now")
+        return value
+
+    plan = (
+        PlanBuilderV2("send")
+        .input(name="value")
+        .function_step(function=send, args={"value": Input("value")}, side_effect=True)
+        .build()
+    )
+    rows = [{"value": 1}, {"value": 2}]
+    portia = Portia(Config(store=str(tmp_path), cache=False), tools=[])
+    portia.map(plan, rows)
+    bad.clear()
+    assert portia.map(plan, rows).is_complete
+    assert calls == [1, 2, 2]
+    with pytest.raises(InvalidOption, match="2 of these 2 rows were done before"):
+        portia.map(plan, rows)

@@ -11,7 +11,7 @@ from portia_nb.notebook.cell import portia_as_asked
 from portia_nb.notebook.starting import Start
 from portia_nb.session.answering import read_answers_file
 from portia_nb.session.live_map import live_map
-from portia_nb.session.mapping import MapOptions
+from portia_nb.session.map_options import MapOptions
 
 from .named import plan_to_use, values_of
 from .nearness import nearest
