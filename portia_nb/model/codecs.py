@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import codecs_classes, codecs_scalars, codecs_tables
@@ -25,6 +25,7 @@ __all__ = [
     "Unkeepable",
     "Unkept",
     "are_same",
+    "comes_back",
     "decode",
     "dumps",
     "encode",
@@ -119,6 +120,34 @@ def encode_or_describe(value: Any) -> Any:
         return encode(value)
     except Unkeepable as error:
         return {TAG: _UNKEPT, "type": error.type_name, "text": error.text}
+
+
+def comes_back(value: Any, classes: Mapping[str, Any] | None = None) -> bool:
+    """Tell whether `decode` with `classes` makes of what is kept of `value` what it was.
+
+    Else it can't be kept, or a class in it isn't among them and plain data would come back.
+
+    >>> from fractions import Fraction
+    >>> comes_back([Fraction(1, 3)]), comes_back(object())
+    (True, False)
+    """
+    kept = encode_or_describe(value)
+    if is_unkept(kept):
+        return False
+    known = codecs_classes.reachable(classes or {})
+    level: list[Any] = [kept]
+    while level:
+        dicts = (each for each in level if isinstance(each, dict))
+        written = (each for each in dicts if each.get(TAG) in codecs_classes.READERS)
+        if any(each[TAG] != "url" and each["class"] not in known for each in written):
+            return False
+        holders = (each for each in level if isinstance(each, dict | list))
+        level = [item for each in holders for item in _items_of(each)]
+    return True
+
+
+def _items_of(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def is_unkept(data: Any) -> bool:

@@ -116,7 +116,7 @@ class Start:
         """
         from portia_nb.session.opening import open_run
 
-        kept = open_run(self._portia.store, run_id, plan)
+        kept = open_run(self._portia.store, run_id, plan, tools=self._portia.tools)
         if kept.state is PlanRunState.COMPLETE:
             self._face.remember_plan(kept.plan)
             return kept.snapshot()

@@ -34,6 +34,7 @@ from .seen import CLOSELY, LOOSELY, Look, seen_by, seen_by_tool
 
 CACHE = "cache"
 """Where an output comes from that an equal step had put out."""
+_PLAIN = (str, int, float, bool, type(None))
 _FORMAT = "1"
 """Changes with what a key is made of."""
 
@@ -70,7 +71,11 @@ class CachedSteps:
         found = None if is_anew else await recall(key, None if cache is True else float(cache))
         if found is not None:
             return Result(found.value, found.summary, cached=Cached(CACHE, key))
-        return replace(await self._leaves.perform(at), cached=Cached("", key))
+        result = await self._leaves.perform(at)
+        return replace(result, cached=Cached("", key)) if self._comes_back(result) else result
+
+    def _comes_back(self, result: Result) -> bool:
+        return type(result.value) in _PLAIN or self._ports.comes_back(result.value)
 
     def _key(self, at: Attempt) -> str | None:
         """Return what tells equal steps; None: something in it can't be told by its content."""

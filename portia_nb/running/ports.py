@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from portia_nb.config import Config, Purpose as Purpose
+from portia_nb.model import codecs
 from portia_nb.model.clarification import Clarification
 from portia_nb.model.events import AnyEvent
 from portia_nb.model.language import LanguageModel, ModelReply, ModelRequest
@@ -102,6 +103,8 @@ class Ports:
     recall: Callable[[str, float | None], Awaitable[Output | None]] | None = None
     """Finds what an equal step had put out, by its key, at most so many seconds ago; None: nothing
     is looked for, nor shared."""
+    comes_back: Callable[[Any], bool] = codecs.comes_back
+    """Tells whether `recall` would find a value as it is now, and not as plain data."""
     meter: Meter | None = None
     """Keeps the budget; None: there is none."""
     halt: Callable[[str], None] = _nothing

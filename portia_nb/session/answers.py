@@ -106,7 +106,7 @@ def _write(parts: Parts, run_id: str, events_of: Callable[[Run], Sequence[AnyEve
     hold = store.claim(run_id, owner=parts.owner())
     try:
         known = parts.recent.take(run_id, None, store, parts.tools)
-        run, registry = known or (open_run(store, run_id), parts.tools)
+        run, registry = known or (open_run(store, run_id, tools=parts.tools), parts.tools)
         try:
             events = events_of(run)
         except BaseException:

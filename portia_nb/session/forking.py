@@ -106,9 +106,9 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
         )
     set_up_logging(parts.config)
     given_plan = None if edit.plan is None else parts.find_plan(edit.plan)
-    old = _open(parts, run_id, given_plan)
     known = parts.recent.look(run_id, parts.tools)
     registry = parts.tools if known is None else known[1]
+    old = _open(parts, run_id, given_plan, registry)
     fill_gaps(old, parts, run if isinstance(run, PlanRun) else None)
 
     base = old.plan if given_plan is None else given_plan
@@ -196,14 +196,15 @@ def prepare_fork(
     return wire(parts, run, hold, fork.registry, company, fork.tape, end_user=user, first=kept)
 
 
-def _open(parts: Parts, run_id: str, given: Plan | None) -> Run:
+def _open(parts: Parts, run_id: str, given: Plan | None, registry: ToolRegistry) -> Run:
     """Return the state of the run that is forked, read anew from the store.
 
     Its values are its own there: what the fork does to its copies changes nothing of the run's.
     """
     if given is not None and parts.store.find_run(run_id).plan_hash == given.content_hash():
-        return open_run(parts.store, run_id, given)  # with the functions that come with it
-    return open_run(parts.store, run_id, also=given)
+        # With the functions that come with it.
+        return open_run(parts.store, run_id, given, tools=registry)
+    return open_run(parts.store, run_id, also=given, tools=registry)
 
 
 def fill_gaps(run: Run, parts: Parts, snapshot: PlanRun | None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import PlanRunNotFoundError
+from portia_nb.model import codecs
 from portia_nb.model.callables import SchemaRef
 from portia_nb.model.end_user import EndUser
 from portia_nb.model.events import AnyEvent, Recorded, RunCreated
@@ -44,6 +45,7 @@ from .budgets import (
 from .end_users import end_user_to_json, read_end_user
 from .live import Asker, Listener, LiveRun
 from .log import is_detailed, log_event
+from .opening import classes_of
 from .parts import Parts
 from .recalling import recalling
 from .unsaid import without_secrets
@@ -240,7 +242,8 @@ def wire(
             end_user=end_user,
             tape=tape,
             # A record holds every call, and a replay is answered from it.
-            recall=None if tape is not None else recalling(parts.store, run.plan),
+            recall=None if tape is not None else recalling(parts.store, run.plan, registry),
+            comes_back=lambda value: codecs.comes_back(value, classes_of(run.plan, registry)),
             meter=meter,
             halt=lambda reason: live.halt(
                 reason if meter is None else reason + company.how_to_go_on(run.id, meter)

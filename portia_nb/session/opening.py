@@ -16,17 +16,31 @@ from portia_nb.model.composite import each_step, functions_of
 from portia_nb.model.events import Recorded
 from portia_nb.model.ids import PlanUUID
 from portia_nb.model.plain import Unkept
-from portia_nb.model.plan import FunctionStep, Plan
+from portia_nb.model.plan import (
+    AnyStep,
+    FunctionStep,
+    InvokeToolStep,
+    Plan,
+    ReActAgentStep,
+    SingleToolAgentStep,
+)
 from portia_nb.model.run import Run, StepState, replay
 from portia_nb.planning.bound import built_functions, built_plan
 from portia_nb.running.recovery import needed_names
 from portia_nb.storage.store import RunRow, Store
+from portia_nb.tools.base import Tool
+from portia_nb.tools.registry import ToolRegistry
 
 from .map_row import is_map
 
 
 def open_run(
-    store: Store, run_id: str, plan: Plan | None = None, *, also: Plan | None = None
+    store: Store,
+    run_id: str,
+    plan: Plan | None = None,
+    *,
+    also: Plan | None = None,
+    tools: ToolRegistry | None = None,
 ) -> Run:
     """Return the state of a kept run, with a plan whose functions this process has where it can.
 
@@ -35,6 +49,7 @@ def open_run(
         run_id: which.
         plan: the run's plan as this process built it; None looks for it among those built here.
         also: another plan, whose classes values may come back as, too.
+        tools: what ids of tools mean, whose outputs may come back as the classes they declare.
 
     Raises:
         PlanRunNotFoundError: the store holds no such run.
@@ -49,28 +64,38 @@ def open_run(
         )
     row = store.find_run(run_id)
     found = plan_of(store, row, plan)
-    classes = {**(classes_of(also) if also is not None else {}), **classes_of(found)}
+    others = {} if also is None else classes_of(also, tools)
+    classes = {**others, **classes_of(found, tools)}
     run = replay(run_id, found, store.load_events(run_id, classes=classes))
     run.has_died = row.has_died
     return run
 
 
-def load_further(store: Store, run: Run) -> list[Recorded]:
-    """Return what others have added to a kept run since `run` was brought up to date."""
-    return store.load_events(run.id, after_seq=run.seq, classes=classes_of(run.plan))
+def load_further(store: Store, run: Run, tools: ToolRegistry | None = None) -> list[Recorded]:
+    """Return what others have added to a kept run since `run` was brought up to date.
+
+    Args:
+        store: where it is kept.
+        run: as it was.
+        tools: as in `open_run`.
+    """
+    return store.load_events(run.id, after_seq=run.seq, classes=classes_of(run.plan, tools))
 
 
 class KeptEvents:
     """Reads all events of a kept run; what a snapshot holds of its store."""
 
-    __slots__ = ("_plan", "_run_id", "_store")
+    __slots__ = ("_plan", "_run_id", "_store", "_tools")
 
-    def __init__(self, store: Store, run_id: str, plan: Plan) -> None:
-        self._store, self._run_id, self._plan = store, run_id, plan
+    def __init__(
+        self, store: Store, run_id: str, plan: Plan, tools: ToolRegistry | None = None
+    ) -> None:
+        self._store, self._run_id, self._plan, self._tools = store, run_id, plan, tools
 
     def __call__(self) -> list[Recorded]:
         """Return the events as they are kept now."""
-        return self._store.load_events(self._run_id, classes=classes_of(self._plan))
+        classes = classes_of(self._plan, self._tools)
+        return self._store.load_events(self._run_id, classes=classes)
 
     def __deepcopy__(self, memo: Any) -> KeptEvents:
         """Return itself: a copy of a run is of the same store."""
@@ -129,8 +154,13 @@ def settled_steps(run: Run) -> frozenset[str]:
     return frozenset(done.keys() - (lost & needed_names(run) if lost else ()))
 
 
-def classes_of(plan: Plan) -> dict[str, Any]:
-    """Return, by name, the classes that a plan's outputs may come back as."""
+def classes_of(plan: Plan, tools: ToolRegistry | None = None) -> dict[str, Any]:
+    """Return, by name, the classes that a plan's outputs may come back as.
+
+    Args:
+        plan: any plan.
+        tools: what ids of tools mean; None: only of tools that the plan was built with.
+    """
     found: dict[str, Any] = {}
     steps = list(each_step(plan.steps))
     schemas = [step.output_schema for step in steps] + [plan.structured_output_schema]
@@ -141,7 +171,32 @@ def classes_of(plan: Plan) -> dict[str, Any]:
         if isinstance(step, FunctionStep) and step.function.call is not None:
             for hint in _hints_of(step.function.call):
                 _add_classes(hint, found)
+        for tool in _tools_of(step, tools):
+            found = {**classes_of_tool(tool), **found}
     return found
+
+
+def classes_of_tool(tool: Tool[Any]) -> dict[str, Any]:
+    """Return, by name, the classes that a tool declares to return."""
+    own = getattr(type(tool), "function", None)  # of @tool
+    run = own or (type(tool).arun if tool.is_async else type(tool).run)
+    return declared_classes(run, tool.structured_output_schema)
+
+
+def _tools_of(step: AnyStep, tools: ToolRegistry | None) -> Iterator[Tool[Any]]:
+    """Yield the tools of a step that are here."""
+    match step:
+        case InvokeToolStep() | SingleToolAgentStep():
+            bound = [step.bound_tool] if step.bound_tool is not None else []
+            ids = [step.tool_id or ""]
+        case ReActAgentStep():
+            bound, ids = list(step.bound_tools), list(step.tool_ids or ())
+        case _:
+            return
+    yield from bound
+    known = {each.id for each in bound}
+    if tools is not None:
+        yield from (tools.get_tool(each) for each in ids if each not in known and each in tools)
 
 
 def declared_classes(function: Any, *more: Any) -> dict[str, Any]:

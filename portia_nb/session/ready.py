@@ -39,7 +39,7 @@ class Readiness:
         self._run_id = str(plan_run.id)
         self._limit_s = limit_s
         self._end = time.monotonic() + limit_s
-        self._run = open_run(parts.store, self._run_id)
+        self._run = open_run(parts.store, self._run_id, tools=parts.tools)
 
     def look(self) -> PlanRun | None:
         """Return the run if it waits for no answer, else None.
@@ -48,7 +48,7 @@ class Readiness:
             NotReadyInTime: it still waits, and the time is up.
         """
         run = self._run
-        for recorded in load_further(self._parts.store, run):
+        for recorded in load_further(self._parts.store, run, self._parts.tools):
             run.apply(recorded)
         if run.state is PlanRunState.NEED_CLARIFICATION and self._next_expiry_s() == 0:
             try:

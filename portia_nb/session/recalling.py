@@ -11,20 +11,22 @@ from portia_nb.model.plan import Plan
 from portia_nb.model.values import LocalDataValue, Output
 from portia_nb.storage.store import Store
 from portia_nb.tools.aside import run_aside
+from portia_nb.tools.registry import ToolRegistry
 
 from .opening import classes_of
 
 logger = logging.getLogger("portia_nb")
 
 
-def recalling(store: Store, plan: Plan) -> Callable[[str, float | None], Awaitable[Output | None]]:
+def recalling(
+    store: Store, plan: Plan, tools: ToolRegistry
+) -> Callable[[str, float | None], Awaitable[Output | None]]:
     """Return what finds, by its key, an output that a step of `plan` may reuse."""
 
     async def recall(key: str, max_age_s: float | None) -> Output | None:
         try:
-            found = await run_aside(
-                store.find_cached, key, max_age_s=max_age_s, classes=classes_of(plan)
-            )
+            classes = classes_of(plan, tools)
+            found = await run_aside(store.find_cached, key, max_age_s=max_age_s, classes=classes)
         except StorageError as error:
             # What is lost is only the saving: the step is executed.
             logger.warning("an output that could be reused can't be read: %s", error)

@@ -101,6 +101,6 @@ class Recent:
         latest = built_plan(plan_hash) if plan is None else plan
         if latest is not None:
             run.plan = with_id(latest, run.plan.id)
-        for recorded in load_further(store, run):
+        for recorded in load_further(store, run, own):
             run.apply(recorded)
         return run, found.tools_of(own)

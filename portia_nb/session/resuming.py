@@ -113,7 +113,7 @@ def claim(
         raise
     try:
         # Between the first look and the claim another process may have written.
-        for recorded in load_further(parts.store, run):
+        for recorded in load_further(parts.store, run, registry):
             run.apply(recorded)
     except BaseException:
         parts.store.release(hold)
@@ -191,7 +191,7 @@ def _is_complete(run: Run) -> bool:
 
 def _reopen(parts: Parts, run_id: str, plan: Plan | None) -> tuple[Run, ToolRegistry]:
     known = parts.recent.take(run_id, plan, parts.store, parts.tools)
-    return known or (open_run(parts.store, run_id, plan), parts.tools)
+    return known or (open_run(parts.store, run_id, plan, tools=parts.tools), parts.tools)
 
 
 def _refuse_unmade(run: Run) -> None:

@@ -346,5 +346,5 @@ class Runner:
         Raises:
             PlanRunNotFoundError: the store holds no such run.
         """
-        run = open_run(self.store, str(plan_run_id))
-        return run.snapshot().with_events(KeptEvents(self.store, run.id, run.plan))
+        run = open_run(self.store, str(plan_run_id), tools=self.tools)
+        return run.snapshot().with_events(KeptEvents(self.store, run.id, run.plan, self.tools))

@@ -81,7 +81,7 @@ class Steering(Runner):
         live = live_run(run_id)
         if live is None:
             self._refuse_if_held(run_id)
-            return open_run(self.store, run_id).snapshot()
+            return open_run(self.store, run_id, tools=self.tools).snapshot()
         live.stop(reason)
         wait_for([live.done], GRACE_S)
         return self._as_it_is(run_id, live)
@@ -157,7 +157,7 @@ class Steering(Runner):
         if isinstance(run, LiveRun) and run.done.done():
             # What kept it from having a result, such as a full disk, is raised here.
             return run.done.result(timeout=0)
-        return open_run(self.store, run_id).snapshot()
+        return open_run(self.store, run_id, tools=self.tools).snapshot()
 
     def show(self, what: AnyRun | AnyMap | Plan | PlanUUID = None) -> PlanRun | Plan | PlanMap:
         """Return a run, a map or a plan as it is kept; it shows itself in a notebook.
@@ -180,7 +180,7 @@ class Steering(Runner):
             return self._parts.find_plan(what)
         if (map_id := map_named(self.store, what)) is not None:
             return open_map(self, map_id)
-        return open_run(self.store, id_of(self.store, what)).snapshot()
+        return open_run(self.store, id_of(self.store, what), tools=self.tools).snapshot()
 
     async def ashow(
         self, what: AnyRun | AnyMap | Plan | PlanUUID = None

@@ -16,7 +16,7 @@ from portia_nb.model.values import LocalDataValue, Output
 from portia_nb.running.failures import record_error
 from portia_nb.tools.base import Tool
 
-from .opening import declared_classes
+from .opening import classes_of_tool, declared_classes
 
 MAX_DEPTH = 150
 """Readers of JSON give up at 200 levels, and the record around a value has a few of its own."""
@@ -144,11 +144,7 @@ _PLAIN_ERRORS = frozenset(
 
 def classes_for(called: Tool[Any] | Callable[..., Any]) -> dict[str, Any]:
     """Return, by name, the classes that a tool or a function declares to return."""
-    if not isinstance(called, Tool):
-        return declared_classes(called)
-    own = getattr(type(called), "function", None)  # of @tool
-    run = own or (type(called).arun if called.is_async else type(called).run)
-    return declared_classes(run, called.structured_output_schema)
+    return classes_of_tool(called) if isinstance(called, Tool) else declared_classes(called)
 
 
 def _question(asked: Clarification) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FunctionType
@@ -448,3 +449,41 @@ def test_a_step_that_a_fork_names_is_done_again_and_its_new_output_is_shared(sto
     # Another step by now: one that is equal to it may have done the work.
     assert home.fork(run, "a", args={"city": "Rome"}).outputs["a"].value["n"] == 3
     assert CALLS == {"price": 3}
+
+
+@dataclass
+class City:
+    name: str
+
+
+@dataclass
+class Nameless:
+    name: str
+
+
+@tool(side_effect=False, cache=True)
+def city() -> list[City]:
+    """Tell the cities, as what they are."""
+    CALLS["city"] += 1
+    return [City("Oslo")]
+
+
+def nameless():
+    CALLS["nameless"] += 1
+    return {"city": Nameless("Rome")}
+
+
+def test_an_output_comes_from_the_cache_as_what_it_was_or_is_made_again(store: str):
+    plan = (
+        PlanBuilderV2()
+        .invoke_tool_step(tool="city", step_name="told")
+        .function_step(function=nameless, step_name="untold", cache=True)
+        .build()
+    )
+    home = Portia(Config(store=store), tools=[city])
+    for _ in range(2):
+        outputs = home.run_plan(plan).outputs
+        assert outputs["told"].value == [City("Oslo")]
+        assert outputs["untold"].value == {"city": Nameless("Rome")}
+    # Nobody says that the second one returns what it does, so that one could not be made of it.
+    assert CALLS == {"city": 1, "nameless": 2}

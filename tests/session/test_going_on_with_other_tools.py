@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from portia_nb import (
     Config,
@@ -138,6 +139,44 @@ def test_only_the_tools_of_what_is_to_run_are_missed(shop: Shop, way: GoingOn, t
         Portia(config, tools=[shop.sell(mended=True)]).fork(run, "find")
     assert len(first.store.find_runs()) == 1
     first.store.close()
+
+
+class Hat(BaseModel):
+    size: int
+
+
+@pytest.mark.parametrize("is_bound", [True, False])
+@every_way
+def test_what_a_tool_put_out_is_of_the_class_that_the_tool_declares(
+    way: GoingOn, is_bound: bool, tmp_path: Path
+):
+    @tool(side_effect=False)
+    def find() -> list[Hat]:
+        """Find hats."""
+        return [Hat(size=57)]
+
+    @tool
+    def sell(hats: Any) -> str:
+        """Sell hats."""
+        if not is_open:
+            raise ValueError("the shop is closed")
+        return f"sold {hats[0].size}"
+
+    is_open = False
+    plan = (
+        PlanBuilderV2()
+        .invoke_tool_step(tool=find if is_bound else "find", step_name="find")
+        .invoke_tool_step(tool=sell, args={"hats": StepOutput("find")}, step_name="sell")
+        .build()
+    )
+    config = Config(store=str(tmp_path))
+    run = Portia(config, tools=[find]).run_plan(plan)
+    is_open = True
+    home = Portia(config, tools=[find])
+    ended = way(home, run)
+    assert ended.final_output is not None and ended.final_output.value == "sold 57"
+    assert home.get_run(ended.id).outputs["find"].value == [Hat(size=57)]
+    home.store.close()
 
 
 def test_an_output_that_was_not_kept_and_is_needed_misses_the_tool_that_made_it(tmp_path: Path):
