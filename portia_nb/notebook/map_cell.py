@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.drawing.clean import clean
 from portia_nb.errors import BudgetReached, WaitingForAnswer
 from portia_nb.session.map_approval import question_of_map
+from portia_nb.session.map_handing import prepare_map_aside
+from portia_nb.session.map_shown import html_of, text_of
 from portia_nb.tools.aside import run_aside
 
+from . import cards
 from .approving import PlanApproval
 from .attending import STOP_TIME_S, until_done
 from .interrupts import sigint_calls
 from .map_view import LOOK_S, MapView
+from .routing import in_this_cell
 
 if TYPE_CHECKING:
     from portia_nb.session.live_map import LiveMap
@@ -33,16 +36,20 @@ async def approved(
     """Ask once whether a plan that changes something may be mapped; return what is kept of a yes.
 
     Raises:
+        KeyboardInterrupt: the cell was interrupted.
         ApprovalRefused: the person said no.
         WaitingForAnswer: nobody could be asked.
         PortiaBaseError: as `Portia.map`.
     """
     parts = portia._parts  # pyright: ignore[reportPrivateUsage]
-    asked = await run_aside(question_of_map, parts, plan, rows, options)
-    if asked is None:
-        return ()
-    approval = PlanApproval(asked.plan, asked.text, asked.calls)
-    return await start.approve_map(approval, asked.plan, serves=serves)
+    try:
+        asked = await run_aside(question_of_map, parts, plan, rows, options)
+        if asked is None:
+            return ()
+        approval = PlanApproval(asked.plan, asked.text, asked.calls)
+        return await start.approve_map(approval, asked.plan, serves=serves)
+    except asyncio.CancelledError:
+        raise cards.stopped(None) from None
 
 
 async def run_map(
@@ -73,8 +80,14 @@ async def run_map(
     def interrupted() -> None:
         loop.call_soon_threadsafe(cancel)
 
-    live = await run_aside(partial(portia.start_map, plan, rows, options))
+    parts = portia._parts  # pyright: ignore[reportPrivateUsage]
+    try:
+        live = await prepare_map_aside(parts, plan, rows, options)
+    except asyncio.CancelledError:
+        task.uncancel()
+        raise cards.stopped(None) from None
     view = MapView(face, live)
+    live.start()
     stopped = False
     try:
         with sigint_calls(interrupted):
@@ -92,8 +105,17 @@ async def run_map(
         raise
     finally:
         prompts.close()
+
+    def finish(_: Any = None) -> None:
+        ended = portia.result_of(live, options)
+        view.finish(text_of(ended), html_of(ended))
+
+    if live.done.done():
+        finish()
+    else:  # a row is still cleaning up: the view says how it ended once it has
+        routed = in_this_cell(face.shell, finish)
+        live.done.add_done_callback(lambda _: routed())
     made = portia.result_of(live, options)
-    view.finish(str(made), made._repr_html_())  # pyright: ignore[reportPrivateUsage]
     face.give(output, made)
     return _judge(face, live, made, output or "_", stopped=stopped)
 
@@ -101,7 +123,7 @@ async def run_map(
 def _judge(face: Face, live: LiveMap, made: PlanMap, name: str, *, stopped: bool) -> PlanMap:
     """Return a map whose rows were all run, and raise what it ended with else."""
     following = [("next", f"%portia resume {made.id}")]
-    if stopped and not live.is_over:
+    if stopped and not live.done.done():
         said = "stopped; a row is still cleaning up in the background, its state will be saved"
         raise face.carded(KeyboardInterrupt(said), following)
     live.done.result(timeout=0)

@@ -116,6 +116,15 @@ class LiveMap:
         self.done = background.submit(self._run())
         return self
 
+    def give_back(self) -> None:
+        """Let go of a map that won't be started; a new one is deleted, since it has done nothing.
+
+        Waits for the disk.
+        """
+        self.job.record.release()
+        if not self.job.resumed:
+            self.job.parts.store.delete_run(self.id, force=True)
+
     def add_listener(self, listener: Listener) -> None:
         """Call ``listener(map, row)`` on the background thread whenever a row has got further.
 

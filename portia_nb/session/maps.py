@@ -15,6 +15,7 @@ from portia_nb.tools.aside import run_aside
 
 from .budgets import own_prices
 from .live_map import Listener, LiveMap, MapJob
+from .map_handing import prepare_map_aside
 from .map_kept import map_named, open_map
 from .map_options import MapOptions, again, options_of
 from .map_result import Mapper, PlanMap
@@ -123,7 +124,7 @@ class Maps(Runner):
         as by an interrupt.
         """
         options = replace(options_of(wanted), caller=asyncio.get_running_loop())
-        live = await run_aside(prepare_map, self._parts, plan, rows, options)
+        live = await prepare_map_aside(self._parts, plan, rows, options)
         self._tell(live)
         live.start()
         await await_here(live.done, stop=live.stop)

@@ -22,6 +22,8 @@ from portia_nb.notebook.face import Face
 from portia_nb.notebook.map_view import watch
 from portia_nb.notebook.viewing import open_view
 from portia_nb.notebook.widget import WIDGET_MIME
+from portia_nb.session.live_map import LiveMap, live_map
+from portia_nb.session.mapping import prepare_map
 from portia_nb.session.watchers import add_map_watcher, remove_map_watcher
 
 
@@ -33,6 +35,7 @@ class Page:
     def __init__(self, react: Callable[[Page, dict[str, Any]], None]) -> None:
         self.told: list[dict[str, Any]] = []
         self.hear: Any = None
+        self.closed = threading.Event()
         self._react = react
 
     def send(self, content: Any, buffers: Any = None) -> None:
@@ -47,7 +50,8 @@ class Page:
     def say(self, **message: Any) -> None:
         self.hear(None, message, None)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closed.set()
 
     def take_back(self) -> None: ...
 
@@ -107,13 +111,16 @@ def mapping(call: Callable[[str], Any], effect: bool | None = None) -> Plan:
     )
 
 
-def writing(calls: list[str]) -> Plan:
-    """Return a plan that changes something outside."""
-
+def writer(calls: list[str]) -> Callable[[str], None]:
     def write(name: str) -> None:
         calls.append(name)
 
-    return mapping(write, effect=True)
+    return write
+
+
+def writing(calls: list[str]) -> Plan:
+    """Return a plan that changes something outside."""
+    return mapping(writer(calls), effect=True)
 
 
 ROWS = [{"name": name} for name in ("Ann <b>", "Bob", "Cid", "Dan")]
@@ -270,3 +277,65 @@ async def test_a_map_of_a_python_call_is_shown_and_stopped_in_its_view_and_leave
     assert WIDGET_MIME in notebook.shown[0]
     assert WIDGET_MIME not in notebook.shown[-1]
     assert "stopped in the view; the same call goes on" in notebook.said
+
+
+async def test_an_interrupted_cell_gives_its_prompt_back_and_the_view_ends_with_the_map(
+    portia: Portia, page: Page, monkeypatch: pytest.MonkeyPatch
+):
+    begun, gate = threading.Event(), threading.Event()
+
+    async def write(name: str) -> str:
+        begun.set()
+        try:
+            await asyncio.sleep(10)
+        finally:
+            await asyncio.to_thread(gate.wait, 10)  # cleaning up takes its time
+        return name
+
+    monkeypatch.setattr("portia_nb.notebook.map_cell.STOP_TIME_S", 0.1)
+    notebook = Notebook(portia)
+    notebook.space |= {"plan": mapping(write), "rows": ROWS}
+    cell = asyncio.ensure_future(notebook.line("map plan rows --parallel 1 -o found"))
+    assert await asyncio.to_thread(begun.wait, 10)
+    cell.cancel()
+    with pytest.raises(StoppedError, match="still cleaning up"):
+        await cell
+    assert WIDGET_MIME in notebook.shown[-1]
+    live = live_map(notebook.space["found"].id)
+    assert live is not None
+    gate.set()
+    await asyncio.wrap_future(live.done)
+    assert await asyncio.to_thread(page.closed.wait, 10)
+    assert WIDGET_MIME not in notebook.shown[-1]
+    assert "stopped, 0 of 4 rows are done: interrupted" in notebook.said
+
+
+async def test_an_interrupt_while_a_map_is_made_ready_leaves_nothing_held_and_nothing_running(
+    portia: Portia, monkeypatch: pytest.MonkeyPatch
+):
+    from portia_nb.session import map_handing
+
+    ready, gate, given_back = threading.Event(), threading.Event(), threading.Event()
+    calls: list[str] = []
+    notebook = Notebook(portia)
+    notebook.space |= {"plan": mapping(writer(calls)), "rows": ROWS}
+
+    def slowly(*given: Any) -> Any:
+        made = prepare_map(*given)
+        ready.set()
+        gate.wait(10)
+        return made
+
+    give_back = LiveMap.give_back
+    monkeypatch.setattr(map_handing, "prepare_map", slowly)
+    monkeypatch.setattr(LiveMap, "give_back", lambda self: (give_back(self), given_back.set()))
+    cell = asyncio.ensure_future(notebook.line("map plan rows"))
+    assert await asyncio.to_thread(ready.wait, 10)
+    cell.cancel()
+    gate.set()
+    with pytest.raises(StoppedError, match="nothing was run"):
+        await cell
+    assert await asyncio.to_thread(given_back.wait, 10)
+    assert (calls, portia.runs().total) == ([], 0)
+    monkeypatch.undo()
+    assert (await portia.amap(notebook.space["plan"], ROWS)).is_complete
