@@ -105,7 +105,7 @@ def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveM
     if reuse is not False and whole is not None:  # to go on is no reuse: whatever is cached
         earlier = parts.store.find_cached(whole)
         if earlier is not None:
-            kept = KeptMap(parts.store, earlier.run_id, classes_of(plan))
+            kept = KeptMap(parts.store, earlier.run_id, classes_of(plan, parts.tools))
             if not kept.is_complete:
                 return _go_on(parts, plan, rows, keys, kept, options)
     if effects and reuse is not False and whole is None:
@@ -194,7 +194,7 @@ def _look_up(
     parts: Parts, plan: Plan, outcomes: Sequence[MapRow], keys: Sequence[str | None]
 ) -> None:
     """Give rows the outcome of an equal row of an earlier map, or the run that it had begun."""
-    classes = classes_of(plan)
+    classes = classes_of(plan, parts.tools)
     seen: set[str] = set()
     for row in outcomes:
         key = keys[row.number]
@@ -233,7 +233,7 @@ def _go_on(
         )
     hold = parts.store.claim(kept.id, owner=parts.owner(), take_over=options.take_over)
     try:
-        kept = KeptMap(parts.store, kept.id, classes_of(plan))
+        kept = KeptMap(parts.store, kept.id, classes_of(plan, parts.tools))
         outcomes = kept.outcomes()
         for row, label in zip(outcomes, rows.index, strict=True):
             row.label = label
@@ -285,7 +285,7 @@ def _resumed(parts: Parts, kept: KeptMap, options: MapOptions) -> LiveMap:
     parts.check(plan, parts.tools)
     if not kept.is_complete:
         _refuse_missing_functions(plan, kept.id)
-    kept = KeptMap(parts.store, kept.id, classes_of(plan))
+    kept = KeptMap(parts.store, kept.id, classes_of(plan, parts.tools))
     keys: list[str | None] = list(kept.given["keys"])
     return _go_on(parts, plan, kept.rows(), keys, kept, options)
 
@@ -293,5 +293,5 @@ def _resumed(parts: Parts, kept: KeptMap, options: MapOptions) -> LiveMap:
 def regain(job: MapJob, options: MapOptions) -> LiveMap:
     """Return a map that has ended in this process, to go on with."""
     parts = job.parts
-    kept = KeptMap(parts.store, job.record.id, classes_of(job.plan))
+    kept = KeptMap(parts.store, job.record.id, classes_of(job.plan, job.registry))
     return _go_on(parts, job.plan, job.rows, job.keys, kept, options)

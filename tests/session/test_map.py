@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas
 import pytest
+from pydantic import BaseModel
 
 from portia_nb import (
     Config,
@@ -23,6 +24,7 @@ from portia_nb import (
     PlanBuilderV2,
     PlanRunState,
     Portia,
+    tool,
 )
 from portia_nb.errors import InputsMissing, InvalidOption, PlanRunNotFoundError
 from portia_nb.session.map_options import MapOptions
@@ -31,6 +33,10 @@ from tests.servers.openai_server import OpenAIServer
 from tests.servers.script import Reply
 
 DONE, FAILED, WAITING = RowState.DONE, RowState.FAILED, RowState.WAITING
+
+
+class Spot(BaseModel):
+    name: str
 
 
 class Cities:
@@ -480,3 +486,17 @@ def test_a_row_tells_its_map_and_the_map_is_no_run(portia: Portia):
     assert created.map_id == found.id
     with pytest.raises(InvalidPlanRunStateError, match=r"is a map.*portia\.map"):
         portia.resume(found.id)
+
+
+def test_a_row_that_is_taken_over_has_what_its_tool_put_out_as_what_it_was(tmp_path: Path):
+    @tool(side_effect=False)
+    def locate(city: str) -> Spot:
+        """Tell where a city is."""
+        return Spot(name=city)
+
+    builder = PlanBuilderV2("locate").input(name="city")
+    plan = builder.invoke_tool_step(tool="locate", args={"city": Input("city")}).build()
+    home = Portia(Config(store=str(tmp_path)), tools=[locate])
+    first, second = (home.map(plan, frame("Oslo")) for _ in range(2))
+    assert [each.rows[0].reused for each in (first, second)] == ["", "earlier"]
+    assert first.outputs == second.outputs == [Spot(name="Oslo")]
