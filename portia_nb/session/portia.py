@@ -22,7 +22,7 @@ from .maps import Maps
 from .plan_work import PlanWork
 from .plans import Planning, names_of_inputs
 from .questions import Questions
-from .resuming import alet_stop, claim_aside, going_on, let_stop, prepare_resume
+from .resuming import alet_stop, claim_aside, give_back, going_on, let_stop
 from .sharing import Sharing
 from .steering import Steering
 from .timelines import Timelines
@@ -312,7 +312,11 @@ class Portia(Creates, RunAgain, Maps, Questions, Sharing, Steering, Timelines, P
         run_id = _id_of(plan_run, plan_run_id)
         company = Company(tell=tell_watchers, budget=budget)
         let_stop(run_id)
-        return run_here(lambda: prepare_resume(self._parts, run_id, plan, company=company))
+        return run_here(
+            lambda found: going_on(self._parts, found, company),
+            claim_aside(self._parts, run_id, plan, company),
+            lambda found: give_back(self._parts, found),
+        )
 
     async def aresume(
         self,

@@ -124,6 +124,12 @@ def claim(
     return Claimed(run, hold, registry, tape)
 
 
+def give_back(parts: Parts, found: Claimed | LiveRun | PlanRun) -> None:
+    """Let others have what `claim` has found, where nothing comes of it."""
+    if isinstance(found, Claimed):
+        found.give_back(parts)
+
+
 def let_stop(run_id: str) -> None:
     """Wait for the end of a run that is being stopped here: only then can it go on."""
     while (ended := _end_of_stopping(run_id)) is not None:

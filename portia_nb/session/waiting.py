@@ -118,12 +118,23 @@ def _wake(ended: asyncio.Future[None]) -> None:
         ended.set_result(None)
 
 
-def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
+def run_here(
+    prepare: Callable[..., LiveRun | PlanRun],
+    aside: Coroutine[Any, Any, T] | None = None,
+    unwanted: Callable[[T], Any] = lambda _: None,
+) -> PlanRun:
     """Start the run that `prepare` returns and wait for it in this thread.
+
+    Args:
+        prepare: called here, with what `aside` returns if there is any. No interrupt lands in it,
+            so it should not take long.
+        aside: what is awaited first, on the background loop.
+        unwanted: is given what `aside` has returned where an interrupt comes before `prepare`.
 
     Raises:
         KeyboardInterrupt: as `wait_here`; the run has been stopped and can be resumed.
     """
+    looked: concurrent.futures.Future[T] | None = None
     live: LiveRun | None = None
     is_stopped = False
 
@@ -134,8 +145,13 @@ def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
             live.stop()
 
     try:
+        if aside is not None:
+            with interrupts_held():
+                looked = background.submit(aside)
+            wait_here(looked)
         with interrupts_held():
-            found = prepare()
+            given, looked = () if looked is None else (looked.result(),), None
+            found = prepare(*given)
             if isinstance(found, PlanRun):
                 return found
             live = found.start()
@@ -144,10 +160,20 @@ def run_here(prepare: Callable[[], LiveRun | PlanRun]) -> PlanRun:
         _drop_frames(error)
         raise error.with_traceback(None) from error.__cause__
     except BaseException:
+        if looked is not None:
+            _take_back(looked, unwanted)
         if live is not None and not is_stopped and not live.done.done():  # before the wait
             stop()
             concurrent.futures.wait([live.done], timeout=GRACE_S)
         raise
+
+
+def _take_back(looked: concurrent.futures.Future[T], unwanted: Callable[[T], Any]) -> None:
+    """Let nothing come of what was begun for a run that isn't wanted any more."""
+    looked.cancel()
+    concurrent.futures.wait([looked], timeout=GRACE_S)
+    if looked.done() and looked.exception() is None:
+        unwanted(looked.result())
 
 
 async def run_on_this_loop(

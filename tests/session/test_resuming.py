@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sqlite3
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from portia_nb.errors import FunctionsMissing, PlanError, StoreLocked
 from portia_nb.notebook.cards import next_command
 from portia_nb.planning import bound
 from portia_nb.storage import schema
+from portia_nb.storage.store import Hold
 
 from .stage import portia
 
@@ -119,6 +123,37 @@ def told_of(home: Portia, name: str, monkeypatch: pytest.MonkeyPatch) -> asyncio
 
     monkeypatch.setattr(home.store, name, call)
     return event
+
+
+def test_an_interrupt_lands_at_once_while_a_plain_resume_waits_for_the_disk(
+    failed: tuple[Portia, PlanRun, list[bool]], monkeypatch: pytest.MonkeyPatch
+):
+    home, run, fails = failed
+    claim, claims, is_answered = home.store.claim, threading.Event(), threading.Event()
+
+    def told(*args: Any, **kwargs: Any) -> Hold:
+        claims.set()
+        try:
+            return claim(*args, **kwargs)
+        finally:
+            is_answered.set()
+
+    def interrupt() -> None:
+        assert claims.wait(10)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    monkeypatch.setattr(home.store, "claim", told)
+    with locked(home):
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            home.resume(run)
+        assert not is_answered.is_set()
+        thread.join()
+    fails[0] = False
+    while home.store.find_run(run.id).owner is not None:  # it is given back once it is claimed
+        time.sleep(0.01)
+    assert home.resume(run).final_output.value == "well"
 
 
 def built(source: str) -> Plan:

@@ -253,6 +253,7 @@ async def test_leaving_a_stream_stops_its_run() -> None:
         if recorded.event.kind == "tool_called" and recorded.event.path == "long":
             break
     await stream.aclose()  # type: ignore[attr-defined]
+    work.gate.set()
     (row,) = us.store.find_runs()
     assert row.state == "READY_TO_RESUME"
 

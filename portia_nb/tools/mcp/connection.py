@@ -65,7 +65,7 @@ class McpConnection:
         return await asyncio.wrap_future(self._line.submit(self._line.list_tools()))
 
     async def call(
-        self, listed: ListedTool, arguments: dict[str, Any], tool_id: str
+        self, listed: ListedTool, arguments: dict[str, Any], tool_id: str, key: str | None = None
     ) -> dict[str, Any]:
         """Call a tool and return the server's result as JSON; on cancellation the server is told.
 
@@ -73,13 +73,14 @@ class McpConnection:
             listed: the tool as it was listed; a server that says otherwise now isn't called.
             arguments: plain JSON.
             tool_id: for messages.
+            key: the call's idempotency key, which the server is told.
 
         Raises:
             ToolSoftError: the server hung, crashed or can't be reached: a second try may help.
             ToolHardError: the tool changed or is gone, or the answer is not what MCP allows.
         """
         return await asyncio.wrap_future(
-            self._line.submit(self._line.call(listed, arguments, tool_id))
+            self._line.submit(self._line.call(listed, arguments, tool_id, key))
         )
 
     def close(self) -> None:
@@ -165,9 +166,9 @@ class _Line:
         return read_listing(raw)
 
     async def call(
-        self, listed: ListedTool, arguments: dict[str, Any], tool_id: str
+        self, listed: ListedTool, arguments: dict[str, Any], tool_id: str, key: str | None = None
     ) -> dict[str, Any]:
-        """Check that the tool is still what it was, and call it."""
+        """Check that the tool is still what it was, and call it; `key` as in `McpConnection`."""
         where = f"tool {tool_id!r} of MCP server {self._config.server_name!r}"
         session = await self._connected(where, ToolSoftError)
         if session.listing_age_s > LISTING_AGE_S:
@@ -176,7 +177,7 @@ class _Line:
             )
         self._check_unchanged(session, listed, where, tool_id)
         timeout_s = self._config.call_timeout_s
-        call = session.call_tool(listed.name, arguments)
+        call = session.call_tool(listed.name, arguments, key)
         return await self._in_time(session, call, timeout_s, where, ToolSoftError)
 
     def _check_unchanged(

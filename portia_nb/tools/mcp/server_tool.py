@@ -43,7 +43,8 @@ class McpTool(Tool[Any]):
             ToolHardError: it changed since it was listed, or its server doesn't keep to the
                 protocol or to its own schema.
         """
-        result = await self.connection.call(self.listed, arguments, self.id)
+        key = ctx.idempotency_key
+        result = await self.connection.call(self.listed, arguments, self.id, key)
         return read_result(result, self.listed, self.id, self.connection.config.server_name)
 
     def json_schema(self) -> dict[str, Any]:

@@ -24,6 +24,11 @@ _LOST = "did not answer: the server ended the connection"
 _CHANGED = "notifications/tools/list_changed"
 
 
+IDEMPOTENCY_KEY = "portia-nb/idempotency-key"
+"""In the ``_meta`` of each call: the same text when a call is made again, after a kill too. A
+server that knows it makes no call twice; others ignore it."""
+
+
 class SessionLost(Exception):
     """The session ended while something was asked."""
 
@@ -120,9 +125,12 @@ class Session:
                 return tools
         raise NotMcp(f"lists its tools on more than {_MAX_PAGES} pages")
 
-    async def call_tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call a tool and return the result as JSON."""
-        result = await (await self._open()).call_tool(name, arguments)
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], key: str | None = None
+    ) -> dict[str, Any]:
+        """Call a tool and return the result as JSON; `key` goes along as `IDEMPOTENCY_KEY`."""
+        meta: Any = None if key is None else {IDEMPOTENCY_KEY: key}
+        result = await (await self._open()).call_tool(name, arguments, meta=meta)
         return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
     async def ask(self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:

@@ -156,7 +156,7 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
         case "tools/list":
             return tools(params.get("cursor"))
         case "tools/call":
-            return call(params.get("arguments") or {})
+            return call(params.get("_meta" if MODE == "says_meta" else "arguments") or {})
         case _:
             return {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from portia_nb import (
     StepOutput,
 )
 from portia_nb.config import StorageClass
+from portia_nb.running.unfinished import idempotency_key
 
 SERVER = str(Path(__file__).with_name("official_server.py"))
 pytestmark = pytest.mark.timeout(60)
@@ -83,3 +85,12 @@ def test_a_tool_that_destroys_is_asked_about_with_its_exact_arguments(
     run = portia(registry, approve=approve).run_plan(plan)
     assert run.state is PlanRunState.FAILED
     assert asked == [("mcp:local:erase", {"name": "all\u202e"})]
+
+
+async def test_a_server_is_told_the_calls_key_so_that_it_can_know_one_that_is_made_again() -> None:
+    rogue = str(Path(SERVER).with_name("rogue_server.py"))
+    with McpToolRegistry.from_stdio_connection("r", sys.executable, [rogue, "says_meta"]) as made:
+        builder = PlanBuilderV2("Call").invoke_tool_step(tool="mcp:r:t", args={"n": 1})
+        run = await portia(made).arun_plan(builder.build())
+    told = json.loads(run.outputs["step_0"].value)
+    assert told["portia-nb/idempotency-key"] == idempotency_key(run.id, "step_0")
