@@ -127,7 +127,7 @@ class Maps(Runner):
         live = await prepare_map_aside(self._parts, plan, rows, options)
         self._tell(live)
         live.start()
-        await await_here(live.done, stop=live.stop)
+        await await_here(live.done, stop=partial(live.stop, "interrupted"))
         return self.result_of(live, options)
 
     def start_map(
@@ -192,7 +192,7 @@ class Maps(Runner):
             live = prepare()
             self._tell(live)
             live.start()
-        wait_here(live.done, stop=live.stop)
+        wait_here(live.done, stop=partial(live.stop, "interrupted"))
         return self.result_of(live, options)
 
     def _again(self, map_id: str, options: MapOptions, **changes: Any) -> PlanMap:
