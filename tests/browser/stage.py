@@ -139,3 +139,19 @@ async def draw_editor(stage: Stage, state: dict[str, Any]) -> None:
         [source, json.loads(json.dumps(state))],
     )
     await stage.page.wait_for_selector(".portia-editor")
+
+
+async def draw_map(stage: Stage, state: dict[str, Any]) -> None:
+    """Draw how far a map has got in the place of a view; `window.map.show(state)` tells it more."""
+    source = (STATIC / "map_view.js").read_text(encoding="utf-8")
+    styles = (STATIC / "map_view.css").read_text(encoding="utf-8")
+    await stage.page.add_style_tag(content=styles)
+    await stage.page.evaluate(
+        "async ([source, state]) => {"
+        " const blob = new Blob([source], { type: 'text/javascript' });"
+        " const { drawMap } = await import(URL.createObjectURL(blob));"
+        " window.sent = [];"
+        " window.map = drawMap(document.getElementById('host'), each => window.sent.push(each));"
+        " window.map.show(state); }",
+        [source, state],
+    )
