@@ -13,6 +13,7 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from portia_nb.drawing.clean import untypeset
 from portia_nb.session.map_progress import ended_rows, progress_text
 
 from .viewing import let_clicks_through
@@ -175,10 +176,10 @@ def progress_html(live: LiveMap) -> str:
     """Return how far a map has got as HTML without script: a bar, words, and what failed."""
     head, *failures = progress_text(live).split("\n")
     ended = ended_rows(live)
-    listed = "".join(f"<li>{escape(one)}</li>" for one in failures)
+    listed = "".join(f"<li>{untypeset(escape(one))}</li>" for one in failures)
     return (
         f'<div><progress max="{max(len(live.rows), 1)}" value="{ended}" '
-        f'aria-label="rows" style="width:100%"></progress><div>{escape(head)}</div>'
+        f'aria-label="rows" style="width:100%"></progress><div>{untypeset(escape(head))}</div>'
         + (f"<ul>{listed}</ul>" if listed else "")
         + "</div>"
     )

@@ -113,6 +113,7 @@ class LiveMap:
     def start(self) -> LiveMap:
         """Start it, once."""
         _live[self.id] = self
+        self.began = self.job.record.now()  # not when it was made ready: a view may open first
         self.done = background.submit(self._run())
         return self
 

@@ -35,9 +35,8 @@ def progress_text(live: LiveMap) -> str:
     head = f"{ended:,} of {total:,} rows: {counts_text(live.counts)}; {seconds:.0f} s{left}{said}"
     lines = [head, *_failures(live)]
     if live.is_over and live.stop_reason:
-        lines.append(
-            clean(f"{state_text(live.counts)}: {live.stop_reason}; the same call goes on")[:400]
-        )
+        how = "a larger budget" if "budget" in live.stop_reason else "the same call"
+        lines.append(clean(f"{state_text(live.counts)}: {live.stop_reason}; {how} goes on")[:400])
     return "\n".join(lines)
 
 
