@@ -108,8 +108,9 @@ def work_out_fork(parts: Parts, run: PlanRun | PlanRunUUID | str, edit: Edit) ->
     given_plan = None if edit.plan is None else parts.find_plan(edit.plan)
     known = parts.recent.look(run_id, parts.tools)
     registry = parts.tools if known is None else known[1]
-    old = _open(parts, run_id, given_plan, registry)
-    fill_gaps(old, parts, run if isinstance(run, PlanRun) else None)
+    snapshot = run if isinstance(run, PlanRun) else None
+    old = _open(parts, run_id, given_plan, registry, _held(parts, run_id, snapshot))
+    fill_gaps(old, parts, snapshot)
 
     base = old.plan if given_plan is None else given_plan
     edits = _further(edit.steps)
@@ -196,21 +197,38 @@ def prepare_fork(
     return wire(parts, run, hold, fork.registry, company, fork.tape, end_user=user, first=kept)
 
 
-def _open(parts: Parts, run_id: str, given: Plan | None, registry: ToolRegistry) -> Run:
+def _open(
+    parts: Parts, run_id: str, given: Plan | None, registry: ToolRegistry, held: Sequence[Any]
+) -> Run:
     """Return the state of the run that is forked, read anew from the store.
 
     Its values are its own there: what the fork does to its copies changes nothing of the run's.
     """
     if given is not None and parts.store.find_run(run_id).plan_hash == given.content_hash():
         # With the functions that come with it.
-        return open_run(parts.store, run_id, given, tools=registry)
-    return open_run(parts.store, run_id, also=given, tools=registry)
+        return open_run(parts.store, run_id, given, tools=registry, held=held)
+    return open_run(parts.store, run_id, also=given, tools=registry, held=held)
+
+
+def _runs_here(parts: Parts, run_id: str) -> list[Run]:
+    live, recent = live_run(run_id), parts.recent.look(run_id, parts.tools)
+    return [each for each in (live and live.run, recent and recent[0]) if each is not None]
+
+
+def _held(parts: Parts, run_id: str, snapshot: PlanRun | None) -> list[Any]:
+    """Return the values of a run that this process still has."""
+    held: list[Any] = []
+    for run in _runs_here(parts, run_id):
+        held += [run.inputs, *(record.value for record in tuple(run.steps.values()))]
+    if snapshot is not None and str(snapshot.id) == run_id:
+        outputs = snapshot.outputs.step_outputs.values()
+        held += [snapshot.plan_run_inputs, *(output.value for output in outputs)]
+    return held
 
 
 def fill_gaps(run: Run, parts: Parts, snapshot: PlanRun | None) -> None:
     """Put values that the store couldn't keep back in place, where this process still has them."""
-    live, recent = live_run(run.id), parts.recent.look(run.id, parts.tools)
-    others = [each for each in (live and live.run, recent and recent[0]) if each is not None]
+    others = _runs_here(parts, run.id)
     for path, record in run.steps.items():
         if not isinstance(record.value, codecs.Unkept):
             continue

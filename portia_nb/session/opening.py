@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +33,9 @@ from portia_nb.tools.registry import ToolRegistry
 
 from .map_row import is_map
 
+MOST_LOOKED_AT = 10_000
+"""Values in which classes are looked for: those of a long list are mostly the same."""
+
 
 def open_run(
     store: Store,
@@ -41,6 +44,7 @@ def open_run(
     *,
     also: Plan | None = None,
     tools: ToolRegistry | None = None,
+    held: Iterable[Any] = (),
 ) -> Run:
     """Return the state of a kept run, with a plan whose functions this process has where it can.
 
@@ -50,6 +54,8 @@ def open_run(
         plan: the run's plan as this process built it; None looks for it among those built here.
         also: another plan, whose classes values may come back as, too.
         tools: what ids of tools mean, whose outputs may come back as the classes they declare.
+        held: values of the run that this process still has: what is kept comes back as the classes
+            of these, too, whether a function declares them or not.
 
     Raises:
         PlanRunNotFoundError: the store holds no such run.
@@ -65,7 +71,7 @@ def open_run(
     row = store.find_run(run_id)
     found = plan_of(store, row, plan)
     others = {} if also is None else classes_of(also, tools)
-    classes = {**others, **classes_of(found, tools)}
+    classes = {**classes_in(held), **others, **classes_of(found, tools)}
     run = replay(run_id, found, store.load_events(run_id, classes=classes))
     run.has_died = row.has_died
     return run
@@ -174,6 +180,28 @@ def classes_of(plan: Plan, tools: ToolRegistry | None = None) -> dict[str, Any]:
         for tool in _tools_of(step, tools):
             found = {**classes_of_tool(tool), **found}
     return found
+
+
+def classes_in(values: Iterable[Any]) -> dict[str, Any]:
+    """Return, by name, the users' classes of some values, and of what lies in these."""
+    found: dict[str, Any] = {}
+    level, left = list(values), MOST_LOOKED_AT
+    while level and left > 0:
+        level = level[:left]
+        left -= len(level)
+        for value in level:
+            _add_classes(type(value), found)
+        level = [each for value in level for each in _inside(value)]
+    return found
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    is_fields = isinstance(value, BaseModel) or dataclasses.is_dataclass(value)
+    return getattr(value, "__dict__", {}).values() if is_fields else ()
 
 
 def classes_of_tool(tool: Tool[Any]) -> dict[str, Any]:

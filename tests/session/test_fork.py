@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -781,3 +781,33 @@ def test_only_what_failed_is_tried_again(calls: Calls):
         home.retry(failed, "zz")
     assert calls.since() == []
     assert home.retry(failed, "b").state is PlanRunState.FAILED
+
+
+class Spot(NamedTuple):
+    name: str
+    tags: list[str]
+
+
+def test_a_fork_takes_over_values_as_their_classes_though_no_function_declares_them(tmp_path: Path):
+    def find():
+        return {"best": Spot("Oslo", ["cold"])}
+
+    def tag(spots, given):
+        spots["best"].tags.append("seen")
+        return f"{spots['best'].tags} {given.name}"
+
+    home = portia(str(tmp_path))
+    plan = (
+        PlanBuilderV2()
+        .input(name="given")
+        .function_step(function=find, step_name="find")
+        .function_step(
+            function=tag, args={"spots": StepOutput("find"), "given": Input("given")}, step_name="t"
+        )
+        .build()
+    )
+    run = home.run_plan(plan, plan_run_inputs={"given": Spot("Rome", [])})
+    for forked in (home.fork(run, "t"), home.fork(home.fork(run, "t"), "t")):
+        # The output is the kept one: what the old run's step did to it in place is not in it.
+        assert forked.outputs["t"].value == "['cold', 'seen'] Rome"
+    home.store.close()

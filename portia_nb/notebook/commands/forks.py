@@ -87,11 +87,17 @@ def summary(worked_out: Fork) -> str:
 
 
 def _run_of(call: Call, word: str | None) -> PlanRun | str:
-    """Return the run that is meant: as the object itself where a variable holds it.
+    """Return the run that is meant: as an object where a variable holds it, or a cell has run it.
 
-    An object may hold values that no store could keep.
+    An object may hold values that no store could keep, and knows of each value of what class it is.
     """
     from portia_nb.model.run import PlanRun
 
     value = call.face.shell.user_ns.get(word) if word else None
-    return value if isinstance(value, PlanRun) else run_named(call.face, word)
+    if isinstance(value, PlanRun):
+        return value
+    run_id = run_named(call.face, word)
+    attended = call.face.runs.get(run_id)
+    if attended is None or not attended.live.done.done():
+        return run_id
+    return attended.live.run.snapshot()
