@@ -10,9 +10,10 @@ from pathlib import Path
 # Shared between machines, or with a machine's host, or served by a program: none has shared memory.
 _NETWORK = frozenset(
     {
-        "9p", "acfs", "afpfs", "afs", "beegfs", "ceph", "cephfs", "cifs", "coda", "davfs", "gfs2",
-        "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "pvfs2",
-        "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "webdav", "wekafs",
+        "9p", "acfs", "afpfs", "afs", "beegfs", "ceph", "cephfs", "cifs", "coda", "davfs", "drvfs",
+        "fakeowner", "fhgfs", "fuse", "gfs2", "glusterfs", "gpfs", "grpcfuse", "lustre", "macfuse",
+        "ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "osxfs", "osxfuse", "panfs", "prl_fs",
+        "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "webdav", "wekafs",
     }
 )  # fmt: skip
 

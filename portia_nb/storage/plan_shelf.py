@@ -70,6 +70,7 @@ class JournalPlans:
     def forget_name(self, name: str) -> None:
         """Delete a name, as `Store.forget_name` promises."""
         self._call(partial(_forget_name, name))
+        schema.scrub(self.path)
 
     def keep_approval(self, approval: Approval) -> None:
         """Keep `approval`, as `Store.keep_approval` promises."""
@@ -126,6 +127,7 @@ def _set_version(name: str, number: int, connection: sqlite3.Connection) -> bool
 
 
 def _forget_name(name: str, connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA secure_delete=ON")  # as when a run is forgotten
     plans = connection.execute(
         "SELECT DISTINCT plan_id, plan_hash FROM plan_version WHERE name = ?", (name,)
     ).fetchall()

@@ -18,7 +18,7 @@ from .faults import how_to_go_on, how_to_spare
 from .owner import Owner
 from .refusals import no_plan, no_run
 from .rows import checksum, unpack
-from .store import PlanRow, RunRow
+from .store import RunRow
 
 
 def load_plan(
@@ -38,14 +38,6 @@ def load_plan(
     if row is None:
         raise no_plan(plan_id, f"in {path}", path.parent)
     return read_plan(row, path)
-
-
-def find_plans(connection: sqlite3.Connection, limit: int) -> list[PlanRow]:
-    """Return plans, the last one saved first."""
-    rows = connection.execute(
-        "SELECT id, hash, query, saved_at FROM plan ORDER BY number DESC LIMIT ?", (limit,)
-    )
-    return [PlanRow(*row) for row in rows]
 
 
 def read_plan(row: tuple[Any, ...], path: Path) -> Plan:

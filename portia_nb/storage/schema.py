@@ -293,7 +293,7 @@ def _check_size(path: Path) -> None:
     # that it holds there, also those of a connection that another store of ours has open. SQLite
     # in another process would then delete the log under it (https://sqlite.org/howtocorrupt.html).
     if path.stat().st_size == 0:
-        raise StoreDamaged(f"{path} is empty (0 bytes): {how_to_go_on(path)}", path=path)
+        raise StoreDamaged(f"{path} is empty (0 bytes). {how_to_go_on(path)}", path=path)
 
 
 def _refuse_header(path: Path) -> None:

@@ -134,6 +134,12 @@ def test_a_folder_that_cannot_be_made_offers_memory(tmp_path: Path):
         assert str(tmp_path / "file" / "store") in str(caught.value)
 
 
+def test_a_file_where_the_folder_would_be_is_called_one(tmp_path: Path):
+    (tmp_path / "runs.sqlite").write_text("")
+    with pytest.raises(StoreUnwritable, match="is a file, and store= takes the folder"):
+        JournalStore(tmp_path / "runs.sqlite").find_runs()
+
+
 def test_a_file_that_may_not_be_written_to_offers_memory(journal: JournalStore):
     new_run(journal).kept()
     journal.close()

@@ -95,7 +95,15 @@ MOUNTS = """\
 
 
 @pytest.mark.parametrize(
-    ("kind", "network"), [("nfs4", True), ("ext4", False), ("virtiofs", True), ("fuseblk", False)]
+    ("kind", "network"),
+    [
+        ("nfs4", True),
+        ("ext4", False),
+        ("virtiofs", True),
+        ("fakeowner", True),
+        ("fuse", True),
+        ("fuseblk", False),
+    ],
 )
 def test_the_file_system_of_a_folder_is_that_of_the_nearest_mount(
     tmp_path: Path, kind: str, network: bool

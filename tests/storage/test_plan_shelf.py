@@ -93,3 +93,12 @@ def test_who_approved_one_run_is_forgotten_with_it(journal: JournalStore):
     journal.keep_approval(Approval(made.id, made.content_hash(), "bob"))
     journal.delete_run("prun-1", force=True)
     assert [a.by for a in journal.find_approvals()] == ["bob"]
+
+
+def test_of_a_forgotten_name_nothing_is_left_on_disk(journal: JournalStore):
+    journal.keep_version("trip", plan("the-secret-goal " * 20), "the-secret-change")
+    journal.keep_version("other", plan("what stays"))
+    journal.forget_name("trip")
+    left = b"".join(path.read_bytes() for path in journal.folder.rglob("journal*"))
+    assert b"the-secret" not in left
+    assert b"what stays" in left
