@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from portia_nb.errors import InvalidOption, StorageError
 from portia_nb.session.finding import find_run_id
 from portia_nb.session.history import state_called
+from portia_nb.session.map_kept import map_named
+from portia_nb.storage.history import RunFilter
 from portia_nb.storage.place import is_there
 
 from .status import COMPLETE, FAILED
@@ -56,9 +58,10 @@ def _path(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
 def _forget(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:
     if args.run is None:
         raise InvalidOption("which run? `portia-nb runs` lists them", option="run")
-    run_id = find_run_id(portia.store, args.run)
-    portia.store.delete_run(run_id, force=args.force)
-    terminal.say(f"run {run_id} is forgotten")
+    map_id = map_named(portia.store, args.run)
+    found = map_id or find_run_id(portia.store, args.run)
+    portia.forget(found, force=args.force)
+    terminal.say(f"{'map' if map_id else 'run'} {found} is forgotten")
     return COMPLETE
 
 
@@ -123,7 +126,8 @@ def _export(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int
         if args.runs or args.salvage:
             raise InvalidOption(f"--layout {PAGE} exports all that is whole", option="--layout")
         return _exchanged(portia.storage.export_folder(args.target), "exported", args, terminal)
-    run_ids = [_run_id(portia.store, each, args.salvage) for each in args.runs] or None
+    runs = [_run_ids(portia.store, each, args.salvage) for each in args.runs]
+    run_ids = [each for some in runs for each in some] or None
     if args.target == "-":
         for line in portia.store.export_lines(run_ids=run_ids, salvage=args.salvage):
             sys.stdout.write(line + "\n")
@@ -135,13 +139,17 @@ def _export(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int
     return FAILED if report.lost else COMPLETE
 
 
-def _run_id(kept: Store, typed: str, salvage: bool) -> str:
+def _run_ids(kept: Store, typed: str, salvage: bool) -> list[str]:
+    """Return the run that is meant; of a map, its record and the runs of its rows."""
     try:
-        return find_run_id(kept, typed)
+        map_id = map_named(kept, typed)
+        if map_id is None:
+            return [find_run_id(kept, typed)]
+        return [map_id, *(row.run_id for row in kept.list_runs(RunFilter(map_id=map_id)))]
     except StorageError:
         if not salvage:
             raise
-        return typed  # nothing can be listed any more: the id has to be whole
+        return [typed]  # nothing can be listed any more: the id has to be whole
 
 
 def _import(args: argparse.Namespace, terminal: Terminal, portia: Portia) -> int:

@@ -15,6 +15,7 @@ from portia_nb.model.run import PlanRun, PlanRunState, Run
 from portia_nb.running.background import background
 from portia_nb.storage.history import RunFilter
 from portia_nb.storage.owner import is_alive
+from portia_nb.storage.refusals import held_elsewhere
 from portia_nb.tools.aside import run_aside
 
 from .finding import id_of
@@ -214,11 +215,14 @@ class Steering(Runner):
         """Return why a run stands as it does; see `why`."""
         return await run_aside(self.why, run)
 
-    def forget(self, run: PlanRun | PlanRunUUID | LiveRun | PlanMap | str) -> None:
+    def forget(
+        self, run: PlanRun | PlanRunUUID | LiveRun | PlanMap | str, *, force: bool = False
+    ) -> None:
         """Delete a run for good, with all that it kept; a map, with the runs of its rows.
 
         Args:
             run: which run or map; there is no way to mean the latest.
+            force: True: even where a live process runs it, whose later writes then fail.
 
         Raises:
             PlanRunNotFoundError: there is no such run.
@@ -232,16 +236,22 @@ class Steering(Runner):
         []
         """
         if (map_id := map_named(self.store, run)) is None:
-            self.store.delete_run(id_of(self.store, run))
+            self.store.delete_run(id_of(self.store, run), force=force)
             return
+        held = self.store.find_run(map_id)
+        if held.owner is not None and not force and is_alive(held.owner):
+            # Before any of its rows is gone.
+            raise held_elsewhere(map_id, held.owner, held.held_since, to_delete=True)
         own = self.store.list_runs(RunFilter(map_id=map_id))
         # The map last: while it is there, what is left of its rows can be found.
         for run_id in [*(row.run_id for row in own), map_id]:
-            self.store.delete_run(run_id)
+            self.store.delete_run(run_id, force=force)
 
-    async def aforget(self, run: PlanRun | PlanRunUUID | LiveRun | PlanMap | str) -> None:
+    async def aforget(
+        self, run: PlanRun | PlanRunUUID | LiveRun | PlanMap | str, *, force: bool = False
+    ) -> None:
         """Delete a run for good; see `forget`."""
-        await run_aside(self.forget, run)
+        await run_aside(lambda: self.forget(run, force=force))
 
     def doctor(self) -> Report:
         """Look at what there is to work with, and return what works, what doesn't, what to do.

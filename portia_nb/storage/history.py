@@ -171,7 +171,9 @@ class JournalHistory:
             rows = queries.find_runs(connection, None, None, _ALL, self.path)
             found = [row for row in rows if matches(row, wanted)]
             if wanted.map_id is not None:
-                of = _maps_of_runs(connection)
+                # Rows of a map that isn't kept any more are runs like others: no map tells of them.
+                here = {row.run_id for row in rows}
+                of = {run: of for run, of in _maps_of_runs(connection).items() if of in here}
                 found = [row for row in found if of.get(row.run_id, "") == wanted.map_id]
             if wanted.tool is None:
                 return found

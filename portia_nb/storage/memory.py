@@ -234,10 +234,11 @@ class MemoryStore(MemoryPlans):
         with self._lock:
             runs = [(_row(run_id, run), run.plan) for run_id, run in reversed(self._runs.items())]
             of = {run_id: map_of(run.events) for run_id, run in self._runs.items()}
+            of = {run_id: of_map for run_id, of_map in of.items() if of_map in self._runs}
         tool = wanted.tool
         found = [(row, plan) for row, plan in runs if matches(row, wanted)]
         if wanted.map_id is not None:
-            found = [each for each in found if of[each[0].run_id] == wanted.map_id]
+            found = [each for each in found if of.get(each[0].run_id, "") == wanted.map_id]
         return [row for row, plan in found if tool is None or names_tool(plan, tool)]
 
     def work_of(self, run_ids: Sequence[str]) -> dict[str, RunWork]:

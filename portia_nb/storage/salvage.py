@@ -22,7 +22,7 @@ from .pages import Record, read_aside, records
 from .reports import Finding
 from .rows import checksum, read_row
 
-_RUN_ID = re.compile(rb"prun-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_RUN_ID = re.compile(rb"(?:prun|map)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EVENT_COLUMNS, _PLAN_COLUMNS = 8, 7
 _RUN_COLUMNS = range(12, 20)  # it has grown, and may grow
 _CHECKSUM_BYTES = 16

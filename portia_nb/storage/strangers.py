@@ -16,6 +16,8 @@ from portia_nb.model.events import Recorded
 from portia_nb.model.plan import ConditionalStep, Plan
 from portia_nb.model.run import replay
 
+from .strange_maps import contradiction_in_map, is_of_map
+
 _MOST = 2**53
 """Larger whole numbers are no counts of anything."""
 
@@ -64,7 +66,9 @@ def _is(value: Any, wanted: Any) -> bool:
 
 
 def contradiction(run_id: str, plan: Plan, recorded: Sequence[Recorded]) -> str | None:
-    """Return why events don't add up to a run of `plan`; None: they do."""
+    """Return why events don't add up to a run of `plan`, or a map of it; None: they do."""
+    if is_of_map(run_id):
+        return contradiction_in_map(run_id, recorded)
     try:
         run = replay(run_id, plan, list(recorded))
         for path, record in run.steps.items():
