@@ -75,11 +75,16 @@ class CellErrors:
                 lines = shown_lines(value, tb, shell)
         if lines is not None:
             value._render_traceback_ = lambda: lines
+        # IPython prints an error that came from a group as Python does, and tells no front end.
+        context = value.__context__
+        if hasattr(value, "_render_traceback_"):
+            value.__context__ = None
         try:
             # Its own way to the page, to %debug and to %tb, or that of an extension which replaced
             # it: `rich` does.
             shell.showtraceback((etype, value, tb), tb_offset=tb_offset)
         finally:
+            value.__context__ = context
             if lines is not None:
                 # For this once: %tb shows the whole traceback.
                 del value._render_traceback_

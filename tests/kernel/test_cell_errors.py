@@ -55,6 +55,17 @@ def test_errors_that_are_not_ours_are_shown_as_ever_and_ours_stop_run_all(kernel
     assert kernel.finish(second).status == "aborted"
 
 
+def test_an_error_that_came_from_a_group_reaches_the_front_end_as_a_card(kernel: Kernel):
+    done = kernel.run(
+        "from portia_nb import errors\n"
+        "try:\n    raise ExceptionGroup('both', [ValueError('a')])\n"
+        "except ExceptionGroup as group:\n    raise errors.ToolHardError('mine') from group\n"
+    )
+    assert (done.ename, done.evalue, done.err) == ("ToolHardError", "mine", "")
+    assert "  from   ExceptionGroup: both (1 sub-exception) (Cell In[" in done.card
+    assert "ValueError: a" in kernel.run("%portia why").raise_for_error().text
+
+
 def test_why_after_a_line_typed_wrong_shows_none_of_our_magics(start_kernel):
     kernel: Kernel = start_kernel()
     # Loaded in the same cell, the magic blocks it; what it returns isn't shown once more.
