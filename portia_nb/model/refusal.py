@@ -43,3 +43,12 @@ def was_refused(run: Run, record: StepRecord) -> bool:
     if record.error is None:
         return False
     return refused_by(record.error, run.clarifications_of(record.path)) is not None
+
+
+def told_no(record: StepRecord) -> bool:
+    """Tell the same by the step's record alone, which must hold what came before its end.
+
+    A step that asks a person and then ends the run on purpose was told no.
+    """
+    has_asked = any(stretch.kind == "asked" for stretch in record.history or ())
+    return record.error is not None and record.error.type == ENDED_BY_NO and has_asked

@@ -58,7 +58,7 @@ def _row(
 ) -> dict[str, Any]:
     found = run.outputs.step_outputs.get(output or "")
     path = name if times is None else times.path
-    error = errors.get(path) if times is None or times.state == "failed" else None
+    error = errors.get(path)
     state = times.state if times else "failed" if error else "done" if found else "waiting"
     if error is not None and refused_by(error, run.outputs.clarifications):
         state = "stopped"

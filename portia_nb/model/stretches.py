@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from .refusal import told_no
+
 if TYPE_CHECKING:
     from portia_nb.model.run import StepRecord
 
@@ -42,6 +44,8 @@ def times_of(record: StepRecord) -> StepTimes:
     found = tuple(record.history or ())
     start = record.started_at
     state = "uncertain" if record.uncertain else str(record.state.value)
+    if state == "failed" and told_no(record):
+        state = "stopped"
     if start is None:
         if state == "skipped" and record.ended_at is not None:
             found = (*found, Stretch("ran", record.ended_at, record.ended_at, state))

@@ -33,7 +33,7 @@ from portia_nb.model.events import (
 )
 from portia_nb.model.plan import AnyStep, Plan, tools_text
 from portia_nb.model.prices import price_of
-from portia_nb.model.refusal import refused_by
+from portia_nb.model.refusal import refused_by, told_no
 from portia_nb.model.run import Run, StepRecord
 from portia_nb.model.stretches import times_of
 from portia_nb.storage.history import RunWork, work_in
@@ -103,7 +103,8 @@ def _goal(plan: Plan) -> str:
 
 
 def _head(document: RunDocument, run: Run, work: RunWork) -> str:
-    word = state_of(document.row)
+    is_no = refused_by(run.error, run.clarifications.values()) is not None
+    word = "ended by a no" if is_no else state_of(document.row)
     look = LOOKS[_LOOKS.get(word, "stopped")]
     calls = sum(asked.calls for asked in work.asked.values())
     facts = [
@@ -184,7 +185,8 @@ def _steps(plan: Plan, run: Run, events: list[Recorded], room: Room) -> Iterator
 def _step(
     path: str, step: AnyStep | None, record: StepRecord, told: list[Recorded], room: Room
 ) -> str:
-    look = LOOKS["uncertain" if record.uncertain else record.state.value]
+    is_no = told_no(record)
+    look = LOOKS["uncertain" if record.uncertain else "stopped" if is_no else record.state.value]
     used = record.usage
     times = (record.started_at, record.ended_at)
     facts = [
@@ -194,13 +196,14 @@ def _step(
         if used.calls
         else "",
         REUSED.get(record.reused, "reused") if record.reused else "",
-        record.reason,
+        "answered no" if is_no else record.reason,
     ]
     head = f"{look.symbol} {look.word} <b>{prose(path)}</b>"
     parts = [head + "".join(f" · {prose(fact)}" for fact in facts if fact)]
     if step is not None and step.task:
         parts.append(f"<p>{prose(step.task)}</p>")
-    parts += _attempts(told, room)
+    if not is_no:
+        parts += _attempts(told, room)
     parts += _calls(told, room)
     if record.state.value == "done":
         parts.append(value_html(record.value, room, record.summary))

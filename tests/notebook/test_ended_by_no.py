@@ -58,6 +58,23 @@ def test_views_show_a_run_that_was_ended_by_a_no_and_how_to_be_asked_again(refus
     assert run_view(run_of(plan_run, PLAN))["refused"] is True
 
 
+def test_the_page_that_is_handed_on_says_it_too(refused, tmp_path):
+    portia, plan_run, _ = refused
+    page = portia.export(plan_run, tmp_path / "run.html").path.read_text("utf-8")
+    assert "<p>■ ended by a no · " in page
+    assert "<h2>Ended by a no</h2><p>Send it?</p>" in page
+    assert "failed" not in page
+
+
+def test_its_steps_are_rows_that_say_so_whether_it_was_loaded_or_not(refused):
+    _, plan_run, _ = refused
+    for each in (plan_run, PlanRun.model_validate_json(plan_run.model_dump_json())):
+        sure = each.to_frame().loc["sure"]
+        assert sure["state"] == "stopped"
+        assert sure["error"] == f"PlanRunExitError: {plan_run.error.message}"
+    assert [bar.state for bar in plan_run.timeline().bars] == ["done", "stopped"]
+
+
 def test_the_card_says_whose_no_it_was(refused):
     _, plan_run, _ = refused
     lines = [without_colours(each) for each in cards.failed(plan_run)._render_traceback_()]
