@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from portia_nb.errors import BudgetReached, InputsMissing, PlanRunFailed, WaitingForAnswer
-from portia_nb.model.refusal import ENDED_BY_NO, EXPIRED, refused_by
 
 if TYPE_CHECKING:
     from portia_nb.model.clarification import Clarification
@@ -139,6 +138,8 @@ def next_in_code(error: BaseException) -> str | None:
 
 def failed(plan_run: PlanRun) -> PlanRunFailed:
     """Return the error of a failed run, as a card."""
+    from portia_nb.model.refusal import ENDED_BY_NO, EXPIRED, refused_by
+
     record = plan_run.error
     if question := refused_by(record, plan_run.outputs.clarifications):
         return dress(
