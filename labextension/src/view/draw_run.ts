@@ -16,7 +16,7 @@ import type { MakePanel, Panel } from './panels';
 import { drawPicture, type Picture } from './picture';
 import { drawQuestions } from './questions';
 import type { Delta, Host, View } from './shapes';
-import { RUN_STATES, STATES, isGoingOn } from './states';
+import { STATES, isGoingOn, lookOf } from './states';
 import { drawStepList } from './step_list';
 import { nameOf } from './words';
 
@@ -126,7 +126,7 @@ export function drawRun(
       steps.all().forEach(steps.show);
     }
     if (view.state !== before) {
-      announcer.announce(`Run ${RUN_STATES[view.state ?? '']?.[1] ?? ''}`, !isGoingOn(view.state));
+      announcer.announce(`Run ${lookOf(view)[1]}`, !isGoingOn(view.state));
       head.letStop();
       steps.refresh();
     }

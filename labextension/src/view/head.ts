@@ -4,7 +4,7 @@ import type { Actions } from './commands';
 import { foreign, make, makeButton, say, set } from './elements';
 import { drawFailure, drawOutput } from './output';
 import type { Host, View } from './shapes';
-import { REFUSED, RUN_STATES, icon } from './states';
+import { icon, lookOf } from './states';
 import { counted, duration } from './words';
 
 export interface Head {
@@ -70,8 +70,7 @@ export function drawHead(view: View, host: Host | undefined, actions: Actions | 
     bar: make('div', 'bar', filled),
     outcome,
     show(now, isUnderWay) {
-      const state = now.kind === 'plan' && !now.state ? 'PLANNED' : now.state ?? '';
-      const [looks, its] = now.refused ? REFUSED : RUN_STATES[state] ?? ['waiting', state];
+      const [looks, its] = lookOf(now);
       // Where nobody listens, it ran when this was kept; what became of it isn't known here.
       const word = looks === 'running' && !host ? 'was running' : its;
       if (badge.dataset['state'] !== looks || badge.textContent !== word) {

@@ -62,7 +62,7 @@ export const STATES: { [state: string]: Look } = {
 };
 
 /** A run's state by the step state that looks like it, and its own word where that differs. */
-export const RUN_STATES: { [state: string]: [looks: string, word: string] } = {
+const RUN_STATES: { [state: string]: [looks: string, word: string] } = {
   PLANNED: ['waiting', 'plan'],
   NOT_STARTED: ['waiting', 'not started'],
   IN_PROGRESS: ['running', 'running'],
@@ -72,8 +72,14 @@ export const RUN_STATES: { [state: string]: [looks: string, word: string] } = {
   FAILED: ['failed', 'failed']
 };
 
-/** The same of a failed run that a person's no has ended. */
-export const REFUSED: [looks: string, word: string] = ['stopped', 'ended by a no'];
+/** How a plan's or a run's state looks, and its word; a person's no is no failure. */
+export function lookOf(view: View): [looks: string, word: string] {
+  if (view.refused) {
+    return ['stopped', 'ended by a no'];
+  }
+  const state = view.kind === 'plan' && !view.state ? 'PLANNED' : view.state ?? '';
+  return RUN_STATES[state] ?? ['waiting', state];
+}
 
 const UNDER_WAY = ['IN_PROGRESS', 'NEED_CLARIFICATION'];
 
