@@ -1,13 +1,20 @@
 """`portia-nb map`: rows in as CSV or JSON, a table out, and on with what isn't done."""
 
+import asyncio
+import concurrent.futures
 import csv
 import io
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from portia_nb import Input, PlanBuilderV2
+from portia_nb import Config, Input, PlanBuilderV2, Portia
+from portia_nb.cli import maps
+from portia_nb.cli.terminal import Terminal
+from portia_nb.session.map_options import MapOptions
 from tests.cli import stories
 from tests.cli.conftest import Call
 
@@ -108,3 +115,35 @@ def test_a_map_that_writes_is_asked_about_with_the_number_of_rows_and_its_first_
     done = call("map", plan, source, "--yes")
     assert done.returncode == 0
     assert Path("a.txt").read_text() == Path("b.txt").read_text() == "hi"
+
+
+def test_ctrl_c_stops_a_map_begins_no_further_row_and_leaves_when_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    begun: list[str] = []
+
+    async def write(name: str) -> None:
+        begun.append(name)
+        await asyncio.sleep(30)
+
+    plan = (
+        PlanBuilderV2("write")
+        .input(name="name")
+        .function_step(function=write, args={"name": Input("name")}, step_name="write")
+        .build()
+    )
+    portia = Portia(Config(store="memory"), tools=[])
+    live = portia.start_map(plan, [{"name": "a"}, {"name": "b"}], MapOptions(max_parallel=1))
+    came: list[int] = []
+
+    def wait(futures: Any, timeout: float) -> Any:
+        if begun and not came:
+            came.append(1)
+            signal.raise_signal(signal.SIGINT)
+        return concurrent.futures.wait(futures, timeout)
+
+    monkeypatch.setattr(maps, "wait", wait)
+    assert maps._attend(Terminal(), live)
+    made = portia.result_of(live)
+    assert (begun, made.state) == (["a"], "stopped, 0 of 2 rows are done")
+    assert "again Ctrl-C to leave at once" in capsys.readouterr().err
