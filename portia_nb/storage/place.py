@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portia_nb.config import Config, StorageClass
-from portia_nb.errors import InvalidConfigError, StoreUnwritable
+from portia_nb.errors import InvalidConfigError
 
 from .faults import typed, unwritable
 
@@ -70,10 +70,7 @@ def make_folder(folder: Path) -> None:
     """
     try:
         if folder.is_file():
-            raise StoreUnwritable(
-                f"{folder} is a file, and store= takes the folder to keep runs in: name another",
-                path=folder,
-            )
+            raise unwritable(folder, NotADirectoryError("a file, and runs are kept in a folder"))
         is_new = not folder.exists()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignore = folder / ".gitignore"

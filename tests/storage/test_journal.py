@@ -136,7 +136,7 @@ def test_a_folder_that_cannot_be_made_offers_memory(tmp_path: Path):
 
 def test_a_file_where_the_folder_would_be_is_called_one(tmp_path: Path):
     (tmp_path / "runs.sqlite").write_text("")
-    with pytest.raises(StoreUnwritable, match="is a file, and store= takes the folder"):
+    with pytest.raises(StoreUnwritable, match="a file, and runs are kept in a folder"):
         JournalStore(tmp_path / "runs.sqlite").find_runs()
 
 
