@@ -30,6 +30,7 @@ def load(shell: Any) -> None:
     if magics.asyncio_run:
         magics.patch.install()
     magics.errors.install()
+    magics.face.views.begin()
     add_watcher(magics.watcher)
     add_map_watcher(magics.map_watcher)
     add_examiner(magics.examiner)
@@ -40,6 +41,7 @@ def unload(shell: Any) -> None:
     magics = shell.magics_manager.registry.pop(REGISTERED_AS, None)
     if magics is None:
         return
+    magics.face.views.end()
     remove_watcher(magics.watcher)
     remove_map_watcher(magics.map_watcher)
     remove_examiner(magics.examiner)

@@ -19,6 +19,7 @@ from portia_nb.errors import (
 
 from .comms import Detour
 from .hearing import Hearing
+from .leaving import Leaving
 
 if TYPE_CHECKING:
     from portia_nb.model.plan import Plan
@@ -67,6 +68,7 @@ class Face:
         self.settings = settings
         self.detour = Detour(getattr(shell, "kernel", None))
         self.hearing = Hearing()
+        self.views = Leaving()
         self.runs: OrderedDict[str, Attended] = OrderedDict()
         """Runs that this face started, by id, oldest first."""
         self.plans: OrderedDict[str, Plan] = OrderedDict()

@@ -85,6 +85,7 @@ class PlanInspector:
             self._publish()
             self._channel.take_back()
         self._face.shell.display_pub.publish(data, {}, transient={"display_id": self.display_id})
+        self._face.views.add(self)
         self._bind()
 
     # -- from the browser: never print, never raise ----------------------------------------------
@@ -206,6 +207,11 @@ class PlanInspector:
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
+
+    def leave_record(self) -> None:
+        """Become the record where this is still open: the kernel ends."""
+        if self._channel is not None:
+            self.close()
 
     def _send_state(self) -> None:
         state = editor_view(self._editor, self._portia.tools, self._names)

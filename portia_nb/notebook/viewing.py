@@ -63,6 +63,7 @@ def open_view(
         side_effects=effects,
     )
     view.show()
+    face.views.add(view)
     return view
 
 

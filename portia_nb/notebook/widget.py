@@ -77,6 +77,7 @@ class LiveView:
         self._channel: Channel | None = None
         self._readies = 0
         self._run: Run | None = None
+        self._is_finished = False
         self._asked: dict[str, Clarification] = {}
         self._answered: set[str] = set()
         self._deltas = Deltas(plan, order, side_effects)
@@ -109,6 +110,7 @@ class LiveView:
         Args:
             run: the run as it ended; None: as this view last heard of it, or the plan alone.
         """
+        self._is_finished = True
         run = run or self._run
         if run is None:
             bundle = static_record.plan_bundle(
@@ -122,6 +124,11 @@ class LiveView:
         if self._channel is not None and not self.ready.is_set():
             self._channel.take_back()  # here: nbclient hears nothing after the cell's end
         self._hand_over(self._close)
+
+    def leave_record(self) -> None:
+        """Become the record where this is still live: the kernel ends."""
+        if not self._is_finished:
+            self.finish()
 
     async def until_ready(self, timeout_s: float) -> bool:
         """Wait until a view is drawn; return whether one was within `timeout_s`; from any loop."""

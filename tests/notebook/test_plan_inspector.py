@@ -13,6 +13,7 @@ import pytest
 from portia_nb import Config, Plan, PlanBuilderV2, Portia, StepOutput, tool
 from portia_nb.model.reference import Value
 from portia_nb.notebook.inspector_state import argument_text, editor_view, read_argument_text
+from portia_nb.notebook.leaving import Leaving
 from portia_nb.notebook.plan_inspector import PlanInspector, open_inspector
 from portia_nb.notebook.plan_record import difference_bundle
 from tests.planning.answers import Answering, planned
@@ -94,8 +95,9 @@ class Room:
                 publish=lambda data, metadata=None, **more: self.shown.append((data, more))
             ),
         )
-        face: Any = SimpleNamespace(shell=shell, remember_plan=lambda plan: None)
+        face: Any = SimpleNamespace(shell=shell, remember_plan=lambda plan: None, views=Leaving())
         self.editor = self.portia.edit(plan or trip(), "trip")
+        self.views = face.views
         self.inspector: PlanInspector = open_inspector(
             face, self.portia, self.editor, ("trip",), lambda: self.page
         )
@@ -239,6 +241,17 @@ def test_the_record_has_steps_difference_and_approval_and_nothing_to_press():
     assert "approved by" in html
     assert "%portia run trip" in data["text/plain"]
     assert room.page.closed
+    told = len(room.shown)
+    room.views.leave_records()
+    assert len(room.shown) == told
+
+
+def test_one_that_is_open_when_the_kernel_ends_leaves_its_record():
+    room = Room()
+    room.views.leave_records()
+    (data, more) = room.shown[-1]
+    assert more["update"] is True
+    assert "application/vnd.jupyter.widget-view+json" not in data
 
 
 def test_where_no_page_is_it_prints_the_plan_and_how_to_change_it():
@@ -247,7 +260,7 @@ def test_where_no_page_is_it_prints_the_plan_and_how_to_change_it():
         user_ns={}, display_pub=SimpleNamespace(publish=lambda data, *_, **__: shown.append(data))
     )
     portia = Portia(Config(store="memory"), tools=[forecast])
-    face: Any = SimpleNamespace(shell=shell, remember_plan=lambda plan: None)
+    face: Any = SimpleNamespace(shell=shell, remember_plan=lambda plan: None, views=Leaving())
     open_inspector(face, portia, portia.edit(trip(), "trip"), ("trip",))
     (data,) = shown
     assert "portia.edit('trip')" in data["text/plain"]

@@ -23,6 +23,7 @@ from portia_nb.model.events import (
 )
 from portia_nb.model.plan import Plan
 from portia_nb.model.run import Run
+from portia_nb.notebook.leaving import Leaving
 from portia_nb.notebook.widget import RATE_HZ, WIDGET_MIME, LiveView
 from tests.notebook.stories import BEGAN, RUN_ID, chain, two_searches
 
@@ -350,3 +351,25 @@ async def test_the_widget_itself_carries_the_view_and_no_state_of_the_run():
     assert len(json.dumps(widget.get_state(drop_defaults=True))) < 60_000
     assert not {"view", "steps", "run"} & set(widget.keys)
     widget.close()
+
+
+async def test_a_view_that_stands_when_the_kernel_ends_leaves_its_record_once() -> None:
+    """A saved notebook would show the widget, dead, and not the record that lies beside it."""
+    stage, views = Stage(chain(2)), Leaving()
+    stage.begin()
+    views.add(stage.view)
+    for _ in range(2):
+        views.leave_records()
+    shown, update, display_id = stage.publisher.shown[-1]
+    assert len(stage.publisher.shown) == 2
+    assert (update, display_id) == (True, stage.view.display_id)
+    assert WIDGET_MIME not in shown and "text/html" in shown
+
+
+async def test_a_view_that_can_leave_no_record_holds_up_no_other() -> None:
+    broken, sound, views = Stage(chain(2)), Stage(chain(2)), Leaving()
+    for stage in (broken, sound):
+        views.add(stage.view)
+    broken.publisher.publish = None  # type: ignore[method-assign,assignment]
+    views.leave_records()
+    assert len(sound.publisher.shown) == 2
