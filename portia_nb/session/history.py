@@ -275,8 +275,8 @@ def _words_of(state: Any) -> frozenset[str] | None:
 def state_called(word: str) -> PlanRunState | str:
     """Return the state that views call `word`, and a word that is none as it is.
 
-    >>> state_called("stopped").value, state_called("FAILED")
-    ('READY_TO_RESUME', 'FAILED')
+    >>> state_called("stopped").value, state_called("nowhere")
+    ('READY_TO_RESUME', 'nowhere')
     """
     return _STATES.get(word.strip().lower(), word)
 
