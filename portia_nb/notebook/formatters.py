@@ -32,11 +32,22 @@ def remove(face: Face) -> None:
 
 
 def plan_bundle(face: Face, plan: Plan) -> dict[str, Any]:
-    """Return the bundle that shows a plan."""
+    """Return the bundle that shows a plan, with what its tools would change."""
     from . import static_record
 
     face.remember_plan(plan)
-    return static_record.plan_bundle(plan)
+    return static_record.plan_bundle(plan, side_effects=_side_effects(face, plan))
+
+
+def _side_effects(face: Face, plan: Plan) -> dict[str, bool | None] | None:
+    """Return which steps change something, by the tools in force; None where they aren't known."""
+    from portia_nb.errors import PortiaBaseError
+    from portia_nb.session.answering import side_effects
+
+    try:
+        return side_effects(plan, face.portia().tools)
+    except PortiaBaseError:  # such as settings that can't be read: no reason to show no plan
+        return None
 
 
 def run_bundle(face: Face, plan_run: PlanRun) -> dict[str, Any]:

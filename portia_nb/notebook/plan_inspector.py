@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from portia_nb.errors import PlanError, PortiaBaseError
+from portia_nb.session.answering import side_effects
 
 from .channel import WIDGET_MIME, tell, widget_view
 from .inspector_edits import Wish, fulfil
@@ -73,7 +74,7 @@ class PlanInspector:
 
     def show(self, open_channel: Callable[[], Channel] | None = None) -> None:
         """Display the inspector, with the record that stays where nobody can answer."""
-        data = plan_record(self._editor, self._names)
+        data = self._record()
         kernel = getattr(self._face.shell, "kernel", None)
         # A program that runs a notebook has no stdin, and no page in which anything is pressed.
         if kernel is not None and getattr(kernel, "_allow_stdin", True):
@@ -195,12 +196,16 @@ class PlanInspector:
         if self._channel is None:
             return
         if hasattr(self._channel, "record"):
-            record = plan_record(self._editor, self._names)
+            record = self._record()
             self._channel.record = record["text/plain"]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _record(self) -> dict[str, Any]:
+        effects = side_effects(self._editor.plan, self._portia.tools)
+        return plan_record(self._editor, self._names, effects)
 
     def close(self) -> None:
         """Replace the inspector by its record."""
-        bundle = plan_record(self._editor, self._names)
+        bundle = self._record()
         self._face.shell.display_pub.publish(
             bundle, {}, transient={"display_id": self.display_id}, update=True
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,23 @@ if TYPE_CHECKING:
     from portia_nb.session.plan_editor import PlanEditor
 
 
-def plan_record(editor: PlanEditor, names: Sequence[str]) -> dict[str, Any]:
+def plan_record(
+    editor: PlanEditor,
+    names: Sequence[str],
+    side_effects: Mapping[str, bool | None] | None = None,
+) -> dict[str, Any]:
     """Return what a saved notebook shows: the plan, what changed, who approved, and what goes on.
+
+    Args:
+        editor: the plan and its versions.
+        names: the variables that hold the plan.
+        side_effects: as in `plan_bundle`.
 
     Guarantees: no script, no button, everything escaped.
     """
     from .static_record import plan_bundle
 
-    bundle = dict(plan_bundle(editor.plan))
+    bundle = dict(plan_bundle(editor.plan, side_effects=side_effects))
     lines = record_lines(editor, names)
     html = "".join(f"<p>{_prose(line)}</p>" for line in lines)
     changes = difference_html(editor.difference())

@@ -1,12 +1,16 @@
-"""Which plan a line means, where a variable and a kept name are the same word."""
+"""Which plan a line means, where a variable and a kept name are the same word; how it shows."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
-from portia_nb import Config, Plan, PlanBuilderV2, Portia
+from portia_nb import Config, Plan, PlanBuilderV2, Portia, tool
+from portia_nb.errors import InvalidOption
+from portia_nb.notebook import formatters
 from portia_nb.notebook.commands.named import plan_to_use
+from portia_nb.notebook.plan_record import plan_record
+from portia_nb.session.answering import side_effects
 
 
 class Notebook:
@@ -53,3 +57,24 @@ def test_a_variable_that_holds_an_older_version_of_its_name_is_used_and_that_is_
     del here.names["trip"]
     editor.redo()
     assert (here.use("trip").content_hash(), here.said) == (newer.content_hash(), [])
+
+
+def test_a_plan_says_which_tools_change_something_wherever_it_is_shown():
+    @tool(side_effect=True)
+    def post(text: str) -> str:
+        """Post a text."""
+        return text
+
+    plan = PlanBuilderV2("Post it").invoke_tool_step(tool="post", args={"text": "Hi"}).build()
+    portia = Portia(Config(store="memory"), tools=[post])
+    face: Any = SimpleNamespace(portia=lambda: portia, remember_plan=lambda plan: None)
+    shown = formatters.plan_bundle(face, plan)["text/plain"]
+    kept = plan_record(portia.edit(plan), ["plan"], side_effects(plan, portia.tools))["text/plain"]
+    for text in (shown, kept):
+        assert f"Changes something outside: {plan.steps[0].name}" in text
+
+    def refuse() -> Portia:
+        raise InvalidOption("no Portia", option="portia")
+
+    face.portia = refuse  # the plan is shown all the same
+    assert "Changes something" not in formatters.plan_bundle(face, plan)["text/plain"]
