@@ -85,11 +85,11 @@ def _options(options: Sequence[Any]) -> dict[str, Any]:
 
 
 def _in_a_word(default: Any) -> str:
-    return (
-        {True: "yes", False: "no"}[default]
-        if isinstance(default, bool)
-        else one_line(to_text(default))
-    )
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    if isinstance(default, list) and default and all(isinstance(e, str | int) for e in default):
+        return one_line(", ".join(map(to_text, default)))  # as it is written into the field
+    return one_line(to_text(default))
 
 
 def read_answer(question: Clarification, value: Any) -> Any:

@@ -25,6 +25,11 @@ from tests.notebook.stories import approval
         ),
         (InputClarification(user_guidance="Which?", default="Rome"), "input", {"default": "Rome"}),
         (
+            InputClarification(user_guidance="What?", default=["bread", "cheese"]),
+            "input",
+            {"default": "bread, cheese"},
+        ),
+        (
             MultipleChoiceClarification(options=(1, "b"), user_guidance="?"),
             "choice",
             {"options": ["1", "b"]},
