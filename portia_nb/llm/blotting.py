@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 BLOT = "***"
 _MIN_CHARS = 6
@@ -227,7 +227,10 @@ def _level(slashes: str) -> int:
 
 def _pattern(secret: str) -> str:
     """Return a pattern for `secret` as it may be written: plain, in an address, inside base64."""
-    written = [secret, quote(secret, safe=""), secret.replace("/", "\\/")]
+    addresses = [quote(secret, safe=""), quote(secret), quote_plus(secret)]
+    # Of an address either case of its hexadecimal digits says the same.
+    addresses += [re.sub("%..", lambda found: found[0].lower(), each) for each in addresses]
+    written = [secret, *addresses, secret.replace("/", "\\/")]
     for is_ascii in (False, True):
         once = json.dumps(secret, ensure_ascii=is_ascii)[1:-1]
         written += [once, json.dumps(once, ensure_ascii=is_ascii)[1:-1]]  # JSON in a text of JSON

@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import numpy as np
 import pytest
@@ -192,3 +192,12 @@ def test_blotting_a_hostile_page_takes_time_in_proportion_to_it(piece: str):
 
     seconds(20_000)
     assert seconds(400_000) < 40 * max(seconds(40_000), 0.01)
+
+
+def test_a_known_secret_is_blotted_out_of_addresses_however_they_are_encoded():
+    secret = "p@ss/w ord+77!"
+    blotter = Blotter([secret])
+    for encoded in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        for address in (f"https://me:{encoded}@host/", f"https://host/?q={encoded.lower()}&n=1"):
+            assert encoded.lower() not in blotter.text(address).lower(), address
+    assert blotter.text(f"?q={quote_plus(secret)}&n=1") == "?q=***&n=1"
