@@ -80,7 +80,7 @@ def test_it_asks_nothing_of_the_network(done: Done):
 
 FAILED = ("%portia run plan -o run",)
 RETRIED = ("%portia retry",)
-STOPPED = ("%portia stop",)
+STOPPED = ("%portia cancel",)
 KILLED = ("other.kill()",)
 FORKED = ("%portia fork run score",)
 
