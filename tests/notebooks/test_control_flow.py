@@ -2,23 +2,25 @@
 
 import ast
 import json
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from portia_nb.llm.records import Record
 from portia_nb.llm.scripted import shipped_records
-from portia_nb.notebook.static_record import PLAN_MIME, RUN_MIME
+from portia_nb.notebook.static_record import PLAN_MIME
 from scripts.record_tutorials import MAGIC, record_control_flow
-from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
-from tests.notebooks.test_quickstart import NO_NETWORK
+from scripts.run_notebooks import NOTEBOOKS
+from tests.notebooks.conftest import Ran
+from tests.notebooks.shown import (
+    all_runs,
+    cell_with,
+    paths_of_this_machine,
+    runs_of,
+    shape,
+    states,
+    texts,
+)
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
@@ -28,13 +30,8 @@ MAX_BYTES = 300_000
 TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
-@dataclass
-class Done:
+class Done(Ran):
     """The notebook after it ran."""
-
-    notebook: Any
-    seconds: float
-    asked_for: Path
 
     def run(self, name: str) -> dict[str, Any]:
         """Return the record of the run that the variable `name` was bound to."""
@@ -42,28 +39,7 @@ class Done:
 
     def said(self, source: str) -> str:
         """Return the text that the one cell with `source` shows last."""
-        output = cell_with(self.notebook, source).outputs[-1]
-        return output.get("text") or output.data["text/plain"]
-
-
-def cell_with(notebook: Any, source: str) -> Any:
-    cells = [c for c in notebook.cells if c.cell_type == "code"]
-    (cell,) = [c for c in cells if f"\n{source}" in c.source or c.source.startswith(source)]
-    return cell
-
-
-def runs_of(notebook: Any, source: str) -> list[dict[str, Any]]:
-    outputs = cell_with(notebook, source).outputs
-    return [o.data[RUN_MIME] for o in outputs if RUN_MIME in o.get("data", {})]
-
-
-def all_runs(notebook: Any) -> list[dict[str, Any]]:
-    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
-    return [o.data[RUN_MIME] for o in outputs if RUN_MIME in o.get("data", {})]
-
-
-def states(run: dict[str, Any]) -> dict[str, str | None]:
-    return {step["path"]: step.get("state") for step in run["steps"]}
+        return texts(self.notebook, source)[-1]
 
 
 def rounds(run: dict[str, Any]) -> dict[str, str | None]:
@@ -72,19 +48,9 @@ def rounds(run: dict[str, Any]) -> dict[str, str | None]:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+def done(ran: Ran) -> Done:
     """The notebook, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    began = time.monotonic()
-    notebook = executed(NOTEBOOK, folder, PYTHONPATH=f"{guard}:{ROOT}")
-    yield Done(notebook, time.monotonic() - began, guard / "asked-for")
-
-
-@pytest.fixture(scope="module")
-def kept() -> Any:
-    """The notebook as it is in the repository."""
-    return nbformat.read(NOTEBOOK, as_version=4)
+    return Done(**vars(ran))
 
 
 def test_it_runs_in_under_a_minute_and_asks_nothing_of_the_network(done: Done):
@@ -208,9 +174,7 @@ def in_order(notebook: Any) -> list[Any]:
 def test_what_is_kept_shows_the_same_as_what_was_run(done: Done, kept: Any):
     for cell, now in zip(kept.cells, done.notebook.cells, strict=True):
         assert cell.source == now.source
-        before = [(o.output_type, sorted(o.get("data", ()))) for o in cell.get("outputs", [])]
-        after = [(o.output_type, sorted(o.get("data", ()))) for o in now.get("outputs", [])]
-        assert before == after, f"{cell.id}: run python scripts/run_notebooks.py 06"
+        assert shape(cell) == shape(now), f"{cell.id}: run python scripts/run_notebooks.py 06"
     # Of two runs that go at once, either may be shown first.
     for before, after in zip(in_order(kept), in_order(done.notebook), strict=True):
         assert before["state"] == "COMPLETE"
@@ -227,8 +191,7 @@ def test_its_plans_show_themselves_before_they_run(kept: Any):
 def test_what_is_kept_tells_nothing_of_the_machine_that_ran_it():
     text = NOTEBOOK.read_text("utf-8")
     assert len(text.encode()) < MAX_BYTES
-    for path in (ROOT, Path.home(), sys.prefix, tempfile.gettempdir()):
-        assert f"{path}/" not in text
+    assert paths_of_this_machine(text) == []
     notebook = json.loads(text)
     assert "widgets" not in notebook["metadata"]
     assert not any(cell["metadata"] for cell in notebook["cells"])

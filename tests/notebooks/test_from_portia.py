@@ -1,23 +1,24 @@
 """The tutorial for code of the reference SDK: old programs, run with no key and no network."""
 
 import re
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from portia_nb.llm.scripted import shipped_records
 from scripts.record_tutorials import record_from_portia
-from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
-from tests.notebooks.test_control_flow import all_runs, answers, cell_with, runs_of, states
-from tests.notebooks.test_quickstart import NO_NETWORK
+from scripts.run_notebooks import NOTEBOOKS
+from tests.notebooks.conftest import Ran
+from tests.notebooks.shown import (
+    all_runs,
+    cell_with,
+    paths_of_this_machine,
+    runs_of,
+    states,
+    texts,
+)
+from tests.notebooks.test_control_flow import answers
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
@@ -26,34 +27,18 @@ LIMIT_S = 60
 MAX_BYTES = 300_000
 
 
-@dataclass
-class Done:
+class Done(Ran):
     """The notebook after it ran."""
-
-    notebook: Any
-    seconds: float
-    asked_for: Path
 
     def said(self, source: str) -> str:
         """Return all that the one cell that begins a line with `source` printed or returned."""
-        outputs = cell_with(self.notebook, source).outputs
-        return "".join(o.get("text") or o.data["text/plain"] for o in outputs)
+        return "".join(texts(self.notebook, source))
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+def done(ran: Ran) -> Done:
     """The notebook, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    began = time.monotonic()
-    notebook = executed(NOTEBOOK, folder, PYTHONPATH=f"{guard}:{ROOT}")
-    yield Done(notebook, time.monotonic() - began, guard / "asked-for")
-
-
-@pytest.fixture(scope="module")
-def kept() -> Any:
-    """The notebook as it is in the repository."""
-    return nbformat.read(NOTEBOOK, as_version=4)
+    return Done(**vars(ran))
 
 
 def test_it_runs_in_under_a_minute_and_asks_nothing_of_the_network(done: Done):
@@ -162,8 +147,7 @@ def test_what_is_kept_shows_the_same_as_what_was_run(done: Done, kept: Any):
 def test_what_is_kept_tells_nothing_of_the_machine_that_ran_it(kept: Any):
     text = NOTEBOOK.read_text("utf-8")
     assert len(text.encode()) < MAX_BYTES
-    for path in (ROOT, Path.home(), sys.prefix, tempfile.gettempdir()):
-        assert f"{path}/" not in text
+    assert paths_of_this_machine(text) == []
     assert "widgets" not in kept.metadata and "widget-view" not in text
     assert not any(cell.metadata for cell in kept.cells)
 

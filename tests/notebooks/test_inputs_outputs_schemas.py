@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from portia_nb.llm.records import Record
 from portia_nb.llm.scripted import shipped_records
 from scripts.record_tutorials import record_inputs
-from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
-from tests.notebooks.test_control_flow import all_runs, cell_with
-from tests.notebooks.test_quickstart import NO_NETWORK
+from scripts.run_notebooks import NOTEBOOKS, ROOT
+from tests.notebooks.shown import all_runs, said
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
 NOTEBOOK = NOTEBOOKS / "02_inputs_outputs_schemas.ipynb"
 MAX_BYTES = 300_000
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The notebook, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    notebook = executed(NOTEBOOK, folder, PYTHONPATH=f"{guard}:{ROOT}")
-    asked = guard / "asked-for"
-    assert not asked.exists(), asked.read_text()
-    yield notebook
-
-
-def said(notebook: Any, source: str) -> str:
-    """Return the text that the one cell with `source` shows."""
-    texts = [o.get("text") or o.data["text/plain"] for o in cell_with(notebook, source).outputs]
-    return "\n".join(texts)
 
 
 def test_it_runs_to_its_end_and_every_run_is_complete(done: Any):
@@ -70,9 +50,8 @@ def test_an_answer_comes_in_the_shape_that_was_asked_for(done: Any):
     assert "Car(name='mazda glc', miles_per_gallon=46.6)" in said(done, 'advice.outputs["pick"]')
 
 
-def test_the_saved_notebook_is_what_it_shows_now_and_small(done: Any):
+def test_the_saved_notebook_is_what_it_shows_now_and_small(done: Any, kept: Any):
     assert NOTEBOOK.stat().st_size < MAX_BYTES
-    kept = nbformat.read(NOTEBOOK, as_version=4)
     for source in ("chosen = choice", "_.final_output.value", 'print(run.outputs["lightest"]'):
         assert said(kept, source) == said(done, source)
 

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
-from tests.notebooks.test_control_flow import cell_with
-from tests.notebooks.test_quickstart import NO_NETWORK
+from scripts.run_notebooks import NOTEBOOKS
+from tests.notebooks.shown import said
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
 NOTEBOOK = NOTEBOOKS / "07_over_a_dataframe.ipynb"
 MAX_BYTES = 300_000
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The notebook, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    notebook = executed(NOTEBOOK, folder, PYTHONPATH=f"{guard}:{ROOT}")
-    asked = guard / "asked-for"
-    assert not asked.exists(), asked.read_text()
-    yield notebook
-
-
-def said(notebook: Any, source: str) -> str:
-    """Return the text that the one cell with `source` shows."""
-    texts = [o.get("text") or o.data["text/plain"] for o in cell_with(notebook, source).outputs]
-    return "\n".join(texts)
 
 
 def test_five_rows_are_tried_and_not_run_again(done: Any):

@@ -2,35 +2,19 @@
 
 import json
 import re
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
 from portia_nb.notebook.static_record import PLAN_MIME, RUN_MIME
-from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
-from tests.notebooks.test_quickstart import NO_NETWORK
+from scripts.run_notebooks import NOTEBOOKS
+from tests.notebooks.shown import paths_of_this_machine
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
-TUTORIAL = NOTEBOOKS / "01_plan_edit_approve.ipynb"
+NOTEBOOK = NOTEBOOKS / "01_plan_edit_approve.ipynb"
 MAX_BYTES = 300_000
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The tutorial, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    notebook = executed(TUTORIAL, folder, PYTHONPATH=f"{guard}:{ROOT}")
-    asked_for = guard / "asked-for"
-    assert not asked_for.exists(), asked_for.read_text()
-    yield notebook
 
 
 def outputs(notebook: Any, begins: str) -> list[Any]:
@@ -89,17 +73,17 @@ def test_the_approved_plan_runs_without_a_question_and_the_run_says_who_approved
     assert [line.rpartition(" ")[2] for line in said] == ["1", "0"]
 
 
-def test_what_is_kept_shows_the_same_as_what_was_run_and_nothing_of_the_machine(done: Any):
-    kept = nbformat.read(TUTORIAL, as_version=4)
+def test_what_is_kept_shows_the_same_as_what_was_run_and_nothing_of_the_machine(
+    done: Any, kept: Any
+):
     for cell, now in zip(kept.cells, done.cells, strict=True):
         # What is printed may come in one piece or in several.
         before = {(o.output_type, *sorted(o.get("data", ()))) for o in cell.get("outputs", [])}
         after = {(o.output_type, *sorted(o.get("data", ()))) for o in now.get("outputs", [])}
         assert before == after, f"{cell.id}: run python scripts/run_notebooks.py"
-    saved = TUTORIAL.read_text("utf-8")
+    saved = NOTEBOOK.read_text("utf-8")
     assert len(saved.encode()) < MAX_BYTES
-    for path in (ROOT, Path.home(), sys.prefix, tempfile.gettempdir()):
-        assert f"{path}/" not in saved
+    assert paths_of_this_machine(saved) == []
     assert "widgets" not in json.loads(saved)["metadata"]
     html, _ = HTMLExporter().from_notebook_node(kept)
     assert len(re.findall(r'<img [^>]*src="data:image/svg\+xml,', html)) >= 4

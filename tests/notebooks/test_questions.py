@@ -5,12 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
-from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
-from tests.notebooks.test_control_flow import all_runs, cell_with
-from tests.notebooks.test_quickstart import NO_NETWORK
+from scripts.run_notebooks import NOTEBOOKS
+from tests.notebooks.shown import all_runs, texts
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
@@ -19,18 +17,9 @@ MAX_BYTES = 300_000
 KINDS = ("Action", "Value Confirmation", "Custom")
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The notebook, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    return executed(NOTEBOOK, folder, PYTHONPATH=f"{guard}:{ROOT}")
-
-
 def said(notebook: Any, source: str) -> str:
     """Return the text that the one cell with `source` shows last."""
-    output = cell_with(notebook, source).outputs[-1]
-    return (output.get("text") or output.data["text/plain"]).strip()
+    return texts(notebook, source)[-1].strip()
 
 
 def test_nobody_is_there_and_every_question_takes_its_default(done: Any):
@@ -68,15 +57,16 @@ def test_doctor_says_why_nobody_was_asked(done: Any):
     assert "questions go to: the question's default" in said(done, "report = portia.doctor()")
 
 
-def test_the_saved_notebook_is_the_one_that_runs_and_tells_nothing_of_a_machine(done: Any):
-    saved = nbformat.read(NOTEBOOK, as_version=4)
-    assert [c.source for c in saved.cells] == [c.source for c in done.cells]
+def test_the_saved_notebook_is_the_one_that_runs_and_tells_nothing_of_a_machine(
+    done: Any, kept: Any
+):
+    assert [c.source for c in kept.cells] == [c.source for c in done.cells]
     text = NOTEBOOK.read_text("utf-8")
     assert len(text.encode()) < MAX_BYTES
     assert not re.search(r"/tmp/|/home/|/root/|/work/|/Users/", text)
     assert json.loads(text)["metadata"]["kernelspec"]["name"] == "python3"
     for source in ("hello.final_output.value", "declared.final_output.value", "MORNING = "):
-        assert said(saved, source) == said(done, source)
+        assert said(kept, source) == said(done, source)
 
 
 def test_the_page_that_it_points_to_is_there():

@@ -3,11 +3,6 @@
 import base64
 import json
 import re
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +12,19 @@ from nbconvert import HTMLExporter, MarkdownExporter
 
 from portia_nb.notebook.static_record import PLAN_MIME, RUN_MIME
 from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
+from tests.notebooks.conftest import NO_NETWORK, Ran
+from tests.notebooks.shown import paths_of_this_machine, shape
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
-QUICKSTART = NOTEBOOKS / "00_quickstart.ipynb"
+NOTEBOOK = NOTEBOOKS / "00_quickstart.ipynb"
 LIMIT_S = 60
 MAX_BYTES = 300_000
 OUR_MIMES = {"text/html", "text/plain"}
 
-# Imported by every Python that has its folder on the path; an audit hook can't be taken off.
-NO_NETWORK = """
-import sys
-from pathlib import Path
 
-def refuse(event, arguments):
-    if event == "socket.connect":
-        host = arguments[1][0] if isinstance(arguments[1], tuple) else "127.0.0.1"
-    elif event == "socket.getaddrinfo":
-        host = arguments[0]
-    else:
-        return
-    if str(host) not in ("127.0.0.1", "::1", "localhost", "None"):
-        with Path(__file__).with_name("asked-for").open("a") as file:
-            file.write(f"{event} {host}\\n")
-        raise OSError(f"no network here: {host}")
-
-sys.addaudithook(refuse)
-"""
-
-
-@dataclass
-class Done:
+class Done(Ran):
     """The quickstart after it ran."""
-
-    notebook: Any
-    seconds: float
-    asked_for: Path
-    """Lists what the kernel wanted of the network; missing where that was nothing."""
 
     def outputs(self, name: str) -> list[Any]:
         return outputs_of(self.notebook, name)
@@ -72,19 +43,9 @@ def bundle(notebook: Any, name: str, mime_type: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+def done(ran: Ran) -> Done:
     """The quickstart, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    began = time.monotonic()
-    notebook = executed(QUICKSTART, folder, PYTHONPATH=f"{guard}:{ROOT}")
-    yield Done(notebook, time.monotonic() - began, guard / "asked-for")
-
-
-@pytest.fixture(scope="module")
-def kept() -> Any:
-    """The quickstart as it is in the repository."""
-    return nbformat.read(QUICKSTART, as_version=4)
+    return Done(**vars(ran))
 
 
 def test_it_runs_in_under_a_minute_and_asks_nothing_of_the_network(done: Done):
@@ -168,9 +129,7 @@ def test_a_notebook_that_a_program_ran_keeps_none_of_the_widgets_code(tmp_path: 
 def test_what_is_kept_shows_the_same_as_what_was_run(done: Done, kept: Any):
     for cell, now in zip(kept.cells, done.notebook.cells, strict=True):
         assert cell.source == now.source
-        before = [(o.output_type, sorted(o.get("data", ()))) for o in cell.get("outputs", [])]
-        after = [(o.output_type, sorted(o.get("data", ()))) for o in now.get("outputs", [])]
-        assert before == after, f"{cell.id}: run python scripts/run_notebooks.py"
+        assert shape(cell) == shape(now), f"{cell.id}: run python scripts/run_notebooks.py"
     for name in ("07", "14"):
         record = bundle(kept, name, RUN_MIME)[RUN_MIME]
         assert record["state"] == "COMPLETE"
@@ -178,10 +137,9 @@ def test_what_is_kept_shows_the_same_as_what_was_run(done: Done, kept: Any):
 
 
 def test_what_is_kept_tells_nothing_of_the_machine_that_ran_it():
-    text = QUICKSTART.read_text("utf-8")
+    text = NOTEBOOK.read_text("utf-8")
     assert len(text.encode()) < MAX_BYTES
-    for path in (ROOT, Path.home(), sys.prefix, tempfile.gettempdir()):
-        assert f"{path}/" not in text
+    assert paths_of_this_machine(text) == []
     notebook = json.loads(text)
     assert "widgets" not in notebook["metadata"]
     assert not any(cell["metadata"] for cell in notebook["cells"])

@@ -3,32 +3,24 @@
 import ast
 import json
 import re
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
 from portia_nb.notebook.static_record import RUN_MIME
-from scripts.run_notebooks import NOTEBOOKS, ROOT, executed
-from tests.notebooks.test_quickstart import NO_NETWORK
+from scripts.run_notebooks import NOTEBOOKS
+from tests.notebooks.conftest import Ran
+from tests.notebooks.shown import paths_of_this_machine, shape
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
-TUTORIAL = NOTEBOOKS / "04_when_things_fail.ipynb"
+NOTEBOOK = NOTEBOOKS / "04_when_things_fail.ipynb"
 MAX_BYTES = 300_000
 
 
-class Done:
+class Done(Ran):
     """The tutorial after it ran; cells are found by how they begin."""
-
-    def __init__(self, notebook: Any, asked_for: Path) -> None:
-        self.notebook = notebook
-        self.asked_for = asked_for
 
     def outputs(self, *begins: str) -> list[Any]:
         """Return the outputs of the cell that holds the last of `begins`, found one after another.
@@ -60,18 +52,9 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+def done(ran: Ran) -> Done:
     """The tutorial, executed once for all tests here."""
-    guard, folder = tmp_path_factory.mktemp("guard"), tmp_path_factory.mktemp("project")
-    (guard / "sitecustomize.py").write_text(NO_NETWORK)
-    notebook = executed(TUTORIAL, folder, PYTHONPATH=f"{guard}:{ROOT}")
-    yield Done(notebook, guard / "asked-for")
-
-
-@pytest.fixture(scope="module")
-def kept() -> Any:
-    """The tutorial as it is in the repository."""
-    return nbformat.read(TUTORIAL, as_version=4)
+    return Done(**vars(ran))
 
 
 def test_it_asks_nothing_of_the_network(done: Done):
@@ -161,16 +144,13 @@ def test_a_cached_step_is_called_once_for_the_same_arguments(done: Done):
 def test_what_is_kept_shows_the_same_as_what_was_run(done: Done, kept: Any):
     for cell, now in zip(kept.cells, done.notebook.cells, strict=True):
         assert cell.source == now.source
-        before = [(o.output_type, sorted(o.get("data", ()))) for o in cell.get("outputs", [])]
-        after = [(o.output_type, sorted(o.get("data", ()))) for o in now.get("outputs", [])]
-        assert before == after, f"{cell.id}: run python scripts/run_notebooks.py"
+        assert shape(cell) == shape(now), f"{cell.id}: run python scripts/run_notebooks.py"
 
 
 def test_what_is_kept_tells_nothing_of_the_machine_that_ran_it():
-    text = TUTORIAL.read_text("utf-8")
+    text = NOTEBOOK.read_text("utf-8")
     assert len(text.encode()) < MAX_BYTES
-    for path in (ROOT, Path.home(), sys.prefix, tempfile.gettempdir()):
-        assert f"{path}/" not in text
+    assert paths_of_this_machine(text) == []
     notebook = json.loads(text)
     assert "widgets" not in notebook["metadata"]
     assert "ipykernel_" not in text
