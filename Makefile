@@ -19,6 +19,8 @@ BENCH_ARGS ?=
 ROW ?=
 FRESH ?=
 BIN := .venv/bin
+# Without compiled modules each kernel, server and program compiles anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # JupyterLab refuses root otherwise, and in a container there is often nobody else.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
