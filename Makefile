@@ -4,6 +4,7 @@
 #   make lab LAB_ARGS="--no-browser --port 8890"  the same, with options for JupyterLab
 #   make test                                     every check and every test
 #   make test TEST_ARGS="-k resume"               options for pytest
+#   make test WORKERS=4                           tests at once; 0: one after another, as --pdb needs
 #   make bench                                    the benchmarks
 #   make faults                                   the fault table, within 2 hours; goes on where it was
 #   make faults ROW="R7 R9" FRESH=1               some rows of it; from the start
@@ -15,6 +16,7 @@ PYTHON ?= python3
 NOTEBOOK ?= notebooks/00_quickstart.ipynb
 LAB_ARGS ?=
 TEST_ARGS ?=
+WORKERS ?= 2
 BENCH_ARGS ?=
 ROW ?=
 FRESH ?=
@@ -35,7 +37,7 @@ lab:
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
 
 test: check
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(TEST_ARGS)
 
 check:
 	@$(PYTHON) scripts/set_up.py test

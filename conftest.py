@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ OTHER_PROCESSES = ("browser", "cli", "faults", "kernel", "notebooks", "session",
 """Folders whose tests wait for kernels, browsers, servers and terminals on a busy machine."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a test that waits for other processes a second try.
+# First, since pytest-xdist reads the groups when its turn comes.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give a test that waits for other processes a second try, and group what must run alone.
 
     The summary lists each one that needed it: that is a fault to look for, here or in the test, but
     no reason to throw away a whole run.
@@ -23,6 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(folder in item.path.parents for folder in folders):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        if config.pluginmanager.hasplugin("xdist") and item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Share the tests out as tests/workers.py says, where `make test` asks for it."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from tests.workers import FilesThenAlone
+
+    return FilesThenAlone(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,15 @@ import pytest
 
 from .row import Row, rows
 
+
+def marks_of(row: Row) -> list[pytest.MarkDecorator]:
+    """Return the row's limit, and what keeps other tests away where it measures times."""
+    limit = pytest.mark.timeout(row.trial_s)
+    return [limit, pytest.mark.alone] if row.jobs == 1 else [limit]
+
+
 CASES = [
-    pytest.param(row, number, id=f"{row.id}-{number}", marks=pytest.mark.timeout(row.trial_s))
+    pytest.param(row, number, id=f"{row.id}-{number}", marks=marks_of(row))
     for row in rows()
     for number in row.sample
 ]

@@ -1,5 +1,7 @@
 """`%load_ext portia_nb` and its undoing, in a real kernel (N33)."""
 
+import pytest
+
 from tests.kernel.conftest import Kernel
 
 MAX_CPU_S = 0.040
@@ -34,6 +36,7 @@ def state():
 """
 
 
+@pytest.mark.alone
 def test_loading_costs_at_most_40_ms_and_80_modules(start_kernel):
     spent = []
     for _ in range(TRIES):

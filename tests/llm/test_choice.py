@@ -172,6 +172,7 @@ async def test_local_servers_are_found_and_named_but_not_asked_anything():
     assert error.servers == servers
 
 
+@pytest.mark.alone
 async def test_the_search_for_local_servers_ends_in_time():
     async def say_nothing(reader, writer):
         await reader.read()

@@ -149,6 +149,7 @@ async def hang() -> None:
     await asyncio.Event().wait()
 
 
+@pytest.mark.alone
 async def test_an_async_step_that_takes_too_long_is_cancelled_and_fails() -> None:
     cleaned: list[int] = []
 

@@ -228,6 +228,7 @@ def test_a_file_that_is_deleted_or_replaced_while_open_is_noticed(journal: Journ
 # -- locked ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 async def test_a_locked_file_is_an_error_in_good_time_and_nothing_else_waits(
     journal: JournalStore, monkeypatch: pytest.MonkeyPatch
 ):

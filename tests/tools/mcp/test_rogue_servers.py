@@ -163,6 +163,7 @@ async def test_a_hung_call_ends_in_time_and_the_server_is_killed_even_where_it_r
     assert not is_alive(pid)
 
 
+@pytest.mark.alone
 async def test_a_cancelled_call_of_a_hung_server_ends_at_once() -> None:
     with rogue("hangs") as registry:
         calling = asyncio.create_task(call(registry))
