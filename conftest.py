@@ -22,9 +22,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The summary lists each one that needed it: that is a fault to look for, here or in the test, but
     no reason to throw away a whole run.
     """
-    folders = [TESTS / name for name in OTHER_PROCESSES]
+    folders = tuple(f"{TESTS / name}{os.sep}" for name in OTHER_PROCESSES)
     for item in items:
-        if any(folder in item.path.parents for folder in folders):
+        if str(item.path).startswith(folders):
             item.add_marker(pytest.mark.flaky(reruns=1))
         if config.pluginmanager.hasplugin("xdist") and item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.xdist_group("alone"))
