@@ -50,3 +50,16 @@ def test_tests_see_no_keys(tmp_path: Path):
         cwd=tmp_path, env=os.environ | keys, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_second_try_has_a_limit_as_the_first_has(tmp_path: Path):
+    (tmp_path / "tests" / "cli").mkdir(parents=True)
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    shutil.copy(ROOT / "tests" / "environment.py", tmp_path / "tests")
+    (tmp_path / "tests" / "cli" / "test_trial.py").write_text(
+        "import time\ndef test_it():\n    time.sleep(15)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--timeout=0.3", "-raR"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 1 rerun" in done.stdout
