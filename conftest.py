@@ -1,5 +1,6 @@
 """What holds for every test and every doctest: no keys, no settings, no silent skips on CI."""
 
+import logging
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -63,6 +64,19 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in filter(is_private, list(os.environ)):
         monkeypatch.delenv(name)
     monkeypatch.setenv("PORTIA_CONFIG_FILE", os.devnull)  # not that of the person who tests
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Generator[None, None, None]:
+    """Put the log back as it was, since a Portia sets it up for the whole process."""
+    logger = logging.getLogger("portia_nb")
+    level, propagate, handlers = logger.level, logger.propagate, logger.handlers[:]
+    yield
+    logger.setLevel(level)
+    logger.propagate = propagate
+    for handler in [each for each in logger.handlers if each not in handlers]:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
