@@ -102,9 +102,10 @@ class PlanRunOutputs(BaseModel):
         else:
             key = dict(self._names).get(step, f"${step.removeprefix('$')}")
         if key not in self.step_outputs:
+            names = self.step_names
+            there = ", ".join(names.get(output, output) for output in self.step_outputs)
             raise StepNotFoundError(
-                f"no output of a step {step!r} in this run; there are: "
-                + (", ".join(self.step_outputs) or "none yet"),
+                f"no output of a step {step!r} in this run; there are: {there or 'none yet'}",
                 step=step,
             )
         return self.step_outputs[key]

@@ -60,7 +60,9 @@ def compare_runs(parts: Parts, a: PlanRun | str, b: PlanRun | str | None) -> Run
         runs.append(run)
         sides.append(_side(run, row.plan_id, events))
     one, two = runs
-    finals = [_Maybe.of(run.final is not None, run.final and run.final.value) for run in runs]
+    # A failed run's is its error, which is told with the step that failed.
+    ends = [None if run.error is not None else run.final for run in runs]
+    finals = [_Maybe.of(end is not None, end and end.value) for end in ends]
     return RunComparison(
         a=sides[0],
         b=sides[1],

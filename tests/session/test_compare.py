@@ -291,3 +291,20 @@ def test_what_can_not_be_compared_is_a_clear_error(tmp_path: Any):
         p.compare(run)
     with pytest.raises(PlanRunNotFoundError):
         p.compare(run, "prun-00000000-0000-4000-8000-000000000000")
+
+
+def test_a_failed_run_has_no_final_output_to_compare_but_its_error():
+    mended = False
+
+    def total() -> int:
+        if not mended:
+            raise KeyError("revenue")
+        return 30
+
+    p = portia()
+    plan = PlanBuilderV2("Total").function_step(function=total, step_name="total").build()
+    failed = p.run_plan(plan)
+    mended = True
+    found = p.compare(failed, p.fork(failed, "total"))
+    assert (found.final.how, found.final.b) == ("only in b", 30)
+    assert "✗ failed" in str(found)
