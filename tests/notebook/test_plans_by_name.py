@@ -5,10 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from portia_nb import Config, Plan, PlanBuilderV2, Portia, tool
-from portia_nb.errors import InvalidOption
+from portia_nb.errors import InvalidOption, PlanRunNotFoundError
 from portia_nb.notebook import formatters
-from portia_nb.notebook.commands.named import plan_to_use
+from portia_nb.notebook.commands.named import plan_to_use, run_named
 from portia_nb.notebook.plan_record import plan_record
 from portia_nb.session.answering import side_effects
 
@@ -78,3 +80,17 @@ def test_a_plan_says_which_tools_change_something_wherever_it_is_shown():
 
     face.portia = refuse  # the plan is shown all the same
     assert "Changes something" not in formatters.plan_bundle(face, plan)["text/plain"]
+
+
+def test_a_step_where_a_run_is_named_is_told_apart_from_a_slip():
+    portia = Portia(Config(store="memory"), tools=[])
+    face: Any = SimpleNamespace(
+        shell=SimpleNamespace(user_ns={}),
+        plans={"p": made("Look")},
+        runs={},
+        portia=lambda: portia,
+    )
+    with pytest.raises(PlanRunNotFoundError, match="'look' is no run, but a step"):
+        run_named(face, "look")
+    with pytest.raises(PlanRunNotFoundError, match="'luck' is no run; %portia runs lists them"):
+        run_named(face, "luck")

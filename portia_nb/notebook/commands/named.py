@@ -112,6 +112,8 @@ def run_named(face: Face, word: str | None) -> str:
         word, variables(face, lambda each: type(each).__name__ in ("PlanRun", "LiveRun"))
     )
     hint = f": {near}" if near.startswith("did") else "; %portia runs lists them"
+    if any(word == step.name for plan in face.plans.values() for step in plan.steps):
+        hint = ", but a step: name its run here, or none for the latest"
     raise PlanRunNotFoundError(f"{word!r} is no run{hint}", plan_run_id=word)
 
 
