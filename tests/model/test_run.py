@@ -222,7 +222,7 @@ def test_an_output_is_found_by_its_step_s_name_or_index_or_its_own_name(key: Any
 
 @pytest.mark.parametrize("key", ["third", "nobody", 2, 3, -4])
 def test_an_output_that_is_not_there_is_refused_with_those_that_are(key: Any) -> None:
-    with pytest.raises(StepNotFoundError, match="there are: first, second$"):
+    with pytest.raises(StepNotFoundError, match=r"there are: first, second$"):
         ended().snapshot().outputs[key]
 
 
