@@ -161,6 +161,36 @@ async def test_a_run_that_a_no_has_ended_is_not_shown_as_a_failure(open_view: Op
     await expect(stage.view.locator(".portia-state")).to_have_text("done")
 
 
+RENDER = """async view => {
+  const el = document.getElementById('host');
+  const heard = {};
+  const on = (event, handler) => { heard[event] = handler; };
+  module.default.render({ model: { on, off() {}, send() {} }, el });
+  await heard['msg:custom']({ type: 'full', view });
+  window.restart = () => heard['comm_live_update']();
+}"""
+
+
+async def test_a_run_whose_kernel_is_restarted_is_no_longer_shown_as_under_way(
+    open_view: OpenStage,
+):
+    stage = await open_view()
+    plan = two_searches()
+    question = InputClarification(user_guidance="Which year?")
+    asking = [StepStarted("amazon"), ClarificationRaised("google", question)]
+    await stage.page.evaluate(RENDER, view_of(plan, told(plan, asking)))
+    stop = stage.view.get_by_role("button", name="Stop")
+    await expect(stop).to_be_visible()
+    await expect(stage.view.locator("form")).to_have_count(1)
+    await stage.page.evaluate("restart()")
+    await expect(stop).to_have_count(0)
+    await expect(stage.view.locator("form")).to_have_count(0)
+    await expect(stage.view.locator(".portia-state")).to_contain_text("was running")
+    await expect(stage.view).to_contain_text("was restarted")
+    await expect(stage.view).to_contain_text("then: %portia resume prun-")
+    await expect(stage.step("amazon").locator(".portia-time")).to_have_text("")
+
+
 async def test_a_step_unfolds_by_keyboard_and_shows_its_whole_output(open_view: OpenStage):
     stage = await open_view()
     rows = [{"month": "Jan", "price": 1.5}, {"month": "Feb", "price": 2}]

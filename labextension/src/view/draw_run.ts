@@ -25,6 +25,8 @@ const TICK_MS = 200;
 /** A view that stands. Call it, or its `destroy`, to remove it. */
 export interface Drawn {
   (): void;
+  /** What is shown, as it stands by now. */
+  readonly view: View;
   update(delta: Delta): void;
   destroy(): void;
 }
@@ -193,7 +195,7 @@ export function drawRun(
     // The list stands already; a picture that can't be had is no reason to show less.
     addPicture(view.picture).catch(error => console.warn('portia_nb: no picture:', error));
   }
-  return Object.assign(destroy, { update, destroy });
+  return Object.assign(destroy, { view, update, destroy });
 }
 
 /** A key typed here is no shortcut of the notebook's; Lumino asks for the attribute. */

@@ -6,7 +6,9 @@ export interface Model {
   get(name: string): unknown;
   send(message: unknown): void;
   on(event: 'msg:custom', handler: Receive): void;
+  on(event: 'comm_live_update', handler: () => void): void;
   off(event: 'msg:custom', handler: Receive): void;
+  off(event: 'comm_live_update', handler: () => void): void;
 }
 
 type Receive = (message: Message, buffers?: BlobPart[]) => void;
