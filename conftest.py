@@ -58,6 +58,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return FilesThenAlone(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, Any], dict[str, Any]]:
+    """Let half a character that a test has printed reach the summary: workers send UTF-8 only."""
+    return sendable((yield))
+
+
+def sendable(value: Any) -> Any:
+    """Return lists, dicts and texts with each half of a character escaped."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {sendable(key): sendable(each) for key, each in value.items()}
+        case list() | tuple():
+            return type(value)(sendable(each) for each in value)
+    return value
+
+
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide this machine's keys and settings, so that a test can neither need nor leak them."""

@@ -120,8 +120,8 @@ def _prepare(parts: Parts, plan: Plan, rows: Rows, options: MapOptions) -> LiveM
         if effects and reuse is None and done:
             raise InvalidOption(
                 f"{done} of these {len(rows)} rows were done before, and the plan changes "
-                f"something outside ({', '.join(effects)}): say reuse=True to take over what they "
-                "put out, or reuse=False to do it all again",
+                f"something outside ({', '.join(effects)}): say reuse=True (--reuse) to take over "
+                "what they put out, or reuse=False (--again) to do it all again",
                 option="reuse",
                 done=done,
             )
