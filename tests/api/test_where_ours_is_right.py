@@ -218,6 +218,7 @@ def test_a_written_no_does_not_verify(no: Any):
     assert done == []
 
 
+@pytest.mark.alone
 def test_a_handler_costs_no_time_of_polling():
     class AtOnce(ClarificationHandler):
         def handle_input_clarification(self, clarification: Any, answer: Any, _: Any) -> None:

@@ -175,7 +175,7 @@ async def test_retry_after_is_honoured_and_the_wait_is_logged(model_of, caplog):
         await model_of(server).reply(ask())
     assert "trying again in 0.4 s" in caplog.text
     first, second = server.requests
-    assert 0.4 <= second.http.at_s - first.http.at_s < 1.5
+    assert 0.4 <= second.http.at_s - first.http.at_s < 4
 
 
 async def test_the_whole_call_can_have_a_limit(model_of):
@@ -183,7 +183,7 @@ async def test_the_whole_call_can_have_a_limit(model_of):
         began = time.monotonic()
         with pytest.raises(ModelUnreachable, match="no answer"):
             await model_of(server).reply(ask(timeout_s=0.2))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
 
 
 # -- streams ---------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ async def test_a_stream_that_falls_silent_ends_after_the_idle_time(model_of):
         began = time.monotonic()
         with pytest.raises(ModelUnreachable):
             await model.reply(ask(), on_text=lambda _: None)
-    assert 0.2 <= time.monotonic() - began < 1.2
+    assert 0.2 <= time.monotonic() - began < 4
 
 
 async def test_a_stream_of_a_byte_now_and_then_ends_after_the_idle_time(model_of):

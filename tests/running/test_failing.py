@@ -237,6 +237,7 @@ async def test_a_timeout_error_of_the_tool_s_own_is_not_the_step_s() -> None:
     assert run.error is not None and run.error.type == "TimeoutError"
 
 
+@pytest.mark.alone
 async def test_many_time_limits_are_held_at_once() -> None:
     ended: dict[str, float] = {}
     began = time.monotonic()
@@ -258,7 +259,7 @@ async def test_many_time_limits_are_held_at_once() -> None:
         )
     await Stage(builder.build()).run()
     assert list(ended) == ["a", "b", "c"]
-    assert all(0 <= ended[name] - limit < 0.3 for name, limit in limits.items())
+    assert all(0 <= ended[name] - limit < 1 for name, limit in limits.items())
 
 
 async def test_the_wall_clock_may_jump_and_no_time_limit_minds(

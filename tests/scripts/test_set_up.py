@@ -69,6 +69,10 @@ def test_a_view_of_other_sources_is_stale_and_one_half_of_it_is_none(
     labextension.VIEW.write_text(labextension.view_stamp() + "export {}", "utf-8")
     assert not labextension.is_view_built(), "no style sheet"
     labextension.STYLES.write_text("", "utf-8")
+    assert not labextension.is_view_built(), "no other views"
+    for name in labextension.OTHERS:
+        (tmp_path / f"{name}.js").write_text("export {}", "utf-8")
+        (tmp_path / f"{name}.css").write_text("", "utf-8")
     assert labextension.is_view_built()
     labextension.VIEW.write_text("/* Built from something else */\nexport {}", "utf-8")
     assert not labextension.is_view_built()
