@@ -1,5 +1,8 @@
 """N27 and N9 in real kernels: a map is interrupted, stopped in its view and killed, and goes on."""
 
+import time
+
+from portia_nb import Config, Portia
 from tests.kernel.conftest import Kernel
 from tests.kernel.story import SETTING, calls
 from tests.kernel.test_stopping import PROMPT_BACK_S, find_view, interrupted, wait_for_call
@@ -29,6 +32,16 @@ def started(start_kernel, **options) -> Kernel:
     return kernel
 
 
+def wait_for_rows(kernel: Kernel, map_id: str, count: int) -> None:
+    """Wait until so many rows are done on disk: the next row's call doesn't wait for that."""
+    portia = Portia(Config(store=str(kernel.folder / ".portia")), tools=[])
+    until = time.monotonic() + 10
+    while len(portia.runs(of_map=map_id, state="done")) < count:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    portia.store.close()
+
+
 def test_a_map_is_interrupted_stopped_and_killed_and_no_done_row_runs_again(start_kernel):
     kernel = started(start_kernel)
     (kernel.folder / "go-a").touch()
@@ -55,6 +68,7 @@ def test_a_map_is_interrupted_stopped_and_killed_and_no_done_row_runs_again(star
     (kernel.folder / "go-c").touch()
     kernel.send(f"%portia resume {map_id}")
     wait_for_call(kernel, "row d")
+    wait_for_rows(kernel, map_id, 3)
     kernel.kill_9()
 
     kernel = started(start_kernel)
