@@ -61,8 +61,15 @@ KERNEL_IS_READY = f"""() => {{
 }}"""
 KERNEL_ANSWERS = f"""async () => {{
   const kernel = {CONTEXT}.session.kernel;
-  await kernel.info;
-  await kernel.requestKernelInfo();
+  const late = () => new Promise((_, refuse) => setTimeout(refuse, 5000, new Error('no answer')));
+  // The wait for one reply has no end of its own, should that reply be lost.
+  for (let more = 6; more >= 0; more--) {{
+    try {{
+      return void await Promise.race([kernel.requestKernelInfo(), late()]);
+    }} catch (error) {{
+      if (!more) throw error;
+    }}
+  }}
 }}"""
 
 
