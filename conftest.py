@@ -11,19 +11,33 @@ import pytest
 from tests.environment import is_private
 
 TESTS = Path(__file__).parent / "tests"
-OTHER_PROCESSES = ("browser", "cli", "faults", "kernel", "notebooks", "session", "tools/mcp")
-"""Folders whose tests wait for kernels, browsers, servers and terminals on a busy machine."""
+WAITING = (
+    "api",
+    "browser",
+    "cli",
+    "faults",
+    "kernel",
+    "llm",
+    "notebook",
+    "notebooks",
+    "running",
+    "session",
+    "storage",
+    "stories",
+    "tools",
+)
+"""Folders whose tests wait for threads, kernels, browsers, servers and terminals, beside others."""
 
 
 # First, since pytest-xdist reads the groups when its turn comes.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give a test that waits for other processes a second try, and group what must run alone.
+    """Give a test that waits for others a second try, and group what must run alone.
 
     The summary lists each one that needed it: that is a fault to look for, here or in the test, but
     no reason to throw away a whole run.
     """
-    folders = tuple(f"{TESTS / name}{os.sep}" for name in OTHER_PROCESSES)
+    folders = tuple(f"{TESTS / name}{os.sep}" for name in WAITING)
     for item in items:
         if str(item.path).startswith(folders):
             item.add_marker(pytest.mark.flaky(reruns=1))

@@ -202,6 +202,7 @@ async def test_deltas_lead_to_what_a_new_view_is_told(stage: Stage):
         assert before == after
 
 
+@pytest.mark.alone
 async def test_a_burst_of_events_is_few_messages_and_its_last_one_arrives(stage: Stage):
     await stage.open()
     stage.begin()

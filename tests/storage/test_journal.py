@@ -64,10 +64,10 @@ def test_another_store_of_this_process_takes_a_run_whose_release_is_not_written_
 
 
 def test_nothing_is_made_before_the_first_use(journal: JournalStore):
+    before = journal_threads()  # an earlier test's may still be ending
     assert not journal.folder.exists()
-    assert journal_threads() == []
     assert journal.find_runs() == []
-    assert journal_threads() == []
+    assert set(journal_threads()) <= set(before)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
